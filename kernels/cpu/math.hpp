@@ -1,0 +1,133 @@
+// exp, log and their relatives for float without branches, tables or library calls, so that a loop over them becomes
+// SIMD code in any instruction set. The double versions are those of the standard library.
+// Each series below is the function's Taylor series, cut where the rest is under a tenth of a float's precision.
+#pragma once
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+#include "isa.hpp"
+
+namespace d16::kernels::cpu::math {
+
+namespace detail {
+
+D16_INLINE float from_bits(uint32_t bits) {
+  float value;
+  std::memcpy(&value, &bits, sizeof value);
+  return value;
+}
+D16_INLINE uint32_t to_bits(float value) {
+  uint32_t bits;
+  std::memcpy(&bits, &value, sizeof bits);
+  return bits;
+}
+/// condition ? a : b, in a form that the compiler does not turn into a branch: a branch ends vectorisation.
+D16_INLINE float select(bool condition, float a, float b) {
+  uint32_t const mask = 0u - uint32_t(condition);
+  return from_bits((to_bits(a) & mask) | (to_bits(b) & ~mask));
+}
+D16_INLINE double select(bool condition, double a, double b) { return condition ? a : b; }
+/// 2^k for -126 <= k <= 127.
+D16_INLINE float power_of_two(int32_t k) { return from_bits(uint32_t(k + 127) << 23); }
+
+/// x = k ln 2 + r with |r| <= ln 2 / 2, and (e^r - 1) of it. |x| < 1000.
+struct Reduced {
+  int32_t k;
+  float expm1_r;
+};
+D16_INLINE Reduced reduce(float x) {
+  constexpr float magic = 12582912;  // 1.5 2^23: adding it rounds to an integer, which is left in the low bits
+  constexpr float ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f;  // k ln2_high is exact: 9 bits each
+  float shifted = x * 1.44269504f + magic, k = shifted - magic;
+  float r = (x - k * ln2_high) - k * ln2_low;
+  float p = 1.f / 5040;
+  p = p * r + 1.f / 720;
+  p = p * r + 1.f / 120;
+  p = p * r + 1.f / 24;
+  p = p * r + 1.f / 6;
+  p = p * r + 0.5f;
+  return {int32_t(to_bits(shifted) - to_bits(magic)), p * (r * r) + r};
+}
+
+/// log(1 + f) + k ln 2 for sqrt(1/2) - 1 <= f <= sqrt(2) - 1: with s = f / (2 + f), log(1 + f) = 2 atanh(s)
+/// = f - s (f - R), R = 2 s^2 / 3 + 2 s^4 / 5 + ...
+D16_INLINE float log1p_reduced(float f, float k) {
+  constexpr float ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f;
+  float s = f / (2 + f), z = s * s;
+  float R = 2.f / 11;
+  R = R * z + 2.f / 9;
+  R = R * z + 2.f / 7;
+  R = R * z + 2.f / 5;
+  R = R * z + 2.f / 3;
+  return k * ln2_high + (f - (s * (f - R * z) - k * ln2_low));
+}
+
+}  // namespace detail
+
+/// e^x: 0 from -104 down, infinity from 88.73 up, subnormal results right, NaN stays NaN.
+D16_INLINE float exp(float x) {
+  x = detail::select(x < -104.f, -104.f, x);
+  x = detail::select(x > 89.f, 89.f, x);
+  detail::Reduced const e = detail::reduce(x);
+  int32_t const half = e.k >> 1;  // two factors, since 2^k alone may be subnormal or beyond the range
+  return (1 + e.expm1_r) * detail::power_of_two(half) * detail::power_of_two(e.k - half);
+}
+
+/// e^x - 1 for x <= 80, right to the last bits near 0.
+D16_INLINE float expm1(float x) {
+  x = detail::select(x < -40.f, -40.f, x);
+  detail::Reduced const e = detail::reduce(x);
+  float const scale = detail::power_of_two(e.k);
+  return scale * e.expm1_r + (scale - 1);
+}
+
+/// log x: -infinity at 0, NaN below, infinity at infinity.
+D16_INLINE float log(float x) {
+  bool const subnormal = x < 1.17549435e-38f;
+  float const scaled = detail::select(subnormal, x * 8388608.f, x);  // times 2^23
+  uint32_t const bits = detail::to_bits(scaled) - 0x3f3504f3u;     // of sqrt(1/2)
+  float const k = float(int32_t(bits) >> 23) - detail::select(subnormal, 23.f, 0.f);
+  float const m = detail::from_bits((bits & 0x007fffffu) + 0x3f3504f3u);
+  float y = detail::log1p_reduced(m - 1, k);
+  y = detail::select(x < INFINITY, y, x);  // infinity and NaN
+  y = detail::select(x == 0, -INFINITY, y);
+  return detail::select(x < 0, NAN, y);
+}
+
+/// log(1 + t) for 0 <= t <= 1.
+D16_INLINE float log1p_unit(float t) {
+  bool const upper = t > 0.41421356f;
+  return detail::log1p_reduced(detail::select(upper, (t - 1) * 0.5f, t), detail::select(upper, 1.f, 0.f));
+}
+
+D16_INLINE float sigmoid(float x) { return 1 / (1 + exp(-x)); }
+
+/// log(1 + e^x).
+D16_INLINE float softplus(float x) { return detail::select(x < 0, 0.f, x) + log1p_unit(exp(-std::fabs(x))); }
+
+D16_INLINE float tanh(float x) {
+  float const size = std::fabs(x);
+  float const e = expm1(2 * detail::select(size > 10, 10.f, size));  // beyond 10, tanh is 1 to the last bit
+  return std::copysign(e / (e + 2), x);
+}
+
+/// sign(x) log(|x| + sqrt(x^2 + 1)), written as log(1 + t) so that it is right near 0.
+D16_INLINE float asinh(float x) {
+  float const size = std::fabs(x);
+  bool const large = size > 1e8f;  // log(2 |x|); the square could overflow
+  float const t = size + size * size / (1 + std::sqrt(1 + size * size));
+  float const u = 1 + t;
+  float const y = log(detail::select(large, size, u)) + detail::select(large, 0.693147181f, (t - (u - 1)) / u);
+  return std::copysign(y, x);
+}
+
+D16_INLINE double exp(double x) { return std::exp(x); }
+D16_INLINE double expm1(double x) { return std::expm1(x); }
+D16_INLINE double log(double x) { return std::log(x); }
+D16_INLINE double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
+D16_INLINE double softplus(double x) { return (x < 0 ? 0 : x) + std::log1p(std::exp(-std::fabs(x))); }
+D16_INLINE double tanh(double x) { return std::tanh(x); }
+D16_INLINE double asinh(double x) { return std::asinh(x); }
+
+}  // namespace d16::kernels::cpu::math

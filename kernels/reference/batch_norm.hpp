@@ -1,0 +1,32 @@
+// Batch normalisation by the book: mean, then variance, then every element, in double.
+#pragma once
+#include <cmath>
+
+#include "../batch_norm.hpp"
+
+namespace d16::kernels::reference {
+
+/// y = weight (x - mean) / sqrt(variance + eps) + bias, channel by channel.
+template <class T> int batch_norm(BatchNorm<T> const& a) {
+  auto x = View(a.x, a.rows, a.C, a.G), y = View(static_cast<T const*>(a.y), a.rows, a.C, a.G);
+  double count = double(a.rows) * a.G;
+  for (int c : upto(a.C)) {
+    double mean = 0, variance = 0;
+    if (a.training) {
+      for (int r : upto(a.rows)) for (int g : upto(a.G)) mean += x(r, c, g) / count;
+      for (int r : upto(a.rows)) for (int g : upto(a.G)) variance += (x(r, c, g) - mean) * (x(r, c, g) - mean) / count;
+      if (a.running_mean) a.running_mean[c] += T(a.momentum * (mean - a.running_mean[c]));
+      if (a.running_var) a.running_var[c] += T(a.momentum * (variance * count / (count - 1) - a.running_var[c]));
+    } else {
+      mean = a.running_mean[c];
+      variance = a.running_var[c];
+    }
+    a.mean[c] = mean;
+    a.inv_std[c] = 1 / std::sqrt(variance + a.eps);
+    double weight = a.weight ? a.weight[c] : 1, bias = a.bias ? a.bias[c] : 0;
+    for (int r : upto(a.rows)) for (int g : upto(a.G))
+      a.y[&y(r, c, g) - a.y] = T(weight * (x(r, c, g) - mean) * a.inv_std[c] + bias);
+  }
+  return ok;
+}
+}

@@ -1,0 +1,56 @@
+// The arena: reuse, accounting, and out of memory as an exception that leaves the process usable.
+#include <d16/core/tensor.hpp>
+#include <doctest/doctest.h>
+
+#include <string>
+
+using namespace d16;
+
+TEST_CASE("a freed block serves the next request of its size") {
+  HostArena arena;
+  void* first = arena.allocate(1000);
+  arena.release(first, 1000);
+  CHECK(arena.use().used == 0);
+  CHECK(arena.use().cached >= 1000);
+  CHECK(arena.allocate(1000) == first);
+  CHECK(arena.use().requests == 1);
+  arena.release(first, 1000);
+  arena.trim();
+  CHECK(arena.use().cached == 0);
+}
+
+TEST_CASE("sizes round up by at most an eighth, never down") {
+  for (size_t bytes = 1; bytes < 1 << 20; bytes = bytes * 5 / 4 + 1) {
+    size_t size = HostArena::rounded(bytes);
+    CHECK(size >= bytes);
+    CHECK(size % 64 == 0);
+    CHECK(size <= bytes + bytes / 8 + 64);
+    CHECK(HostArena::rounded(size) == size);
+  }
+}
+
+TEST_CASE("out of memory says what was asked and can be survived") {
+  HostArena arena;
+  arena.set_limit(1 << 20);
+  void* block = arena.allocate(512 << 10);
+  std::string message;
+  try {
+    arena.allocate(600 << 10);
+  } catch (OutOfMemory const& error) {
+    message = error.what();
+  }
+  CHECK(message.find("MiB asked") != std::string::npos);
+  arena.release(block, 512 << 10);
+  block = arena.allocate(600 << 10);
+  CHECK(block != nullptr);
+  arena.release(block, 600 << 10);
+}
+
+TEST_CASE("tensors give their memory back") {
+  size_t before = host_arena().use().used;
+  {
+    Tensor x = zeros({100, 100}), y = x;
+    CHECK(host_arena().use().used == before + HostArena::rounded(40000));
+  }
+  CHECK(host_arena().use().used == before);
+}
