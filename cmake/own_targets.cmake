@@ -3,11 +3,12 @@ add_library(d16_warnings INTERFACE)
 target_compile_options(d16_warnings INTERFACE -Wall -Wextra -Wpedantic $<$<BOOL:${D16_WERROR}>:-Werror>)
 
 # The stamp is rewritten before each build, but only where the commit has changed.
+string(TOUPPER "${CMAKE_BUILD_TYPE}" build_type)
 set(stamp_source ${PROJECT_BINARY_DIR}/stamp.cpp)
 add_custom_target(d16_commit BYPRODUCTS ${stamp_source} COMMENT ""
   COMMAND ${CMAKE_COMMAND} -D SOURCE_DIR=${PROJECT_SOURCE_DIR} -D OUTPUT=${stamp_source} -D VERSION=${PROJECT_VERSION}
           -D "COMPILER=${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION}"
-          -D "FLAGS=${CMAKE_CXX_FLAGS} ${CMAKE_CXX_FLAGS_${CMAKE_BUILD_TYPE}}"
+          -D "FLAGS=${CMAKE_CXX_FLAGS} ${CMAKE_CXX_FLAGS_${build_type}}"
           -P ${PROJECT_SOURCE_DIR}/cmake/write_stamp.cmake)
 add_library(d16_stamp STATIC EXCLUDE_FROM_ALL ${stamp_source})
 target_include_directories(d16_stamp PUBLIC ${PROJECT_SOURCE_DIR}/cmake)

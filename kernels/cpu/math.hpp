@@ -22,12 +22,6 @@ D16_INLINE uint32_t to_bits(float value) {
   std::memcpy(&bits, &value, sizeof bits);
   return bits;
 }
-/// condition ? a : b, in a form that the compiler does not turn into a branch: a branch ends vectorisation.
-D16_INLINE float select(bool condition, float a, float b) {
-  uint32_t const mask = 0u - uint32_t(condition);
-  return from_bits((to_bits(a) & mask) | (to_bits(b) & ~mask));
-}
-D16_INLINE double select(bool condition, double a, double b) { return condition ? a : b; }
 /// 2^k for -126 <= k <= 127.
 D16_INLINE float power_of_two(int32_t k) { return from_bits(uint32_t(k + 127) << 23); }
 
@@ -65,10 +59,20 @@ D16_INLINE float log1p_reduced(float f, float k) {
 
 }  // namespace detail
 
+/// condition ? a : b, in a form that the compiler does not turn into a branch: a branch ends vectorisation.
+D16_INLINE float select(bool condition, float a, float b) {
+  uint32_t const mask = 0u - uint32_t(condition);
+  return detail::from_bits((detail::to_bits(a) & mask) | (detail::to_bits(b) & ~mask));
+}
+D16_INLINE double select(bool condition, double a, double b) { return condition ? a : b; }
+
+/// The larger of two; NaN if one is.
+template <class T> D16_INLINE T larger(T a, T b) { return ((a > b) | (a != a)) ? a : b; }
+
 /// e^x: 0 from -104 down, infinity from 88.73 up, subnormal results right, NaN stays NaN.
 D16_INLINE float exp(float x) {
-  x = detail::select(x < -104.f, -104.f, x);
-  x = detail::select(x > 89.f, 89.f, x);
+  x = select(x < -104.f, -104.f, x);
+  x = select(x > 89.f, 89.f, x);
   detail::Reduced const e = detail::reduce(x);
   int32_t const half = e.k >> 1;  // two factors, since 2^k alone may be subnormal or beyond the range
   return (1 + e.expm1_r) * detail::power_of_two(half) * detail::power_of_two(e.k - half);
@@ -76,7 +80,7 @@ D16_INLINE float exp(float x) {
 
 /// e^x - 1 for x <= 80, right to the last bits near 0.
 D16_INLINE float expm1(float x) {
-  x = detail::select(x < -40.f, -40.f, x);
+  x = select(x < -40.f, -40.f, x);
   detail::Reduced const e = detail::reduce(x);
   float const scale = detail::power_of_two(e.k);
   return scale * e.expm1_r + (scale - 1);
@@ -85,47 +89,65 @@ D16_INLINE float expm1(float x) {
 /// log x: -infinity at 0, NaN below, infinity at infinity.
 D16_INLINE float log(float x) {
   bool const subnormal = x < 1.17549435e-38f;
-  float const scaled = detail::select(subnormal, x * 8388608.f, x);  // times 2^23
+  float const scaled = select(subnormal, x * 8388608.f, x);  // times 2^23
   uint32_t const bits = detail::to_bits(scaled) - 0x3f3504f3u;     // of sqrt(1/2)
-  float const k = float(int32_t(bits) >> 23) - detail::select(subnormal, 23.f, 0.f);
+  float const k = float(int32_t(bits) >> 23) - select(subnormal, 23.f, 0.f);
   float const m = detail::from_bits((bits & 0x007fffffu) + 0x3f3504f3u);
   float y = detail::log1p_reduced(m - 1, k);
-  y = detail::select(x < INFINITY, y, x);  // infinity and NaN
-  y = detail::select(x == 0, -INFINITY, y);
-  return detail::select(x < 0, NAN, y);
+  y = select(x < INFINITY, y, x);  // infinity and NaN
+  y = select(x == 0, -INFINITY, y);
+  return select(x < 0, NAN, y);
 }
 
 /// log(1 + t) for 0 <= t <= 1.
 D16_INLINE float log1p_unit(float t) {
   bool const upper = t > 0.41421356f;
-  return detail::log1p_reduced(detail::select(upper, (t - 1) * 0.5f, t), detail::select(upper, 1.f, 0.f));
+  return detail::log1p_reduced(select(upper, (t - 1) * 0.5f, t), select(upper, 1.f, 0.f));
 }
 
-D16_INLINE float sigmoid(float x) { return 1 / (1 + exp(-x)); }
+D16_INLINE double exp(double x) { return std::exp(x); }
+
+template <class T> D16_INLINE T sigmoid(T x) { return 1 / (1 + exp(-x)); }
+
+/// The derivative of silu(x) = x sigmoid(x).
+template <class T> D16_INLINE T silu_slope(T x) {
+  T const p = sigmoid(x);
+  return p * (1 + x * (1 - p));
+}
 
 /// log(1 + e^x).
-D16_INLINE float softplus(float x) { return detail::select(x < 0, 0.f, x) + log1p_unit(exp(-std::fabs(x))); }
+D16_INLINE float softplus(float x) { return select(x < 0, 0.f, x) + log1p_unit(exp(-std::fabs(x))); }
 
 D16_INLINE float tanh(float x) {
   float const size = std::fabs(x);
-  float const e = expm1(2 * detail::select(size > 10, 10.f, size));  // beyond 10, tanh is 1 to the last bit
+  float const e = expm1(2 * select(size > 10, 10.f, size));  // beyond 10, tanh is 1 to the last bit
   return std::copysign(e / (e + 2), x);
+}
+
+/// sqrt(v) for 1 <= v < 1e17 by Newton's iteration for 1 / sqrt(v): the library's sqrt may set errno, which the
+/// compiler does not vectorise.
+D16_INLINE float root(float v) {
+  float y = detail::from_bits(0x5f3759dfu - (detail::to_bits(v) >> 1));  // within 4 %; each step squares the error
+  y = y * (1.5f - 0.5f * v * y * y);
+  y = y * (1.5f - 0.5f * v * y * y);
+  y = y * (1.5f - 0.5f * v * y * y);
+  float const s = v * y;
+  return s + 0.5f * y * (v - s * s);
 }
 
 /// sign(x) log(|x| + sqrt(x^2 + 1)), written as log(1 + t) so that it is right near 0.
 D16_INLINE float asinh(float x) {
   float const size = std::fabs(x);
   bool const large = size > 1e8f;  // log(2 |x|); the square could overflow
-  float const t = size + size * size / (1 + std::sqrt(1 + size * size));
+  float const bounded = select(large, 1.f, size);
+  float const square = bounded * bounded, t = bounded + square / (1 + root(1 + square));
   float const u = 1 + t;
-  float const y = log(detail::select(large, size, u)) + detail::select(large, 0.693147181f, (t - (u - 1)) / u);
+  float const y = log(select(large, size, u)) + select(large, 0.693147181f, (t - (u - 1)) / u);
   return std::copysign(y, x);
 }
 
-D16_INLINE double exp(double x) { return std::exp(x); }
 D16_INLINE double expm1(double x) { return std::expm1(x); }
 D16_INLINE double log(double x) { return std::log(x); }
-D16_INLINE double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 D16_INLINE double softplus(double x) { return (x < 0 ? 0 : x) + std::log1p(std::exp(-std::fabs(x))); }
 D16_INLINE double tanh(double x) { return std::tanh(x); }
 D16_INLINE double asinh(double x) { return std::asinh(x); }

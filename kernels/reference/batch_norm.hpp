@@ -8,7 +8,8 @@ namespace d16::kernels::reference {
 
 /// y = weight (x - mean) / sqrt(variance + eps) + bias, channel by channel.
 template <class T> int batch_norm(BatchNorm<T> const& a) {
-  auto x = View(a.x, a.rows, a.C, a.G), y = View(static_cast<T const*>(a.y), a.rows, a.C, a.G);
+  auto x = View(a.x, a.rows, a.C, a.G);
+  auto y = View(a.y, a.rows, a.C, a.G);
   double count = double(a.rows) * a.G;
   for (int c : upto(a.C)) {
     double mean = 0, variance = 0;
@@ -25,8 +26,38 @@ template <class T> int batch_norm(BatchNorm<T> const& a) {
     a.inv_std[c] = 1 / std::sqrt(variance + a.eps);
     double weight = a.weight ? a.weight[c] : 1, bias = a.bias ? a.bias[c] : 0;
     for (int r : upto(a.rows)) for (int g : upto(a.G))
-      a.y[&y(r, c, g) - a.y] = T(weight * (x(r, c, g) - mean) * a.inv_std[c] + bias);
+      y(r, c, g) = T(weight * (x(r, c, g) - mean) * a.inv_std[c] + bias);
   }
   return ok;
 }
+
+/// db = sum of dy, dw = sum of dy times the normalised x.
+template <class T> int batch_norm_dw(BatchNorm<T> const& a) {
+  auto x = View(a.x, a.rows, a.C, a.G), dy = View(a.dy, a.rows, a.C, a.G);
+  for (int c : upto(a.C)) {
+    double dw = 0, db = 0;
+    for (int r : upto(a.rows)) for (int g : upto(a.G)) {
+      dw += dy(r, c, g) * (x(r, c, g) - a.mean[c]) * a.inv_std[c];
+      db += dy(r, c, g);
+    }
+    a.dw[c] = T(dw);
+    a.db[c] = T(db);
+  }
+  return ok;
 }
+
+/// dx = weight / std (dy - mean(dy) - xhat mean(dy xhat)) with xhat the normalised x; the two means only when training,
+/// since then x moves the statistics.
+template <class T> int batch_norm_dx(BatchNorm<T> const& a) {
+  auto x = View(a.x, a.rows, a.C, a.G), dy = View(a.dy, a.rows, a.C, a.G);
+  auto dx = View(a.dx, a.rows, a.C, a.G);
+  double count = double(a.rows) * a.G;
+  for (int r : upto(a.rows)) for (int c : upto(a.C)) for (int g : upto(a.G)) {
+    double slope = (a.weight ? a.weight[c] : 1) * a.inv_std[c], through = dy(r, c, g);
+    if (a.training) through -= a.db[c] / count + (x(r, c, g) - a.mean[c]) * a.inv_std[c] * a.dw[c] / count;
+    dx(r, c, g) = T(slope * through);
+  }
+  return ok;
+}
+
+}  // namespace d16::kernels::reference

@@ -25,14 +25,15 @@ namespace d16::io {
 /// Errors   FileError: the file, the system's reason, what to do.
 class AtomicFile {
  public:
-  explicit AtomicFile(std::string path) : path_(std::move(path)), target_(path_) {
+  /// `unnamed` false takes the other way even where unnamed files exist: tests need both.
+  explicit AtomicFile(std::string path, bool unnamed = true) : path_(std::move(path)), target_(path_) {
     resolve_target();
     size_t slash = target_.rfind('/');
     folder_ = slash == target_.npos ? "." : slash == 0 ? "/" : target_.substr(0, slash);
     static std::atomic<int> serial{0};
-    temporary_ = folder_ + "/." + target_.substr(slash + 1) + "." + std::to_string(getpid()) + "-" +
+    temporary_ = folder_ + "/." + target_.substr(slash + 1, 100) + "." + std::to_string(getpid()) + "-" +
                  std::to_string(++serial) + ".tmp";  // npos + 1 is 0
-    open_unnamed();
+    if (unnamed) open_unnamed();
     if (descriptor_ < 0) {
       descriptor_ = ::open(temporary_.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
       named_ = descriptor_ >= 0;

@@ -55,8 +55,8 @@ class Json {
   template <class T> requires(!std::is_same_v<T, Json> && !std::is_same_v<T, Member>)
   Json(std::vector<T> const& items) : value_(Array(items.begin(), items.end())) {}
 
-  static Json array(std::initializer_list<Json> items = {}) { return Array(items); }
-  static Json object(std::initializer_list<Member> members = {}) { return Object(members); }
+  static Json array(std::initializer_list<Json> items) { return Array(items); }
+  static Json object(std::initializer_list<Member> members) { return Object(members); }
 
   bool is_null() const { return value_.index() == 0; }
   bool is_boolean() const { return std::holds_alternative<bool>(value_); }
@@ -79,7 +79,6 @@ class Json {
   int64_t integer(std::string_view key) const { return at(key).as_integer(quoted(key)); }
   double number(std::string_view key) const { return at(key).as_number(quoted(key)); }
   std::string const& string(std::string_view key) const { return at(key).as<std::string>(quoted(key), "a string"); }
-  Array const& array(std::string_view key) const { return at(key).as<Array>(quoted(key), "an array"); }
 
   /// The member of that name, or null when there is none.
   Json const* find(std::string_view key) const {

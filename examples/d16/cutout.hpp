@@ -1,0 +1,77 @@
+// Cutouts: where the objects of an input are, and one object read into bands with their noise, masks and coordinates.
+#pragma once
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <vector>
+
+namespace tool {
+
+constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+
+/// An image of one channel, row 0 first as stored; NaN where nothing is known.
+struct Plane {
+  int64_t h = 0, w = 0;
+  std::vector<float> values = {};
+  bool empty() const { return values.empty(); }
+  float at(int64_t y, int64_t x) const { return values[size_t(y * w + x)]; }
+  float& at(int64_t y, int64_t x) { return values[size_t(y * w + x)]; }
+};
+
+/// Linear sky coordinates: (x, y) from 0 in pixels to degrees on the sky around (ra, dec).
+struct Wcs {
+  bool known = false;
+  bool rotation_lost = false;        ///< the PC matrix is no rotation: CDELT is taken as the scale, the angle is unknown
+  double x = 0, y = 0;               ///< the reference pixel
+  double ra = 0, dec = 0;            ///< where it points
+  double cd[4] = {0, 0, 0, 0};       ///< d(xi, eta) / d(x, y) in degrees
+  double scale() const { return 3600 * std::sqrt(std::abs(cd[0] * cd[3] - cd[1] * cd[2])); }  ///< arcsec per pixel
+};
+
+struct Band {
+  std::string name;       ///< "F444W", "r", "red"; "1" where the file does not say
+  Plane image, sigma;     ///< sigma is empty where the file does not say
+  Plane mask;             ///< not 0: a pixel of another object or a bad one; may be empty
+  Wcs wcs;
+  std::string unit = {};
+};
+
+struct Cutout {
+  std::string id, file;
+  bool picture = false;   ///< PNG or JPEG: stretched already, no flux
+  std::vector<Band> bands = {};
+  std::string note = {};  ///< what was left out
+};
+
+/// What a file is by its name: "m31_f444w_err.fits" is the sigma of band f444w of the object m31.
+enum class Role { single, science, sigma, weight, mask, other };
+struct Part {
+  Role role = Role::single;
+  std::string id, band;
+};
+Part part_of(std::string const& path);
+
+/// The files of one object.
+struct Source {
+  std::string id, path;               ///< path: what messages name, a file or a folder
+  std::vector<std::string> files;
+};
+
+/// The objects of a file or folder:
+///   file.fits | .fits.gz | .png | .jpg | .npy    one object
+///   folder with BAND_sci.fits                    one object; BAND_err.fits and BAND_mask.fits belong to it
+///   folder with ID_BAND_sci.fits                 an object for each ID
+///   folder of such folders                       an object for each
+///   folder of files                              an object for each file; folder with images/: those in it
+/// Errors   FileError when there is nothing to read.
+std::vector<Source> find_sources(std::string const& input);
+
+/// Reads one object. Non-finite pixels become NaN; bands without a single finite pixel are an error.
+/// Errors   FileError that names the file.
+Cutout read_cutout(Source const& source);
+
+/// The central wavelength of a filter in micrometres by its name ("F444W", "r"); NaN when unknown.
+double wavelength(std::string const& band);
+
+}  // namespace tool

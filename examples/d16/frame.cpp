@@ -1,0 +1,409 @@
+// Frames: bodies of frame.hpp.
+#include "frame.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include <d16/vision/statistics.hpp>
+
+#include "common.hpp"
+
+namespace tool {
+
+using d16::require;
+using d16::Tensor;
+using d16::text;
+using d16::ValueError;
+
+namespace {
+
+constexpr double degree = 3.14159265358979323846 / 180;
+
+constexpr struct {
+  int32_t bit;
+  char const* name;
+  char const* meaning;
+} flag_table[] = {{flag_unreadable, "unreadable", "no result, see note"},
+                  {flag_filled, "filled", "over 5 % of the frame masked or missing"},
+                  {flag_not_found, "not_found", "no object at the centre, whole image used"},
+                  {flag_edge, "edge", "cutout too small for the usual frame"},
+                  {flag_few_bands, "few_bands", "fewer than three bands"},
+                  {flag_no_scale, "no_scale", "pixel scale or rotation not known"},
+                  {flag_picture, "picture", "a picture: no flux, no snr"},
+                  {flag_faint, "faint", "snr below 10"}};
+
+struct Level {
+  double sky, noise;
+};
+
+/// Median and standard deviation of what sigma clipping leaves.
+Level clipped_level(std::vector<float> const& values) {
+  auto stats = d16::vision::sigma_clipped_stats(d16::from(values, {int64_t(values.size())}), {.maxiters = 10});
+  return {stats.median, stats.std};
+}
+
+/// Finite pixels of the outer eighth on each side; of the whole plane when there are too few.
+std::vector<float> border_values(Plane const& p) {
+  int64_t depth = std::max<int64_t>(1, std::min(p.h, p.w) / 8);
+  std::vector<float> border, all;
+  for (int64_t y = 0; y < p.h; ++y)
+    for (int64_t x = 0; x < p.w; ++x) {
+      if (!std::isfinite(p.at(y, x))) continue;
+      all.push_back(p.at(y, x));
+      if (y < depth || x < depth || y >= p.h - depth || x >= p.w - depth) border.push_back(p.at(y, x));
+    }
+  return border.size() >= 32 ? border : all;
+}
+
+/// The mean of the finite pixels of each (2 r + 1) x (2 r + 1) box; NaN stays NaN.
+Plane smooth(Plane const& p, int64_t r) {
+  Plane out = p;
+  for (int64_t y = 0; y < p.h; ++y)
+    for (int64_t x = 0; x < p.w; ++x) {
+      if (!std::isfinite(p.at(y, x))) continue;
+      double sum = 0, count = 0;
+      for (int64_t j = std::max<int64_t>(0, y - r); j <= std::min(p.h - 1, y + r); ++j)
+        for (int64_t i = std::max<int64_t>(0, x - r); i <= std::min(p.w - 1, x + r); ++i)
+          if (std::isfinite(p.at(j, i))) sum += p.at(j, i), count += 1;
+      out.at(y, x) = float(sum / count);
+    }
+  return out;
+}
+
+/// The brightest pixel within a sixth of the side from the centre; -1 when none is above the threshold.
+int64_t central_peak(Plane const& p, double threshold) {
+  double reach = std::max(1.5, double(std::min(p.h, p.w)) / 6), best = threshold;
+  int64_t peak = -1;
+  for (int64_t y = 0; y < p.h; ++y)
+    for (int64_t x = 0; x < p.w; ++x)
+      if (std::hypot(double(x) - double(p.w - 1) / 2, double(y) - double(p.h - 1) / 2) <= reach && p.at(y, x) > best)
+        best = p.at(y, x), peak = y * p.w + x;
+  return peak;
+}
+
+/// All pixels above the threshold that hang together with the seed, by sides.
+std::vector<int64_t> connected(Plane const& p, int64_t seed, double threshold) {
+  std::vector<bool> seen(p.values.size());
+  std::vector<int64_t> pixels{seed};
+  seen[size_t(seed)] = true;
+  for (size_t next = 0; next < pixels.size(); ++next) {
+    int64_t y = pixels[next] / p.w, x = pixels[next] % p.w;
+    for (auto [dy, dx] : {std::pair(-1, 0), std::pair(1, 0), std::pair(0, -1), std::pair(0, 1)}) {
+      int64_t j = y + dy, i = x + dx;
+      if (j < 0 || i < 0 || j >= p.h || i >= p.w || seen[size_t(j * p.w + i)] || !(p.at(j, i) > threshold)) continue;
+      seen[size_t(j * p.w + i)] = true;
+      pixels.push_back(j * p.w + i);
+    }
+  }
+  return pixels;
+}
+
+/// Radii around (s.x, s.y) that hold 50 and 90 % of the flux of s.pixels.
+void measure_radii(Plane const& p, Shape2d& s) {
+  std::vector<std::pair<double, double>> growth;
+  for (int64_t i : s.pixels)
+    growth.emplace_back(std::hypot(double(i % p.w) - s.x, double(i / p.w) - s.y), p.values[size_t(i)] - s.sky);
+  std::sort(growth.begin(), growth.end());
+  double sum = 0;
+  for (auto [radius, flux] : growth) {
+    sum += flux;
+    if (std::isnan(s.r50) && sum >= 0.5 * s.flux) s.r50 = radius;
+    if (std::isnan(s.r90) && sum >= 0.9 * s.flux) s.r90 = radius;
+  }
+}
+
+/// The value at (x, y) between four pixels; finite pixels only, weighted. NaN outside and where nothing is known.
+float sample(Plane const& p, double x, double y) {
+  if (x < -0.5 || y < -0.5 || x > double(p.w) - 0.5 || y > double(p.h) - 0.5) return NAN;
+  double fx = std::floor(x), fy = std::floor(y), sum = 0, weight = 0;
+  for (int k = 0; k < 4; ++k) {
+    int64_t i = int64_t(fx) + k % 2, j = int64_t(fy) + k / 2;
+    if (i < 0 || j < 0 || i >= p.w || j >= p.h || !std::isfinite(p.at(j, i))) continue;
+    double w = (k % 2 ? x - fx : 1 - x + fx) * (k / 2 ? y - fy : 1 - y + fy);
+    sum += w * p.at(j, i), weight += w;
+  }
+  return weight > 0.25 ? float(sum / weight) : NAN;
+}
+
+/// From pixels of one band to pixels of another: q = at + m (p - from).
+struct Mapping {
+  double from[2], at[2], m[4];
+  std::array<double, 2> operator()(double x, double y) const {
+    double dx = x - from[0], dy = y - from[1];
+    return {at[0] + m[0] * dx + m[1] * dy, at[1] + m[2] * dx + m[3] * dy};
+  }
+  double step() const { return std::sqrt(std::abs(m[0] * m[3] - m[1] * m[2])); }
+};
+
+/// By sky coordinates when both bands have them, otherwise by centres and sizes: the same field is assumed.
+Mapping between(Band const& a, Band const& b) {
+  if (!a.wcs.known || !b.wcs.known) {
+    double sx = double(b.image.w) / double(a.image.w), sy = double(b.image.h) / double(a.image.h);
+    return {{double(a.image.w - 1) / 2, double(a.image.h - 1) / 2},
+            {double(b.image.w - 1) / 2, double(b.image.h - 1) / 2},
+            {sx, 0, 0, sy}};
+  }
+  double const *p = a.wcs.cd, *q = b.wcs.cd;
+  double det = q[0] * q[3] - q[1] * q[2];
+  double inverse[4] = {q[3] / det, -q[1] / det, -q[2] / det, q[0] / det};
+  double xi = (a.wcs.ra - b.wcs.ra) * std::cos(b.wcs.dec * degree), eta = a.wcs.dec - b.wcs.dec;
+  return {{a.wcs.x, a.wcs.y},
+          {b.wcs.x + inverse[0] * xi + inverse[1] * eta, b.wcs.y + inverse[2] * xi + inverse[3] * eta},
+          {inverse[0] * p[0] + inverse[1] * p[2], inverse[0] * p[1] + inverse[1] * p[3],
+           inverse[2] * p[0] + inverse[3] * p[2], inverse[2] * p[1] + inverse[3] * p[3]}};
+}
+
+/// The frame's pixels: each the mean over its area of the band, which lies under it by way of the reference band.
+Plane resample(Plane const& p, Mapping const& to_band, double x0, double y0, double side, int64_t size) {
+  double pixel = side / double(size);
+  int parts = int(std::clamp(std::ceil(pixel * to_band.step() - 0.01), 1.0, 32.0));
+  Plane out{size, size, std::vector<float>(size_t(size * size))};
+  for (int64_t i = 0; i < size * size; ++i) {
+    double sum = 0, count = 0;
+    for (int k = 0; k < parts * parts; ++k) {
+      double u = double(i % size) - double(size) / 2 + (k % parts + 0.5) / parts;
+      double v = double(i / size) - double(size) / 2 + (k / parts + 0.5) / parts;
+      auto [x, y] = to_band(x0 + u * pixel, y0 + v * pixel);
+      if (float value = sample(p, x, y); std::isfinite(value)) sum += value, count += 1;
+    }
+    out.values[size_t(i)] = 2 * count >= parts * parts ? float(sum / count) : NAN;
+  }
+  return out;
+}
+
+/// The image with masked pixels taken out.
+Plane unmasked(Band const& band) {
+  Plane out = band.image;
+  if (band.mask.empty()) return out;
+  for (size_t i = 0; i < out.values.size(); ++i)
+    if (band.mask.values[i] != 0) out.values[i] = NAN;
+  return out;
+}
+
+/// Fills NaN layer by layer with the mean of known neighbours, fading to the sky. Returns how many there were.
+int64_t fill(Plane& p, double sky) {
+  int64_t filled = 0;
+  for (bool again = true; again;) {
+    again = false;
+    Plane before = p;
+    for (int64_t y = 0; y < p.h; ++y)
+      for (int64_t x = 0; x < p.w; ++x) {
+        if (std::isfinite(before.at(y, x))) continue;
+        double sum = 0, count = 0;
+        for (int64_t j = std::max<int64_t>(0, y - 1); j <= std::min(p.h - 1, y + 1); ++j)
+          for (int64_t i = std::max<int64_t>(0, x - 1); i <= std::min(p.w - 1, x + 1); ++i)
+            if (std::isfinite(before.at(j, i))) sum += before.at(j, i), count += 1;
+        if (count == 0) {
+          again = true;
+          continue;
+        }
+        p.at(y, x) = float(sky + 0.8 * (sum / count - sky));
+        ++filled;
+      }
+  }
+  return filled;
+}
+
+bool any_finite(Plane const& p) {
+  return std::any_of(p.values.begin(), p.values.end(), [](float v) { return std::isfinite(v); });
+}
+
+/// The mean of the three bands on the grid of the reference band, each in units of its noise: finds what any band shows.
+Plane detection_image(Cutout const& cutout, std::array<size_t, 3> const& chosen) {
+  Band const& reference = cutout.bands[chosen[0]];
+  Plane sum{reference.image.h, reference.image.w, std::vector<float>(reference.image.values.size(), 0)};
+  for (size_t k = 0; k < 3; ++k) {
+    Band const& band = cutout.bands[chosen[k]];
+    Plane pixels = unmasked(band);
+    Level level = clipped_level(border_values(pixels));
+    double unit = level.noise > 0 ? level.noise : 1;
+    Mapping map = between(reference, band);
+    for (int64_t y = 0; y < sum.h; ++y)
+      for (int64_t x = 0; x < sum.w; ++x) {
+        auto [u, v] = map(double(x), double(y));
+        sum.at(y, x) += float((sample(pixels, u, v) - level.sky) / unit);
+      }
+  }
+  return sum;
+}
+
+/// Total signal to noise of the object in one band; the noise from the file's sigma where it has one.
+double signal_to_noise(Band const& band, Shape2d const& object) {
+  Plane pixels = unmasked(band);
+  Level level = clipped_level(border_values(pixels));
+  double flux = 0, variance = 0;
+  for (int64_t i : object.pixels) {
+    double value = pixels.values[size_t(i)];
+    double sigma = band.sigma.empty() ? level.noise : double(band.sigma.values[size_t(i)]);
+    if (!std::isfinite(value) || !(sigma > 0) || !std::isfinite(sigma)) continue;
+    flux += value - level.sky, variance += sigma * sigma;
+  }
+  return variance > 0 ? flux / std::sqrt(variance) : nan;
+}
+
+// Pictures of the training set (Galaxy Zoo, 102 of them measured at 64 pixels): the median sky, and how bright the
+// brightest half per cent of red, green and blue is. Frames are stretched to the same levels.
+constexpr double sky_level = 0.02;
+constexpr double bright_level[3] = {0.63, 0.52, 0.40};
+constexpr double white_per_soft = 10;  // white lies at ten times the value where linear turns into logarithmic
+
+/// The scale of one band such that its brightest half per cent begins at `bright` and its sky is at sky_level.
+d16::vision::BandScale choose_scale(Plane const& plane, double bright, double softness) {
+  Level level = clipped_level(border_values(plane));
+  std::vector<double> values(plane.values.begin(), plane.values.end());
+  double peak = std::max({d16::vision::quantile(values, 0.995) - level.sky, 5 * level.noise, 1e-30});
+  double soft = peak / std::sinh(bright * std::asinh(white_per_soft));
+  return {level.sky, soft / softness, white_per_soft * soft};
+}
+
+Wcs frame_wcs(Wcs const& band, Frame const& f) {
+  if (!band.known) return {};
+  Wcs w = band;
+  double pixel = f.side / double(f.size);
+  w.x = (band.x - f.x) / pixel + double(f.size - 1) / 2;
+  w.y = (band.y - f.y) / pixel + double(f.size - 1) / 2;
+  for (double& c : w.cd) c *= pixel;
+  return w;
+}
+
+/// Where the object is on the sky. Without a rotation only the reference position itself can be trusted.
+void locate(Wcs const& w, Frame& f) {
+  if (!w.known) return;
+  double dx = w.rotation_lost ? 0 : f.x - w.x, dy = w.rotation_lost ? 0 : f.y - w.y;
+  f.dec = w.dec + w.cd[2] * dx + w.cd[3] * dy;
+  f.ra = w.ra + (w.cd[0] * dx + w.cd[1] * dy) / std::cos(w.dec * degree);
+  f.scale = w.scale();
+}
+
+/// Centre and side of the frame: frame_per_r90 times the object's r90, inside of the image.
+void place(Plane const& plane, Shape2d const& object, double zoom, Frame& f) {
+  double limit = double(std::min(plane.h, plane.w));
+  f.x = object.found ? object.x : double(plane.w - 1) / 2;
+  f.y = object.found ? object.y : double(plane.h - 1) / 2;
+  double wanted = (object.found ? std::max(frame_per_r90 * object.r90, 8.0) : limit) / zoom;
+  if (!object.found) f.flags |= flag_not_found;
+  if (wanted > limit) f.flags |= object.found ? flag_edge : 0;
+  f.side = std::min(wanted, limit);
+  f.x = std::clamp(f.x, (f.side - 1) / 2, double(plane.w) - (f.side + 1) / 2);
+  f.y = std::clamp(f.y, (f.side - 1) / 2, double(plane.h) - (f.side + 1) / 2);
+  f.r50 = object.r50, f.r90 = object.r90;
+}
+
+void set_flags(Cutout const& cutout, Band const& reference, std::array<size_t, 3> const& chosen, int64_t filled, Frame& f) {
+  auto set = [&f](Flag flag, bool on) { f.flags |= on ? flag : 0; };
+  set(flag_filled, filled * 20 > 3 * f.size * f.size);
+  set(flag_few_bands, chosen[0] == chosen[1] || chosen[1] == chosen[2]);
+  set(flag_picture, cutout.picture);
+  set(flag_no_scale, !cutout.picture && (!reference.wcs.known || reference.wcs.rotation_lost));
+  set(flag_faint, !cutout.picture && f.snr < 10);
+}
+
+/// Resamples and fills one band. Returns its pixels and adds how many were filled.
+Plane draw(Band const& band, Mapping const& map, Frame const& f, int64_t& filled) {
+  Plane pixels = resample(unmasked(band), map, f.x, f.y, f.side, f.size);
+  require<ValueError>(any_finite(pixels), "band ", band.name, " has no valid pixel around the object; choose other bands");
+  filled += fill(pixels, clipped_level(border_values(pixels)).sky);
+  return pixels;
+}
+
+/// Brings the three bands to [0, 1]; pictures are there already.
+void stretch_frame(std::array<Plane, 3> const& planes, bool picture, Frame& f) {
+  f.stretch.softness = 5 / std::sinh(sky_level / (1 - sky_level) * std::asinh(white_per_soft));
+  Tensor x = d16::empty({f.size, f.size, 3});
+  for (size_t k = 0; k < 3; ++k) {
+    for (size_t i = 0; i < planes[k].values.size(); ++i) x.data<float>()[3 * i + k] = planes[k].values[i];
+    if (!picture) f.stretch.bands.push_back(choose_scale(planes[k], bright_level[k], f.stretch.softness));
+  }
+  f.rgb = picture ? x : f.stretch.apply(x);
+}
+
+}  // namespace
+
+std::string flag_legend() {
+  std::string out;
+  for (auto const& f : flag_table) out += text(out.empty() ? "" : "; ", f.bit, " ", f.name, ": ", f.meaning);
+  return out;
+}
+std::string flag_names(int32_t flags) {
+  std::string out;
+  for (auto const& f : flag_table)
+    if (flags & f.bit) out += (out.empty() ? "" : ", ") + std::string(f.name);
+  return out;
+}
+
+Shape2d measure(Plane const& plane) {
+  Shape2d s;
+  std::vector<float> border = border_values(plane);
+  if (border.empty()) return s;
+  Level level = clipped_level(border);
+  s.sky = level.sky, s.noise = level.noise;
+  Plane soft = smooth(plane, std::max<int64_t>(1, std::min(plane.h, plane.w) / 100));
+  Level soft_level = clipped_level(border_values(soft));
+  double threshold = soft_level.sky + 2.5 * soft_level.noise;
+  int64_t peak = central_peak(soft, soft_level.sky + 5 * soft_level.noise);
+  if (peak < 0) return s;
+  s.pixels = connected(soft, peak, threshold);
+  for (int64_t i : s.pixels) {
+    double flux = plane.values[size_t(i)] - s.sky;
+    s.flux += flux, s.x += flux * double(i % plane.w), s.y += flux * double(i / plane.w);
+  }
+  if (!(s.flux > 0)) return s;
+  s.x /= s.flux, s.y /= s.flux;
+  measure_radii(plane, s);
+  s.found = true;
+  return s;
+}
+
+std::array<size_t, 3> choose_bands(Cutout const& cutout, std::vector<std::string> const& wanted) {
+  std::vector<Band> const& bands = cutout.bands;
+  auto index_of = [&](std::string const& name) {
+    std::string there;
+    for (size_t i = 0; i < bands.size(); ++i) {
+      if (lower(bands[i].name) == lower(name)) return i;
+      there += (i ? ", " : "") + bands[i].name;
+    }
+    throw ValueError(text("no band \"", name, "\"; it has ", there));
+  };
+  if (!wanted.empty()) {
+    require<ValueError>(wanted.size() != 2, "--bands needs one band or three, separated by commas");
+    return {index_of(wanted.front()), index_of(wanted[wanted.size() / 2]), index_of(wanted.back())};
+  }
+  std::vector<std::pair<double, size_t>> known;
+  for (size_t i = 0; i < bands.size(); ++i)
+    if (double w = wavelength(bands[i].name); !std::isnan(w)) known.emplace_back(w, i);
+  if (known.size() < 2) return {0, (bands.size() - 1) / 2, bands.size() - 1};
+  std::sort(known.begin(), known.end());
+  auto nearest = [&](double target) {
+    auto distance = [&](auto const& k) { return std::abs(std::log(k.first / target)); };
+    return *std::min_element(known.begin(), known.end(), [&](auto const& a, auto const& b) { return distance(a) < distance(b); });
+  };
+  auto red = known.back(), blue = nearest(red.first / 3);
+  return {red.second, nearest(std::sqrt(red.first * blue.first)).second, blue.second};
+}
+
+Frame make_frame(Cutout const& cutout, FrameOptions const& options) {
+  std::array<size_t, 3> chosen = choose_bands(cutout, options.bands);
+  Band const& reference = cutout.bands[chosen[0]];
+  Frame f;
+  f.size = options.size;
+  f.n_bands = int32_t(cutout.bands.size()), f.note = cutout.note;
+  Plane detection = detection_image(cutout, chosen);
+  Shape2d object = measure(detection);
+  place(detection, object, options.zoom, f);
+  int64_t filled = 0;
+  std::array<Plane, 3> planes;
+  for (size_t k = 0; k < 3; ++k) {
+    Band const& band = cutout.bands[chosen[k]];
+    f.bands[k] = band.name, f.units[k] = band.unit;
+    planes[k] = draw(band, between(reference, band), f, filled);
+  }
+  stretch_frame(planes, cutout.picture, f);
+  f.wcs = frame_wcs(reference.wcs, f);
+  locate(reference.wcs, f);
+  if (!cutout.picture && object.found) f.snr = signal_to_noise(reference, object);
+  set_flags(cutout, reference, chosen, filled, f);
+  return f;
+}
+
+}  // namespace tool

@@ -1,0 +1,243 @@
+// The command-line tool d16: reads the arguments, calls a subcommand, turns errors into one line and an exit code.
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <CLI/Validators.hpp>
+#include <cstdio>
+#include <functional>
+#include <new>
+#include <stamp.hpp>
+
+#include "commands.hpp"
+
+namespace {
+
+using namespace tool;
+
+/// A subcommand under construction: its CLI11 half, and what to call when it was named.
+struct Command {
+  CLI::App* app;
+  std::function<Json()> call;
+};
+
+void add_common(CLI::App* app, Common& o) {
+  app->add_option("--seed", o.seed, "start of all random numbers")->capture_default_str();
+  app->add_option("--threads", o.threads, "threads; 0: one for each core. Results do not depend on it")
+      ->check(CLI::Range(0, 1024))->capture_default_str();
+  app->add_option("--device", o.device, "cpu (fast) or reference (plain loops in double)")
+      ->check(CLI::IsMember({"cpu", "reference"}))->capture_default_str();
+  app->add_flag("--json", o.json, "print the answer as one JSON object and nothing else");
+}
+
+void add_input(CLI::App* app, InputOptions& o) {
+  app->add_option("--input", o.input,
+                  "a FITS, PNG or JPEG file; a folder of them; or a folder with BAND_sci.fits files (and _err, _mask), in it "
+                  "or in one sub-folder for each object")->required();
+  app->add_option("--bands", o.bands, "three bands for red, green and blue, or one: F444W,F277W,F150W. Default: chosen by "
+                  "wavelength from what is there")->delimiter(',')->expected(1, 3);
+  app->add_option("--zoom", o.zoom, "enlarges (above 1) or shrinks the galaxy in its frame")
+      ->check(CLI::Range(0.1, 10.0))->capture_default_str();
+  add_common(app, o);
+}
+
+std::string examples(std::initializer_list<char const*> lines) {
+  std::string out = "Examples:";
+  for (char const* line : lines) out += std::string("\n  d16 ") + line;
+  return out;
+}
+
+/// The options live as long as the program: CLI11 writes into them when it parses.
+template <class Options, class Add>
+Command make(CLI::App& parent, char const* name, char const* what, Json (*call)(Options const&), Add add,
+             std::initializer_list<char const*> lines) {
+  auto options = std::make_shared<Options>();
+  CLI::App* app = parent.add_subcommand(name, what);
+  app->footer(examples(lines));
+  app->set_help_flag("-h,--help", "print this help");
+  add(app, *options);
+  return {app, [options, call] {
+            apply(*options);
+            return call(*options);
+          }};
+}
+
+Command make_info(CLI::App& parent) {
+  auto add = [](CLI::App* app, InfoOptions& o) {
+    app->add_option("FILE", o.file, "weights, FITS, picture or catalogue; without it: this program and this machine");
+    add_common(app, o);
+  };
+  return make<InfoOptions>(parent, "info", "what this program, this machine or a file is", info, add,
+                           {"info", "info galaxy.fits", "info weights/disk.safetensors --json"});
+}
+
+Command make_simulate(CLI::App& parent) {
+  auto add = [](CLI::App* app, SimulateOptions& o) {
+    app->add_option("--out", o.out, "folder for the images, clean/ and truth.csv")->required();
+    app->add_option("--count", o.count, "galaxies")->check(CLI::Range(1, 1000000))->capture_default_str();
+    app->add_option("--size", o.size, "pixels on a side")->check(CLI::Range(8, 1024))->capture_default_str();
+    app->add_option("--format", o.format, "fits (three bands, units, noise in ERR) or png (stretched)")
+        ->check(CLI::IsMember({"fits", "png"}))->capture_default_str();
+    add_common(app, o);
+  };
+  return make<SimulateOptions>(parent, "simulate", "galaxies with noise and one to three contaminants, and their truth",
+                               simulate, add, {"simulate --out field --count 24 --seed 16",
+                                               "simulate --out pictures --count 100 --format png --size 128"});
+}
+
+void add_training(CLI::App* app, TrainOptions& o) {
+  app->add_option("--data", o.data, "folder of images")->required();
+  app->add_option("--labels", o.labels, "CSV with the columns objid and class")->required();
+  app->add_option("--out", o.out, "weights to write (.safetensors); log, checkpoint and model card go beside it")->required();
+  app->add_option("--widths", o.widths, "channels of the stages: 8,16,32")->delimiter(',');
+  app->add_option("--size", o.size, "pixels on a side that the network sees")->check(CLI::Range(16, 512))->capture_default_str();
+  app->add_option("--crop", o.crop, "central pixels of each image that are used; 0: half of its side")->capture_default_str();
+  app->add_option("--epochs", o.epochs, "passes over the training images")->check(CLI::Range(1, 10000))->capture_default_str();
+  app->add_option("--batch", o.batch, "images per step")->check(CLI::Range(1, 4096))->capture_default_str();
+  app->add_option("--lr", o.lr, "largest learning rate")->check(CLI::PositiveNumber)->capture_default_str();
+  app->add_option("--weight-decay", o.weight_decay, "of AdamW")->check(CLI::NonNegativeNumber)->capture_default_str();
+  app->add_option("--limit", o.limit, "use the first so many images only; 0: all")->capture_default_str();
+  app->add_flag("--resume", o.resume, "go on from the last checkpoint beside --out");
+  add_common(app, o);
+}
+
+Command make_train_disk(CLI::App& parent) {
+  auto add = [](CLI::App* app, TrainOptions& o) {
+    add_training(app, o);
+    app->add_option("--model", o.model, "equivariant or plain")->check(CLI::IsMember({"equivariant", "plain"}))
+        ->capture_default_str();
+    app->add_option("--group", o.group, "of the equivariant network: C4, C8, D4, D8 ...")->capture_default_str();
+  };
+  return make<TrainOptions>(parent, "disk", "a classifier: disk-like (spiral_*, edge_on) or elliptical", train_disk, add,
+                            {"train disk --data gz/images --labels gz/labels.csv --out weights/disk.safetensors --group D4",
+                             "train disk --data gz/images --labels gz/labels.csv --out plain.safetensors --model plain"});
+}
+
+Command make_train_denoise(CLI::App& parent) {
+  auto add = [](CLI::App* app, TrainOptions& o) {
+    add_training(app, o);
+    app->add_option("--latent", o.latent, "channels of the latent grid")->check(CLI::Range(1, 4096))->capture_default_str();
+    app->add_option("--beta", o.beta, "weight of the Kullback-Leibler term")->check(CLI::NonNegativeNumber)->capture_default_str();
+  };
+  return make<TrainOptions>(parent, "denoise", "a U-Net VAE that takes noise and neighbours away", train_denoise, add,
+                            {"train denoise --data gz/images --labels gz/labels.csv --out weights/denoise.safetensors"});
+}
+
+std::vector<Command> make_train(CLI::App& parent) {
+  CLI::App* train = parent.add_subcommand("train", "train a network: d16 train disk, d16 train denoise");
+  train->require_subcommand(1);
+  train->footer("Fields with crc32(objid >> 16) % 5 = 0 are the test set and never seen, those with 1 choose the best epoch.");
+  return {make_train_disk(*train), make_train_denoise(*train)};
+}
+
+Command make_evaluate(CLI::App& parent) {
+  auto add = [](CLI::App* app, EvaluateOptions& o) {
+    app->add_option("--weights", o.weights, "weights to judge")->required();
+    app->add_option("--data", o.data, "folder of images")->required();
+    app->add_option("--labels", o.labels, "CSV with the columns objid and class; default: labels.csv in the folder or above it");
+    app->add_option("--limit", o.limit, "use the first so many images only; 0: all")->capture_default_str();
+    add_common(app, o);
+  };
+  return make<EvaluateOptions>(parent, "evaluate", "scores of weights on the test split, with bootstrap errors", evaluate, add,
+                               {"evaluate --weights weights/disk.safetensors --data gz/images",
+                                "evaluate --weights weights/denoise.safetensors --data gz/images --json"});
+}
+
+Command make_denoise(CLI::App& parent) {
+  auto add = [](CLI::App* app, DenoiseOptions& o) {
+    app->add_option("--weights", o.weights, "a denoiser; default: denoise.safetensors of this program");
+    app->add_option("--out", o.out, "folder for the denoised images")->required();
+    add_input(app, o);
+  };
+  return make<DenoiseOptions>(parent, "denoise", "images without noise and neighbours: FITS for FITS, PNG for pictures",
+                              denoise, add, {"denoise --input cutouts --out clean"});
+}
+
+Command make_classify(CLI::App& parent) {
+  auto add = [](CLI::App* app, ClassifyOptions& o) {
+    app->add_option("--weights", o.weights, "a classifier; default: disk.safetensors of this program");
+    app->add_option("--out", o.out, "catalogue to write: .csv or .fits")->required();
+    add_input(app, o);
+  };
+  return make<ClassifyOptions>(parent, "classify", "the probability of a disk for each image, as it is", classify, add,
+                               {"classify --input cutouts --out catalog.fits", "classify --input galaxy.jpg --out one.csv"});
+}
+
+Command make_run(CLI::App& parent) {
+  auto add = [](CLI::App* app, RunOptions& o) {
+    app->add_option("--out", o.out, "folder for catalog.csv, catalog.fits and report.html")->required();
+    app->add_option("--denoiser", o.denoiser, "default: denoise.safetensors of this program");
+    app->add_option("--classifier", o.classifier, "default: disk.safetensors of this program");
+    app->add_flag("--raw", o.raw, "p_disk from the raw image; default: from the denoised one");
+    add_input(app, o);
+  };
+  return make<RunOptions>(parent, "run", "the whole job: denoise, classify, catalogue, report", run, add,
+                          {"run --input cutouts --out results", "run --input jwst --out results --bands F444W,F277W,F150W"});
+}
+
+std::string one_line(std::string text) {
+  for (char& c : text)
+    if (c == '\n' || c == '\r') c = ' ';
+  return text;
+}
+
+int fail(int code, std::string const& message) {
+  std::fflush(stdout);
+  std::fprintf(stderr, "d16: error: %s\n", one_line(message).c_str());
+  return code;
+}
+
+int usage_error(CLI::App const& app, CLI::ParseError const& error) {
+  std::string command = "d16";
+  for (CLI::App const* at = &app; !at->get_subcommands().empty();) {
+    at = at->get_subcommands()[0];
+    command += " " + at->get_name();
+  }
+  return fail(2, std::string(error.what()) + "; see " + command + " --help");
+}
+
+int dispatch(std::vector<Command> const& commands) {
+  for (Command const& command : commands) {
+    if (!command.app->parsed()) continue;
+    Json answer = command.call();
+    bool json = command.app->get_option("--json")->as<bool>();
+    if (json) std::printf("%s\n", answer.dump(2).c_str());
+    bool written = std::fflush(stdout) == 0 && !std::ferror(stdout);
+    return written ? 0 : fail(1, "standard output: cannot write; free some space or redirect it elsewhere");
+  }
+  return 0;
+}
+
+int guarded_main(int argc, char** argv) {
+  CLI::App app("d16: denoises galaxy images and tells disks from ellipticals", "d16");
+  app.set_version_flag("--version", std::string("d16 ") + d16::stamp::version + " (" + d16::stamp::commit + ")");
+  app.set_help_flag("-h,--help", "print this help");
+  app.require_subcommand(1);
+  app.footer("d16 COMMAND --help says more and shows examples. The main job: d16 run --input CUTOUTS --out RESULTS");
+  std::vector<Command> commands{make_info(app), make_simulate(app)};
+  for (Command& command : make_train(app)) commands.push_back(command);
+  for (auto make_one : {make_evaluate, make_denoise, make_classify, make_run}) commands.push_back(make_one(app));
+  try {
+    app.parse(argc, argv);
+  } catch (CLI::ParseError const& error) {
+    return error.get_exit_code() == 0 ? app.exit(error) : usage_error(app, error);
+  }
+  return dispatch(commands);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    remember_command_line(argc, argv);
+    catch_signals();
+    return guarded_main(argc, argv);
+  } catch (Interrupted const&) {
+    return fail(130, "interrupted; nothing was written");
+  } catch (std::bad_alloc const&) {
+    return fail(1, "out of memory; use fewer or smaller images");
+  } catch (std::exception const& error) {
+    return fail(1, error.what());
+  } catch (...) {
+    return fail(1, "an unknown error; please report it with the command");
+  }
+}

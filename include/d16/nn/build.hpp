@@ -1,0 +1,216 @@
+// Networks from their description in JSON, as it lies beside the weights in a file, and back.
+#pragma once
+#include <map>
+
+#include "classifiers.hpp"
+#include "unet_vae.hpp"
+
+namespace d16::nn {
+
+/// "dihedral(8)" -> dihedral(8), as Group::text() writes it; also "cyclic(8)" and "none".
+inline Group parse_group(std::string_view text) {
+  for (Group::Kind kind : {Group::Kind::none, Group::Kind::cyclic, Group::Kind::dihedral})
+    for (int n = 1; n <= (kind == Group::Kind::none ? 1 : 64); ++n)
+      if (Group g{kind, n}; g.text() == text) return g;
+  throw ValueError(d16::text("group \"", text, "\": it is written cyclic(8) or dihedral(8), with n from 1 to 64"));
+}
+
+namespace detail {
+
+/// The members of a description with their default when absent, and a range that keeps a damaged file from asking for
+/// the whole memory.
+struct Fields {
+  io::Json const& json;
+  Fields(io::Json const& description) : json(description) {}
+
+  int integer(std::string_view key, int otherwise, int low, int high = 1 << 16) const {
+    if (!json.has(key)) return otherwise;
+    int64_t value = json.integer(key);
+    require<ValueError>(value >= low && value <= high, "network: ", key, " is ", value, "; ", low, " to ", high, " is needed");
+    return int(value);
+  }
+  double number(std::string_view key, double otherwise) const { return json.has(key) ? json.number(key) : otherwise; }
+  bool boolean(std::string_view key, bool otherwise) const { return json.has(key) ? json.boolean(key) : otherwise; }
+  std::vector<int> list(std::string_view key, std::vector<int> otherwise) const {
+    if (!json.has(key)) return otherwise;
+    std::vector<int> out;
+    for (io::Json const& item : json.array(key)) {
+      int64_t value = item.integer();
+      require<ValueError>(value > 0 && value <= 1 << 16, "network: ", key, " has ", value, "; 1 to 65536 is needed");
+      out.push_back(int(value));
+    }
+    return out;
+  }
+  int in() const { return required("in"); }
+  int out() const { return required("out"); }
+  int required(std::string_view key) const {
+    json.at(key);
+    return integer(key, 0, 1);
+  }
+  Group group() const { return parse_group(json.string("group")); }
+};
+
+inline ConvOptions conv_options(Fields f) {
+  return {.kernel = f.integer("kernel", 3, 1, 99),
+          .stride = f.integer("stride", 1, 1, 99),
+          .padding = f.integer("padding", same, same, 99),
+          .dilation = f.integer("dilation", 1, 1, 99),
+          .groups = f.integer("groups", 1, 1),
+          .bias = f.boolean("bias", true)};
+}
+inline ConvTransposeOptions conv_transpose_options(Fields f) {
+  return {.kernel = f.integer("kernel", 2, 1, 99),
+          .stride = f.integer("stride", 2, 1, 99),
+          .padding = f.integer("padding", 0, 0, 99),
+          .output_padding = f.integer("output_padding", 0, 0, 99),
+          .bias = f.boolean("bias", true)};
+}
+inline GroupConvOptions group_conv_options(Fields f) {
+  return {.kernel = f.integer("kernel", 3, 1, 31),
+          .stride = f.integer("stride", 1, 1, 99),
+          .padding = f.integer("padding", same, same, 99),
+          .bias = f.boolean("bias", true)};
+}
+inline NormOptions norm_options(Fields f) { return {.eps = f.number("eps", 1e-5), .momentum = f.number("momentum", 0.1)}; }
+
+inline ClassifierInput classifier_input(Fields f) {
+  ClassifierInput o;
+  return {.size = f.integer("size", o.size, 1),
+          .channels = f.integer("channels", o.channels, 1),
+          .classes = f.integer("classes", o.classes, 1),
+          .mean = f.number("mean", o.mean),
+          .deviation = f.number("deviation", o.deviation)};
+}
+inline io::Json describe_input(char const* type, ClassifierInput const& o) {
+  return io::Json::object({{"type", type},
+                           {"size", o.size},
+                           {"channels", o.channels},
+                           {"classes", o.classes},
+                           {"mean", o.mean},
+                           {"deviation", o.deviation}});
+}
+
+inline EquivariantClassifierOptions equivariant_classifier_options(Fields f) {
+  EquivariantClassifierOptions o;
+  return {.input = classifier_input(f),
+          .group = f.json.has("group") ? f.group() : o.group,
+          .widths = f.list("widths", o.widths),
+          .kernels = f.list("kernels", o.kernels),
+          .pool_after = f.list("pool_after", o.pool_after),
+          .first_stride = f.integer("first_stride", o.first_stride, 1, 99),
+          .first_padding = f.integer("first_padding", o.first_padding, same, 99),
+          .disk_mask = f.boolean("disk_mask", o.disk_mask),
+          .flatten = f.boolean("flatten", o.flatten),
+          .hidden = f.list("hidden", o.hidden),
+          .dropout = f.number("dropout", o.dropout)};
+}
+inline PlainCnnOptions plain_cnn_options(Fields f) {
+  PlainCnnOptions o;
+  return {.input = classifier_input(f),
+          .widths = f.list("widths", o.widths),
+          .convs = f.integer("convs", o.convs, 1, 99),
+          .dropout = f.number("dropout", o.dropout)};
+}
+inline UNetVaeOptions unet_vae_options(Fields f) {
+  UNetVaeOptions o;
+  return {.size = f.integer("size", o.size, 1),
+          .channels = f.integer("channels", o.channels, 1),
+          .widths = f.list("widths", o.widths),
+          .latent = f.integer("latent", o.latent, 1),
+          .skips = f.boolean("skips", o.skips)};
+}
+
+}  // namespace detail
+
+inline io::Json EquivariantClassifier::describe() const {
+  io::Json out = detail::describe_input("equivariant_classifier", options_.input);
+  out["group"] = options_.group.text();
+  out["widths"] = options_.widths;
+  out["kernels"] = options_.kernels;
+  out["pool_after"] = options_.pool_after;
+  out["first_stride"] = options_.first_stride;
+  out["first_padding"] = options_.first_padding;
+  out["disk_mask"] = options_.disk_mask;
+  out["flatten"] = options_.flatten;
+  out["hidden"] = options_.hidden;
+  out["dropout"] = options_.dropout;
+  return out;
+}
+
+inline io::Json PlainCnn::describe() const {
+  io::Json out = detail::describe_input("plain_cnn", options_.input);
+  out["widths"] = options_.widths;
+  out["convs"] = options_.convs;
+  out["dropout"] = options_.dropout;
+  return out;
+}
+
+inline io::Json UNetVae::describe() const {
+  return io::Json::object({{"type", "unet_vae"},
+                           {"size", options_.size},
+                           {"channels", options_.channels},
+                           {"widths", options_.widths},
+                           {"latent", options_.latent},
+                           {"skips", options_.skips}});
+}
+
+Stage build(io::Json const& description);
+
+using Builder = std::function<Stage(io::Json const&)>;
+
+/// From the "type" of a description to what makes it. Add one's own: nn::builders()["residual"] = ...
+inline std::map<std::string, Builder>& builders() {
+  using detail::Fields;
+  static auto& table = *new std::map<std::string, Builder>{
+      {"linear", [](Fields f) { return Linear(f.in(), f.out(), {.bias = f.boolean("bias", true)}); }},
+      {"conv2d", [](Fields f) { return Conv2d(f.in(), f.out(), detail::conv_options(f)); }},
+      {"conv_transpose2d", [](Fields f) { return ConvTranspose2d(f.in(), f.out(), detail::conv_transpose_options(f)); }},
+      {"lift_conv2d", [](Fields f) { return LiftConv2d(f.group(), f.in(), f.out(), detail::group_conv_options(f)); }},
+      {"group_conv2d", [](Fields f) { return GroupConv2d(f.group(), f.in(), f.out(), detail::group_conv_options(f)); }},
+      {"project_conv2d", [](Fields f) { return ProjectConv2d(f.group(), f.in(), f.out(), detail::group_conv_options(f)); }},
+      {"batch_norm2d", [](Fields f) { return BatchNorm2d(f.required("channels"), detail::norm_options(f)); }},
+      {"batch_norm1d", [](Fields f) { return BatchNorm1d(f.required("channels"), detail::norm_options(f)); }},
+      {"inner_batch_norm", [](Fields f) { return InnerBatchNorm(f.required("channels"), detail::norm_options(f)); }},
+      {"blur_pool",
+       [](Fields f) {
+         return BlurPool{f.number("sigma", 0.66), f.integer("kernel", 5, 1, 99), f.integer("stride", 2, 1, 99),
+                         f.integer("padding", 2, 0, 99)};
+       }},
+      {"max_pool",
+       [](Fields f) {
+         return MaxPool{f.integer("kernel", 2, 1, 99), f.integer("stride", 2, 1, 99), f.integer("padding", 0, 0, 99)};
+       }},
+      {"upsample", [](Fields f) { return Upsample{f.integer("scale", 2, 1, 99), f.boolean("bilinear", false)}; }},
+      {"rescale", [](Fields f) { return Rescale{f.number("mean", 0), f.number("deviation", 1)}; }},
+      {"flatten", [](Fields) { return Flatten(); }},
+      {"elu", [](Fields f) { return Elu{f.number("alpha", 1)}; }},
+      {"dropout", [](Fields f) { return Dropout(f.number("p", 0.5)); }},
+      {"disk_mask", [](Fields f) { return DiskMask{f.number("margin", 1), f.number("sigma", 2)}; }},
+      {"sequential",
+       [](Fields f) {
+         Sequential net;
+         for (io::Json const& stage : f.json.array("stages")) net.add(build(stage));
+         return net;
+       }},
+      {"equivariant_classifier", [](Fields f) { return EquivariantClassifier(detail::equivariant_classifier_options(f)); }},
+      {"plain_cnn", [](Fields f) { return PlainCnn(detail::plain_cnn_options(f)); }},
+      {"unet_vae", [](Fields f) { return UNetVae(detail::unet_vae_options(f)); }}};
+  return table;
+}
+
+/// A network or stage as `description` says, with fresh weights: {"type": "unet_vae", "widths": [16, 32, 64]}. What is
+/// absent takes the default of the options struct.
+/// Errors   ValueError for an unknown type or a value out of range.
+inline Stage build(io::Json const& description) {
+  std::string const& type = description.string("type");
+  for (auto const& known : detail::known_functions())
+    if (type == known.name) return known.call;
+  auto found = builders().find(type);
+  std::string names;
+  for (auto const& [name, builder] : builders()) names += (names.empty() ? "" : ", ") + name;
+  require<ValueError>(found != builders().end(), "network: type \"", type, "\" is unknown; known are ", names,
+                      " and functions such as relu");
+  return found->second(description);
+}
+
+}  // namespace d16::nn

@@ -1,0 +1,68 @@
+// Normalisation layers: batch norm of images and of feature vectors, and the one whose statistics the group shares.
+#pragma once
+#include "../ops/batch_norm.hpp"
+#include "module.hpp"
+
+namespace d16::nn {
+
+struct NormOptions {
+  double eps = 1e-5;
+  double momentum = 0.1;  ///< weight of the newest batch in the running statistics
+};
+
+namespace detail {
+
+/// What all batch norms hold.
+struct Norm : Module {
+  Parameter weight, bias;
+  Buffer running_mean, running_var;
+  NormOptions options;
+
+  Norm(int channels, NormOptions o)
+      : weight(ones({channels})), bias(zeros({channels})), running_mean(zeros({channels})), running_var(ones({channels})),
+        options(o) {}
+  D16_MEMBERS(weight, bias, running_mean, running_var)
+
+ protected:
+  io::Json describe_as(char const* type) const {
+    return io::Json::object(
+        {{"type", type}, {"channels", weight.dim(0)}, {"eps", options.eps}, {"momentum", options.momentum}});
+  }
+};
+
+}  // namespace detail
+
+/// Each channel to mean 0 and variance 1 over N, H and W of the batch, then weight * x + bias. In evaluation the running
+/// statistics take the place of the batch's.
+struct BatchNorm2d : detail::Norm {
+  explicit BatchNorm2d(int channels, NormOptions o = {}) : Norm(channels, o) {}
+  Tensor operator()(Tensor x) {
+    return batch_norm2d(x, weight, bias, running_mean, running_var,
+                        {.training = training(), .eps = options.eps, .momentum = options.momentum});
+  }
+  io::Json describe() const override { return describe_as("batch_norm2d"); }
+};
+
+/// The same for feature vectors (N,C).
+struct BatchNorm1d : detail::Norm {
+  explicit BatchNorm1d(int channels, NormOptions o = {}) : Norm(channels, o) {}
+  Tensor operator()(Tensor x) {
+    Tensor y = batch_norm2d(x.reshape({x.dim(0), 1, 1, x.dim(1)}), weight, bias, running_mean, running_var,
+                            {.training = training(), .eps = options.eps, .momentum = options.momentum});
+    return y.reshape({x.dim(0), x.dim(1)});
+  }
+  io::Json describe() const override { return describe_as("batch_norm1d"); }
+};
+
+/// Batch norm of group features (N,H,W,C,G): statistics and weights are shared by all elements of the group, so that it
+/// stays equivariant.
+struct InnerBatchNorm : detail::Norm {
+  explicit InnerBatchNorm(int channels, NormOptions o = {}) : Norm(channels, o) {}
+  Tensor operator()(Tensor x) {
+    return inner_batch_norm(x, weight, bias, running_mean, running_var,
+                            {.training = training(), .eps = options.eps, .momentum = options.momentum});
+  }
+  io::Json describe() const override { return describe_as("inner_batch_norm"); }
+};
+
+}  // namespace d16::nn

@@ -1,0 +1,112 @@
+// U-Net VAE: a denoiser that squeezes the image through a noisy latent code and rebuilds it with the help of skips.
+#pragma once
+#include "../ops/concat.hpp"
+#include "../ops/losses.hpp"
+#include "../ops/reparameterise.hpp"
+#include "dense.hpp"
+#include "norm.hpp"
+#include "stages.hpp"
+
+namespace d16::nn {
+
+struct UNetVaeOptions {
+  int size = 64, channels = 3;
+  std::vector<int> widths = {16, 32, 64, 128};  ///< channels of each level; its number is the depth
+  int latent = 16;                              ///< channels of the latent code, on the grid of the lowest level
+  bool skips = true;
+};
+
+/// Convolution 3x3, batch norm, ReLU, twice.
+struct ConvBlock : Module {
+  Conv2d conv1, conv2;
+  BatchNorm2d norm1, norm2;
+
+  ConvBlock(int in, int out) : conv1(in, out, {.bias = false}), conv2(out, out, {.bias = false}), norm1(out), norm2(out) {}
+  Tensor operator()(Tensor x) { return relu(norm2(conv2(relu(norm1(conv1(x)))))); }
+  D16_MEMBERS(conv1, conv2, norm1, norm2)
+};
+
+/// Encoder: [ConvBlock, MaxPool] per level, ConvBlock on the lowest. Latent code: 1x1 convolutions give mean and log
+/// variance at every pixel of the lowest level; in training z is drawn from them, in evaluation z is the mean.
+/// Decoder: [transposed convolution, the encoder's features of that level beside it, ConvBlock] per level, 1x1
+/// convolution, sigmoid. Without skips the code has to carry everything.
+/// Shapes   x and image (N,H,W,channels) in [0,1]; H, W multiples of 2^(depth-1); mu, logvar (N,h,w,latent).
+/// Source   Ronneberger et al. 2015, arXiv:1505.04597; Kingma & Welling 2014, arXiv:1312.6114. The widths, the latent
+///          size and the spatial code are ours: the papers on galaxies that use such a network do not state theirs.
+class UNetVae : public Module {
+ public:
+  explicit UNetVae(UNetVaeOptions o = {})
+      : options_(std::move(o)), bottom_(width(-2), width(-1)), mu_(width(-1), options_.latent, {.kernel = 1}),
+        logvar_(width(-1), options_.latent, {.kernel = 1}), from_latent_(options_.latent, width(-1), {.kernel = 1}),
+        last_(options_.widths.front(), options_.channels, {.kernel = 1}) {
+    auto const& w = options_.widths;
+    int skip = options_.skips ? 2 : 1;
+    for (size_t i = 0; i + 1 < w.size(); ++i) down_.add(i == 0 ? options_.channels : w[i - 1], w[i]);
+    for (size_t i = w.size() - 1; i > 0; --i) {
+      up_.add(w[i], w[i - 1]);
+      merge_.add(skip * w[i - 1], w[i - 1]);
+    }
+    for (float& value : logvar_.weight.host<float>()) value *= 0.1f;  // begins near variance 1 everywhere
+  }
+
+  /// `logits` is the image before its sigmoid, which the loss takes.
+  struct Output {
+    Tensor logits, mu, logvar;
+  };
+  Output encode_decode(Tensor x) {
+    check(x);
+    std::vector<Tensor> levels;
+    for (ConvBlock& block : down_) {
+      levels.push_back(block(x));
+      x = MaxPool()(levels.back());
+    }
+    x = bottom_(x);
+    Tensor mu = mu_(x), logvar = clamp(logvar_(x), -10, 10);
+    x = relu(from_latent_(training() ? reparameterise(mu, logvar) : mu));
+    for (size_t i = 0; i < up_.size(); ++i) {
+      x = relu(up_[i](x));
+      if (options_.skips) x = concat({x, levels[levels.size() - 1 - i]}, axis::C);
+      x = merge_[i](x);
+    }
+    return {last_(x), mu, logvar};
+  }
+  /// The denoised image.
+  Tensor operator()(Tensor x) { return sigmoid(encode_decode(std::move(x)).logits); }
+
+  UNetVaeOptions const& options() const { return options_; }
+  io::Json describe() const override;
+  D16_MEMBERS(down_, bottom_, mu_, logvar_, from_latent_, up_, merge_, last_)
+
+ private:
+  int width(int from_end) const {
+    require<ValueError>(options_.widths.size() > 1, "UNetVae: widths has ", options_.widths.size(),
+                        " entries; two levels are the least");
+    return options_.widths[size_t(int(options_.widths.size()) + from_end)];
+  }
+  void check(Tensor const& x) const {
+    int64_t step = int64_t(1) << (options_.widths.size() - 1);
+    bool fits = x.rank() == 4 && x.dim(axis::C) == options_.channels && x.dim(axis::H) % step == 0 && x.dim(axis::W) % step == 0;
+    require<ShapeError>(fits, "UNetVae: x is ", x.shape(), "; ", options_.channels,
+                        " channels and a height and width that are multiples of ", step, " are needed");
+  }
+
+  UNetVaeOptions options_;
+  List<ConvBlock> down_;
+  ConvBlock bottom_;
+  Conv2d mu_, logvar_, from_latent_;
+  List<ConvTranspose2d> up_;
+  List<ConvBlock> merge_;
+  Conv2d last_;
+};
+
+/// Negative evidence lower bound per pixel value: mean BCE(logits, target) + beta * KL / (pixel values per image), where
+/// KL is that of the code from a standard normal, summed over the code and averaged over the batch. beta = 1 is the
+/// variational bound; a smaller one lets the code carry more.
+/// Shapes   target (N,H,W,C) in [0,1]; the loss {1}.
+/// Source   Kingma & Welling 2014, arXiv:1312.6114; beta: Higgins et al. 2017 (beta-VAE).
+inline Tensor vae_loss(UNetVae::Output const& out, Tensor target, double beta = 1) {
+  double values = double(target.numel());  // of the whole batch: the sum of KL over the batch is divided by it
+  return bce_with_logits(out.logits, target) + kl_standard_normal(out.mu, out.logvar, Reduction::sum) * (beta / values);
+}
+
+}  // namespace d16::nn

@@ -1,0 +1,116 @@
+// Batch normalisation of images and of group features: one kernel family, since an image is features of order 1.
+#pragma once
+#include <vector>
+
+#include "../autograd/tape.hpp"
+#include "../core/dispatch.hpp"
+#include "../kernels/cpu/batch_norm.hpp"
+#include "../kernels/reference/batch_norm.hpp"
+#include "views.hpp"
+
+namespace d16 {
+
+struct BatchNormOptions {
+  bool training = false;  ///< statistics of x, and running ones updated in place; else the running ones
+  double eps = 1e-5;
+  double momentum = 0.1;  ///< running = (1 - momentum) running + momentum new
+};
+
+template <class T>
+constinit inline Slot<kernels::BatchNorm<T>> batch_norm_slot{
+    "batch_norm", {kernels::cpu::batch_norm<T>, kernels::cpu::work_bytes<T>}, {kernels::reference::batch_norm<T>}, {}, {}};
+template <class T>
+constinit inline Slot<kernels::BatchNorm<T>> batch_norm_dw_slot{
+    "batch_norm_dw", {kernels::cpu::batch_norm_dw<T>, kernels::cpu::work_bytes<T>}, {kernels::reference::batch_norm_dw<T>}, {}, {}};
+template <class T>
+constinit inline Slot<kernels::BatchNorm<T>> batch_norm_dx_slot{
+    "batch_norm_dx", {kernels::cpu::batch_norm_dx<T>, kernels::cpu::work_bytes<T>}, {kernels::reference::batch_norm_dx<T>}, {}, {}};
+
+namespace detail {
+
+/// A vector of C values that goes with x, or no tensor.
+inline void check_norm_vector(char const* op, char const* what, Tensor const& x, Tensor const& v) {
+  if (!v.defined()) return;
+  require<ShapeError>(v.shape() == Shape{x.dim(axis::C)}, op, ": ", what, " is ", v.shape(), ", x is ", x.shape(), "; needs (",
+                      x.dim(axis::C), ")");
+  require<DTypeError>(v.dtype() == x.dtype(), op, ": ", what, " is ", name_of(v.dtype()), ", x is ", name_of(x.dtype()));
+  require<DeviceError>(v.device() == x.device(), op, ": ", what, " is on ", v.device(), ", x on ", x.device());
+}
+
+inline void check_batch_norm(char const* op, Tensor const& x, Tensor const& weight, Tensor const& bias, Tensor const& mean,
+                             Tensor const& var, BatchNormOptions const& o) {
+  check_norm_vector(op, "weight", x, weight);
+  check_norm_vector(op, "bias", x, bias);
+  check_norm_vector(op, "running_mean", x, mean);
+  check_norm_vector(op, "running_var", x, var);
+  int64_t each = x.dim(axis::C) ? x.numel() / x.dim(axis::C) : 0;
+  require<ShapeError>(!o.training || each > 1, op, ": x is ", x.shape(), ", ", each,
+                      " values for each channel; training needs two or more");
+  require<ValueError>(o.training || (mean.defined() && var.defined()), op,
+                      ": no running_mean or running_var; they are needed unless training");
+}
+
+/// The running statistics, when they were copied for the kernel, and in any case the note that they have changed.
+inline void write_back(Tensor const& updated, Tensor const& running) {
+  if (!running.defined()) return;
+  if (!running.is_contiguous()) copy_into(updated, running);
+  running.mark_changed();
+}
+
+/// Both ops: x is (N,H,W,C) or (N,H,W,C,G).
+inline Tensor batch_norm(char const* op, Tensor x, Tensor weight, Tensor bias, Tensor running_mean, Tensor running_var,
+                         BatchNormOptions o) {
+  check_batch_norm(op, x, weight, bias, running_mean, running_var, o);
+  x = x.contiguous();
+  if (weight.defined()) weight = weight.contiguous();
+  if (bias.defined()) bias = bias.contiguous();
+  Tensor y = empty_like(x);
+  Tensor statistics = empty({2, x.dim(axis::C)}, {.dtype = DType::f64, .device = x.device()});
+  auto args = [=]<class T>(T) {
+    int C = int(x.dim(axis::C)), G = x.rank() == 5 ? int(x.dim(axis::G)) : 1;
+    kernels::BatchNorm<T> a{.rows = x.dim(0) * x.dim(1) * x.dim(2), .C = C, .G = G, .training = o.training, .eps = o.eps};
+    a.momentum = o.momentum;
+    a.x = x.data<T>(), a.weight = weight.data<T>(), a.bias = bias.data<T>();
+    a.mean = statistics.data<double>(), a.inv_std = a.mean + C;
+    return a;
+  };
+  Tensor mean = running_mean.defined() ? running_mean.detach().contiguous() : Tensor();
+  Tensor var = running_var.defined() ? running_var.detach().contiguous() : Tensor();
+  for_float(x.dtype(), [&]<class T>(T) {
+    kernels::BatchNorm<T> a = args(T{});
+    a.running_mean = mean.data<T>(), a.running_var = var.data<T>(), a.y = y.data<T>();
+    run(batch_norm_slot<T>, x.device(), a);
+  });
+  if (o.training) {
+    write_back(mean, running_mean);
+    write_back(var, running_var);
+  }
+  return record(op, y, {x, weight, bias}, [=](Tensor dy, std::vector<bool> const& needed) {
+    dy = dy.contiguous();
+    Tensor dx = needed[0] ? empty_like(x) : Tensor();
+    Tensor dw = empty({x.dim(axis::C)}, {.dtype = x.dtype(), .device = x.device()}), db = empty_like(dw);
+    for_float(x.dtype(), [&]<class T>(T) {
+      kernels::BatchNorm<T> a = args(T{});
+      a.dy = dy.data<T>(), a.dx = dx.data<T>(), a.dw = dw.data<T>(), a.db = db.data<T>();
+      if (o.training || needed[1] || needed[2]) run(batch_norm_dw_slot<T>, x.device(), a);
+      if (needed[0]) run(batch_norm_dx_slot<T>, x.device(), a);
+    });
+    return std::vector<Tensor>{dx, dw, db};
+  });
+}
+
+}  // namespace detail
+
+/// Batch normalisation: y = weight (x - mean) / sqrt(variance + eps) + bias, mean and variance over N,H,W.
+/// Shapes   x, y (N,H,W,C); all others (C). An undefined weight is 1, an undefined bias 0.      Units  weight, bias: of y.
+/// Cost     12 N H W C bytes when training, 8 otherwise.   Deterministic  yes.   Aliasing  running statistics: in place.
+/// Gradient to x, weight, bias; through the statistics when training.
+/// Errors   d16::ShapeError, DTypeError, DeviceError; ValueError without running statistics unless training.
+/// Source   Ioffe & Szegedy 2015, arXiv:1502.03167.
+inline Tensor batch_norm2d(Tensor x, Tensor weight, Tensor bias, Tensor running_mean, Tensor running_var,
+                           BatchNormOptions o = {}) {
+  require<ShapeError>(x.rank() == 4, "batch_norm2d: x is ", x.shape(), "; needs (N,H,W,C), or inner_batch_norm for features");
+  return detail::batch_norm("batch_norm2d", x, weight, bias, running_mean, running_var, o);
+}
+
+}  // namespace d16

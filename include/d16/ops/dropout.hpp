@@ -1,0 +1,53 @@
+// Random ops of training: dropout, and the sample of a variational autoencoder.
+#pragma once
+#include "../kernels/cpu/dropout.hpp"
+#include "../kernels/reference/dropout.hpp"
+#include "arithmetic.hpp"
+
+namespace d16 {
+
+template <class T>
+constinit inline Slot<kernels::Dropout<T>> dropout_slot{"dropout", {kernels::cpu::dropout<T>}, {kernels::reference::dropout<T>}, {}, {}};
+
+namespace detail {
+
+inline Tensor dropout(Tensor x, double p, Generator::Draw draw) {
+  x = x.detach().contiguous();
+  Tensor y = empty_like(x);
+  for_float(x.dtype(), [&]<class T>(T) {
+    kernels::Dropout<T> a;
+    a.n = x.numel(), a.p = p, a.seed = draw.seed, a.stream = draw.stream, a.x = x.data<T>(), a.y = y.data<T>();
+    run(dropout_slot<T>, x.device(), a);
+  });
+  return y;
+}
+
+}  // namespace detail
+
+/// Each element is set to 0 with probability p, the others are divided by 1 - p. The identity unless training.
+/// Shapes   y as x.   Cost  one pass; the mask is computed again on the way back, not stored.
+/// Deterministic  by the seed of manual_seed(), for any number of threads and on any device.
+/// Gradient the same mask and factor.
+/// Errors   ValueError unless 0 <= p < 1.
+/// Source   Srivastava et al. 2014, JMLR 15, 1929.
+inline Tensor dropout(Tensor x, double p = 0.5, bool training = true) {
+  require<ValueError>(p >= 0 && p < 1, "dropout: p is ", p, "; it needs 0 <= p < 1");
+  if (!training || p == 0) return x;
+  Generator::Draw draw = default_generator().next();
+  return record("dropout", detail::dropout(x, p, draw), wrt(x, [=](Tensor dy) { return detail::dropout(dy, p, draw); }));
+}
+
+/// A sample of the normal distribution with mean mu and variance e^logvar: mu + e^(logvar / 2) eps, eps standard normal
+/// from the default generator.
+/// Shapes   all equal.
+/// Gradient to mu and logvar; eps is a constant.
+/// Errors   ShapeError unless mu and logvar have one shape.
+/// Source   Kingma & Welling 2014, arXiv:1312.6114.
+inline Tensor reparameterise(Tensor mu, Tensor logvar) {
+  require<ShapeError>(mu.shape() == logvar.shape(), "reparameterise: mu is ", mu.shape(), ", logvar is ", logvar.shape(),
+                      "; they must be equal");
+  Tensor eps = normal(mu.shape(), mu.like());
+  return mu + exp(logvar * 0.5) * eps;
+}
+
+}  // namespace d16

@@ -1,0 +1,206 @@
+// Convolutions that commute with a group of rotations and reflections: image -> features -> features -> image.
+#pragma once
+#include <memory>
+
+#include "../autograd/tape.hpp"
+#include "../core/dispatch.hpp"
+#include "../group/steerable_basis.hpp"
+#include "../kernels/cpu/group_conv2d.hpp"
+#include "../kernels/reference/group_conv2d.hpp"
+#include "views.hpp"
+
+namespace d16 {
+
+struct GroupConv2dOptions {
+  int kernel = 3, stride = 1, padding = 0, dilation = 1;
+  Rings rings = {};  ///< of the steerable basis; none means default_rings(kernel)
+  kernels::Path path = kernels::Path::automatic;
+};
+
+template <class T>
+constinit inline Slot<kernels::GroupConv2d<T>> group_conv2d_slot{
+    "group_conv2d",
+    {kernels::cpu::group_conv2d<T>, kernels::cpu::group_conv2d_work_bytes<T>},
+    {kernels::reference::group_conv2d<T>}, {}, {}};
+template <class T>
+constinit inline Slot<kernels::GroupConv2d<T>> group_conv2d_dx_slot{
+    "group_conv2d_dx",
+    {kernels::cpu::group_conv2d_dx<T>, kernels::cpu::group_conv2d_dx_work_bytes<T>},
+    {kernels::reference::group_conv2d_dx<T>}, {}, {}};
+template <class T>
+constinit inline Slot<kernels::GroupConv2d<T>> group_conv2d_dw_slot{
+    "group_conv2d_dw",
+    {kernels::cpu::group_conv2d_dw<T>, kernels::cpu::group_conv2d_dw_work_bytes<T>},
+    {kernels::reference::group_conv2d_dw<T>}, {}, {}};
+template <class T>
+constinit inline Slot<kernels::GroupConv2d<T>> group_conv2d_db_slot{
+    "group_conv2d_db",
+    {kernels::cpu::group_conv2d_db<T>, kernels::cpu::group_conv2d_db_work_bytes<T>},
+    {kernels::reference::group_conv2d_db<T>}, {}, {}};
+
+namespace detail {
+
+/// What forward and gradients share: sizes, options and the basis.
+struct GroupConv {
+  char const* name;
+  Group group;
+  Sides sides;
+  GroupConv2dOptions o;
+  std::shared_ptr<SteerableBasis const> basis;
+  Shape x, w, y;
+  TensorOptions x_like, w_like;
+
+  template <class T> kernels::GroupConv2d<T> args() const {
+    kernels::GroupConv2d<T> a{.group = group, .sides = sides, .N = int(x[axis::N]), .H = int(x[axis::H])};
+    a.W = int(x[axis::W]), a.Ci = int(x[axis::C]), a.Co = int(w[0]), a.V = basis->V;
+    a.kernel = o.kernel, a.stride = o.stride, a.padding = o.padding, a.dilation = o.dilation, a.path = o.path;
+    a.basis = basis->values.data();
+    return a;
+  }
+  Tensor dx(Tensor dy, Tensor weight) const {
+    dy = dy.contiguous();
+    Tensor dx = empty(x, x_like);
+    for_float(x_like.dtype, [&]<class T>(T) {
+      auto a = args<T>();
+      a.dy = dy.data<T>(), a.w = weight.data<T>(), a.dx = dx.data<T>();
+      run(group_conv2d_dx_slot<T>, x_like.device, a);
+    });
+    return dx;
+  }
+  Tensor dw(Tensor dy, Tensor input) const {
+    dy = dy.contiguous();
+    Tensor dw = empty(w, w_like);
+    for_float(x_like.dtype, [&]<class T>(T) {
+      auto a = args<T>();
+      a.dy = dy.data<T>(), a.x = input.data<T>(), a.dw = dw.data<T>();
+      run(group_conv2d_dw_slot<T>, x_like.device, a);
+    });
+    return dw;
+  }
+  Tensor db(Tensor dy) const {
+    dy = dy.contiguous();
+    Tensor db = empty({w[0]}, w_like);
+    for_float(x_like.dtype, [&]<class T>(T) {
+      auto a = args<T>();
+      a.dy = dy.data<T>(), a.db = db.data<T>();
+      run(group_conv2d_db_slot<T>, x_like.device, a);
+    });
+    return db;
+  }
+};
+
+/// "(5,3,6,16)": the axes of weights are not N,H,W,C.
+inline std::string weight_sizes(Shape const& s) {
+  std::string out = "(";
+  for (int i = 0; i < s.rank(); ++i) out += (i ? "," : "") + std::to_string(s[i]);
+  return out + ")";
+}
+
+inline void check_group_input(char const* op, Group group, Sides sides, Tensor const& x) {
+  if (sides == Sides::lifting) {
+    require<ShapeError>(x.rank() == 4, op, ": x is ", x.shape(), "; needs an image (N,H,W,C)");
+    return;
+  }
+  require<ShapeError>(x.rank() == 5, op, ": x is ", x.shape(), "; needs group features (N,H,W,C,G)");
+  require<ShapeError>(x.dim(axis::G) == group.order(), op, ": x is ", x.shape(), ", ", group, " needs G=", group.order());
+  require<GroupError>(bool(x.group()), op, ": x has no group; say which with x.with_group(", group, ")");
+  require<GroupError>(x.group() == group, op, ": x holds ", x.group(), " features, this layer is ", group,
+                      ": same size, other meaning");
+}
+
+inline void check_group_weights(GroupConv const& c, Tensor const& x, Tensor const& w, Tensor const& b) {
+  bool regular = c.sides == Sides::regular;
+  bool fits = w.rank() == (regular ? 4 : 3) && w.dim(1) == x.dim(axis::C) && w.dim(2) == c.basis->V && w.dim(0) > 0 &&
+              (!regular || w.dim(3) == c.group.order());
+  require<ShapeError>(fits, c.name, ": w is ", weight_sizes(w.shape()), ", x is ", x.shape(), "; needs (Co,", x.dim(axis::C), ",",
+                      c.basis->V, regular ? text(",", c.group.order()) : "", "): fields out, fields in, ", c.basis->V,
+                      " functions of the ", c.o.kernel, " x ", c.o.kernel, " basis", regular ? ", elements" : "");
+  require<ShapeError>(!b.defined() || b.shape() == Shape{w.dim(0)}, c.name, ": bias is ", b.defined() ? b.shape() : Shape{},
+                      "; needs (", w.dim(0), "), one value for each field");
+  for (Tensor const& other : {w, b})
+    if (other.defined()) {
+      require<DTypeError>(other.dtype() == x.dtype(), c.name, ": x is ", name_of(x.dtype()), ", the weights are ",
+                          name_of(other.dtype()));
+      require<DeviceError>(other.device() == x.device(), c.name, ": x is on ", x.device(), ", the weights are on ",
+                           other.device());
+    }
+}
+
+inline void check_group_options(char const* op, Tensor const& x, GroupConv2dOptions const& o) {
+  require<ValueError>(o.stride > 0 && o.padding >= 0 && o.dilation > 0, op, ": stride ", o.stride, ", padding ", o.padding,
+                      ", dilation ", o.dilation, "; needs stride, dilation > 0 and padding >= 0");
+  require<ValueError>(o.path != kernels::Path::fourier, op,
+                      ": path is fourier; only automatic and expanded have kernels");
+  int64_t reach = int64_t(o.dilation) * (o.kernel - 1) + 1, shorter = std::min(x.dim(axis::H), x.dim(axis::W)) + 2 * o.padding;
+  require<ShapeError>(shorter >= reach, op, ": x is ", x.shape(), " with padding ", o.padding, "; a kernel of ", o.kernel,
+                      " with dilation ", o.dilation, " needs at least ", reach, " pixels");
+}
+
+/// All three convolutions; they differ in which sides carry the group.
+inline Tensor group_conv(char const* op, Group group, Sides sides, Tensor x, Tensor w, Tensor b, GroupConv2dOptions o) {
+  check_group_input(op, group, sides, x);
+  auto c = std::make_shared<GroupConv>(GroupConv{op, group, sides, o, shared_basis(group, o.kernel, o.rings), {}, {}, {}, {}, {}});
+  check_group_options(op, x, o);
+  check_group_weights(*c, x, w, b);
+  x = x.contiguous();
+  w = w.contiguous();
+  if (b.defined()) b = b.contiguous();
+  c->x = x.shape(), c->w = w.shape(), c->x_like = x.like(), c->w_like = w.like();
+  auto sizes = c->args<float>();
+  c->y = {x.dim(axis::N), sizes.out(sizes.H), sizes.out(sizes.W), w.dim(0)};
+  TensorOptions y_like = x.like();
+  y_like.group = sides == Sides::projecting ? Group{} : group;
+  if (sides != Sides::projecting) c->y.push_back(group.order());
+  Tensor y = empty(c->y, y_like);
+  for_float(x.dtype(), [&]<class T>(T) {
+    auto a = c->args<T>();
+    a.x = x.data<T>(), a.w = w.data<T>(), a.bias = b.data<T>(), a.y = y.data<T>();
+    run(group_conv2d_slot<T>, x.device(), a);
+  });
+  return record(op, y, wrt(x, [c, w](Tensor dy) { return c->dx(dy, w); }), wrt(w, [c, x](Tensor dy) { return c->dw(dy, x); }),
+                wrt(b, [c](Tensor dy) { return c->db(dy); }));
+}
+
+}  // namespace detail
+
+/// Lifting convolution: an image meets the filter in every orientation of the group.
+///   y[n,p,q,o,g] = b[o] + sum over c, taps of kappa_oc[g](taps) x[n, p stride + .., q stride + .., c],
+///   kappa[g](x) = sum over v of w[v] B_v(g^-1 x), B = steerable_basis(group, kernel, rings)
+/// Shapes   x (N,H,W,Ci), w (Co,Ci,V), b (Co) or undefined, y (N,P,Q,Co,G) tagged with the group;
+///          P = (H + 2 padding - dilation (kernel-1) - 1) / stride + 1.        Units  w: those of y / x.
+/// Cost     2 N P Q Co G Ci kernel^2 flops.   Deterministic  yes.   Aliasing  none.   Gradient  to x, w and b.
+/// Errors   d16::ShapeError, DTypeError, DeviceError; ValueError for options, among them an even kernel.
+/// Source   Weiler & Cesa 2019, arXiv:1911.08251. Exact for multiples of 90 degrees and mirrors at odd sizes; other
+///          elements as well as the pixel grid samples the basis.
+inline Tensor lift_conv2d(Group group, Tensor x, Tensor w, Tensor b = {}, GroupConv2dOptions o = {}) {
+  return detail::group_conv("lift_conv2d", group, Sides::lifting, x, w, b, o);
+}
+
+/// Group convolution: features to features.
+///   y[n,p,q,o,g] = b[o] + sum over c, h, taps of kappa_oc[g,h](taps) x[n, p stride + .., q stride + .., c, h],
+///   kappa[g,h](x) = sum over v of w[v, g^-1 h] B_v(h^-1 x), B = steerable_basis(group, kernel, rings)
+/// Shapes   x (N,H,W,Ci,G) tagged with the group, w (Co,Ci,V,G), b (Co) or undefined, y (N,P,Q,Co,G) tagged;
+///          P = (H + 2 padding - dilation (kernel-1) - 1) / stride + 1.        Units  w: those of y / x.
+/// Cost     2 N P Q Co Ci G^2 kernel^2 flops; scratch Co Ci G^2 kernel^2 values.
+/// Deterministic  yes.   Aliasing  none.   Gradient  to x, w and b.
+/// Errors   d16::ShapeError, DTypeError, DeviceError; GroupError when x holds features of another group;
+///          ValueError for options, among them an even kernel.
+/// Source   Weiler & Cesa 2019, arXiv:1911.08251.
+inline Tensor group_conv2d(Group group, Tensor x, Tensor w, Tensor b = {}, GroupConv2dOptions o = {}) {
+  return detail::group_conv("group_conv2d", group, Sides::regular, x, w, b, o);
+}
+
+/// Projecting convolution: features to an image that turns with them, as a picture made by the network must.
+///   y[n,p,q,o] = b[o] + sum over c, h, taps of kappa_oc[h](taps) x[n, p stride + .., q stride + .., c, h],
+///   kappa[h](x) = sum over v of w[v] B_v(h^-1 x), B = steerable_basis(group, kernel, rings)
+/// Shapes   x (N,H,W,Ci,G) tagged with the group, w (Co,Ci,V), b (Co) or undefined, y (N,P,Q,Co) without tag;
+///          P = (H + 2 padding - dilation (kernel-1) - 1) / stride + 1.        Units  w: those of y / x.
+/// Cost     2 N P Q Co Ci G kernel^2 flops.   Deterministic  yes.   Aliasing  none.   Gradient  to x, w and b.
+/// Errors   d16::ShapeError, DTypeError, DeviceError; GroupError when x holds features of another group;
+///          ValueError for options, among them an even kernel.
+/// Source   Weiler & Cesa 2019, arXiv:1911.08251.
+inline Tensor project_conv2d(Group group, Tensor x, Tensor w, Tensor b = {}, GroupConv2dOptions o = {}) {
+  return detail::group_conv("project_conv2d", group, Sides::projecting, x, w, b, o);
+}
+
+}  // namespace d16

@@ -1,0 +1,26 @@
+// Contract of the planar convolution (a cross-correlation, as everywhere in deep learning).
+#pragma once
+#include <cstdint>
+
+#include "view.hpp"
+
+namespace d16::kernels {
+
+/// x and dx are (N,H,W,Ci); w and dw (Co,Ci/groups,kh,kw); y and dy (N,P,Q,Co); bias and db (Co).
+/// conv2d     reads x, w, bias (may be null); writes y.
+/// conv2d_dx  reads dy, w; writes dx.
+/// conv2d_dw  reads dy, x; writes dw.
+/// conv2d_db  reads dy; writes db.
+/// Channels come in groups: output channel o sees the Ci/groups input channels of group o / (Co/groups).
+template <class T> struct Conv2d {
+  int N = 1, H = 1, W = 1, Ci = 1, Co = 1, kh = 1, kw = 1;
+  int stride_h = 1, stride_w = 1, pad_h = 0, pad_w = 0, dilation_h = 1, dilation_w = 1, groups = 1;
+  T const *x{}, *w{}, *bias{}, *dy{};
+  T *y{}, *dx{}, *dw{}, *db{};
+  void* work{};
+
+  constexpr int P() const { return (H + 2 * pad_h - dilation_h * (kh - 1) - 1) / stride_h + 1; }
+  constexpr int Q() const { return (W + 2 * pad_w - dilation_w * (kw - 1) - 1) / stride_w + 1; }
+};
+
+}  // namespace d16::kernels

@@ -1,0 +1,84 @@
+// Strided copy: whole rows where both sides are contiguous, tiles where the copy transposes.
+#pragma once
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+
+#include <d16/core/parallel.hpp>
+
+#include "../copy.hpp"
+#include "pointwise.hpp"
+
+namespace d16::kernels::cpu {
+
+namespace detail {
+
+template <class T> void copy_row(T* y, int64_t y_step, T const* x, int64_t x_step, int64_t n) {
+  if (y_step == 1 && x_step == 1) std::memcpy(y, x, size_t(n) * sizeof(T));
+  else if (y_step == 1 && x_step == 0) std::fill(y, y + n, *x);
+  else
+    for (int64_t i = 0; i < n; ++i) y[i * y_step] = x[i * x_step];
+}
+
+/// y[j * y_step + i] = x[j + i * x_step] for j < rows, i < n, in tiles that keep both sides in cache lines.
+template <class T> void transpose(T* y, int64_t y_step, T const* x, int64_t x_step, int64_t rows, int64_t n) {
+  constexpr int64_t tile = 32;
+  for (int64_t i0 = 0; i0 < n; i0 += tile)
+    for (int64_t j0 = 0; j0 < rows; j0 += tile)
+      for (int64_t j = j0; j < std::min(j0 + tile, rows); ++j)
+        for (int64_t i = i0; i < std::min(i0 + tile, n); ++i) y[j * y_step + i] = x[j + i * x_step];
+}
+
+/// The axis other than the last along which x is contiguous, or -1.
+inline int transposed_axis(Nest<2> const& nest) {
+  if (nest.rank < 2 || nest.inner_stride(0) != 1 || nest.inner_stride(1) <= 1) return -1;
+  for (int i = nest.rank - 2; i >= 0; --i)
+    if (nest.stride[1][i] == 1) return i;
+  return -1;
+}
+
+template <class T> int copy(Copy const& a) {
+  T* y = static_cast<T*>(a.y);
+  T const* x = static_cast<T const*>(a.x);
+  Nest<2> const& nest = a.nest;
+  int64_t const inner = nest.inner(), y_step = nest.inner_stride(0), x_step = nest.inner_stride(1);
+  int const swapped = transposed_axis(nest);
+  if (swapped >= 0) {
+    Nest<2> outer = nest;  // the axes around the two that swap
+    int64_t const rows = nest.size[swapped], y_row = nest.stride[0][swapped];
+    outer.size[swapped] = 1;
+    constexpr int64_t block = 64;
+    int64_t const blocks = (rows + block - 1) / block;
+    parallel_tasks(outer.rows() * blocks, [&](int64_t task) {
+      int64_t const row = task / blocks, j = task % blocks * block;
+      transpose(y + outer.row_offset(0, row) + j * y_row, y_row, x + outer.row_offset(1, row) + j, x_step,
+                std::min(block, rows - j), inner);
+    });
+    return ok;
+  }
+  if (nest.rank <= 1) {  // one long row
+    parallel_chunks(inner, pointwise_grain, [&](int64_t begin, int64_t end) {
+      copy_row(y + begin * y_step, y_step, x + begin * x_step, x_step, end - begin);
+    });
+    return ok;
+  }
+  parallel_chunks(nest.rows(), std::max<int64_t>(1, pointwise_grain / std::max<int64_t>(inner, 1)), [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row)
+      copy_row(y + nest.row_offset(0, row), y_step, x + nest.row_offset(1, row), x_step, inner);
+  });
+  return ok;
+}
+
+}  // namespace detail
+
+inline int copy(Copy const& a) {
+  switch (a.element_bytes) {
+    case 1: return detail::copy<uint8_t>(a);
+    case 2: return detail::copy<uint16_t>(a);
+    case 4: return detail::copy<uint32_t>(a);
+    case 8: return detail::copy<uint64_t>(a);
+  }
+  return unsupported;
+}
+
+}  // namespace d16::kernels::cpu

@@ -1,0 +1,41 @@
+// Contract of the equivariant convolutions between images and group features.
+#pragma once
+#include <cstdint>
+
+#include <d16/group/steerable_filter.hpp>
+
+#include "view.hpp"
+
+namespace d16::kernels {
+
+/// How a group convolution is computed; the result is the same up to rounding.
+///   automatic  whichever is faster for the shape
+///   expanded   the dense filter, then an ordinary convolution
+///   fourier    one small product per irreducible representation
+enum class Path { automatic, expanded, fourier };
+
+/// With Gin, Gout the group's order, or 1 on the plain side of a lifting or projecting convolution:
+/// x, dx (N,H,W,Ci,Gin)    y, dy (N,P,Q,Co,Gout) with P = out(H), Q = out(W)    w, dw (Co,Ci,V,G) or (Co,Ci,V)
+/// bias, db (Co)           basis (G,V,K,K), the values of steerable_basis(group, kernel, rings)
+/// group_conv2d     reads x, w, basis, bias (may be null); writes y.
+/// group_conv2d_dx  reads dy, w, basis; writes dx.
+/// group_conv2d_dw  reads dy, x, basis; writes dw.
+/// group_conv2d_db  reads dy; writes db.
+/// A path that an implementation does not have is answered with `unsupported`.
+template <class T> struct GroupConv2d {
+  Group group{};
+  Sides sides = Sides::regular;
+  int N = 1, H = 1, W = 1, Ci = 1, Co = 1, V = 6, kernel = 3, stride = 1, padding = 1, dilation = 1;
+  T const *x{}, *w{}, *bias{};
+  double const* basis{};
+  T* y{};
+  T const* dy{};
+  T *dx{}, *dw{}, *db{};
+  void* work{};
+  Path path{};
+
+  constexpr FilterRule rule() const { return {group, sides}; }
+  constexpr int out(int n) const { return (n + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1; }
+};
+
+}  // namespace d16::kernels

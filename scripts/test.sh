@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# Builds d16 and runs its tests; installs what is missing first.
+#   scripts/test.sh          the tests of engine, lessons, C interface, tool, conformance cases, and consumers
+#   scripts/test.sh --all    also other instruction sets, sanitizers, headers one by one, formatting, README
+# Goes on after a failure; the last lines list every part with its time. Exit status 1 when a part failed.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+all=false
+case ${1:-} in
+  '') ;;
+  --all) all=true ;;
+  -h | --help) sed -n '2,5s/^# \?//p' "$0" && exit 0 ;;
+  *) echo "test.sh: unknown argument '$1'; usage: scripts/test.sh [--all]" >&2 && exit 2 ;;
+esac
+
+passed=0 failed=0 skipped=0 summary=()
+
+# part NAME COMMAND...: runs one part. Status 77 means that it could not run here: skipped, never passed.
+part() {
+  local name=$1 start=$SECONDS status=0 result
+  shift
+  printf '\n== %s\n' "$name"
+  "$@" || status=$?
+  case $status in
+    0) result=passed && passed=$((passed + 1)) ;;
+    77) result=skipped && skipped=$((skipped + 1)) ;;
+    *) result=FAILED && failed=$((failed + 1)) ;;
+  esac
+  summary+=("$(printf '%-8s %5d s  %s' "$result" $((SECONDS - start)) "$name")")
+}
+
+finish() {
+  printf '\n== Summary after %d s\n' "$SECONDS"
+  printf '%s\n' "${summary[@]}"
+  echo "$passed passed, $failed failed, $skipped skipped"
+  exit $((failed > 0))
+}
+
+build() {  # build PRESET [TARGET...]
+  cmake --preset "$1" --log-level=NOTICE && cmake --build --preset "$1" ${2:+--target "${@:2}"}
+}
+
+lessons() {
+  local lesson
+  for lesson in build/bin/lessons/*; do
+    echo "-- ${lesson##*/}"
+    "$lesson" || return 1
+  done
+}
+
+golden() { build/bin/d16-conform tests/golden; }
+shared_conformance() {
+  [[ -d ../shared/conformance ]] || { echo "skipped: there is no ../shared/conformance" && return 77; }
+  build/bin/d16-conform ../shared/conformance
+}
+
+format() {
+  git ls-files -co --exclude-standard -- '*.hpp' '*.cpp' '*.h' '*.c' | xargs clang-format-14 --dry-run --Werror
+}
+shell_scripts() { git ls-files -co --exclude-standard -- '*.sh' .ci/run | xargs shellcheck --exclude=SC2317; }
+
+sanitizers() {
+  build asan d16-tests d16-conform &&
+    ASAN_OPTIONS=detect_leaks=1 build-asan/bin/d16-tests && build-asan/bin/d16-conform tests/golden
+}
+
+stage="test"
+if $all; then stage="all"; fi
+part "packages" scripts/install.sh "$stage"
+part "build" build cpu
+((failed == 0)) || finish
+
+part "tests" build/bin/d16-tests
+part "lessons" lessons
+part "C interface" build/bin/d16-c-api-test
+part "tool" tests/cli_test.sh
+part "conformance: tests/golden" golden
+part "conformance: ../shared/conformance" shared_conformance
+part "consumers" tests/consumer/test.sh
+if $all; then
+  part "formatting" format
+  part "shell scripts" shell_scripts
+  part "headers one by one" tests/headers_test.sh
+  part "objects built with different flags" tests/mixed_flags/test.sh
+  part "README" tests/readme_test.sh
+  part "benches build" build cpu d16-bench
+  part "tests, D16_ISA=baseline" env D16_ISA=baseline build/bin/d16-tests
+  part "tests, D16_ISA=avx2" env D16_ISA=avx2 build/bin/d16-tests
+  part "tests under address and undefined-behaviour sanitizers" sanitizers
+fi
+finish

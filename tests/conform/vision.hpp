@@ -1,0 +1,55 @@
+// Conformance runners of simulation, statistics and scores: plain functions of the host.
+#pragma once
+#include <d16/learn/metrics.hpp>
+#include <d16/sim/sersic.hpp>
+#include <d16/vision/quality.hpp>
+#include <d16/vision/statistics.hpp>
+#include <d16/vision/stretch.hpp>
+
+#include "case.hpp"
+#include "layout.hpp"
+
+namespace d16::conform {
+
+inline Tensor value(double number) { return full({1}, number, {.dtype = DType::f64, .device = "cpu"}); }
+
+inline Outcome run_psnr(Run& r) { return {{{"value", value(vision::psnr(r.in("a"), r.in("b"), r.attrs().number("data_range")))}}}; }
+
+inline Outcome run_ssim(Run& r) {
+  vision::SsimOptions o{.data_range = r.attrs().number("data_range"),
+                        .gaussian_weights = boolean(r.attrs(), "gaussian_weights", false),
+                        .sigma = number(r.attrs(), "sigma", 1.5),
+                        .win_size = int(number(r.attrs(), "win_size", 0)),
+                        .use_sample_covariance = boolean(r.attrs(), "use_sample_covariance", true)};
+  return {{{"value", value(vision::ssim(r.in("a"), r.in("b"), o))}}};
+}
+
+inline Outcome run_roc_auc(Run& r) { return {{{"value", value(learn::roc_auc(r.in("scores"), r.in("labels")))}}}; }
+
+inline Outcome run_confusion_matrix(Run& r) {
+  return {{{"matrix", learn::confusion_matrix(r.in("labels"), r.in("predictions"), r.attrs().integer("classes"))}}};
+}
+
+inline Outcome run_asinh_stretch(Run& r) { return {{{"y", vision::asinh_stretch(r.in("image"), r.attrs().number("a"))}}}; }
+inline Outcome run_mad_sigma(Run& r) { return {{{"value", value(vision::mad_sigma(r.in("image")))}}}; }
+
+inline Outcome run_sigma_clipped_stats(Run& r) {
+  vision::ClippedStats s = vision::sigma_clipped_stats(
+      r.in("image"), {.sigma = number(r.attrs(), "sigma", 3), .maxiters = int(number(r.attrs(), "maxiters", 5))});
+  return {{{"mean", value(s.mean)}, {"median", value(s.median)}, {"std", value(s.std)}}};
+}
+
+inline OpTable vision_ops() {
+  OpTable table;
+  auto add = [&](char const* name, Runner run) { table[name] = {run, false}; };
+  add("psnr", run_psnr);
+  add("ssim", run_ssim);
+  add("roc_auc", run_roc_auc);
+  add("confusion_matrix", run_confusion_matrix);
+  add("asinh_stretch", run_asinh_stretch);
+  add("mad_sigma", run_mad_sigma);
+  add("sigma_clipped_stats", run_sigma_clipped_stats);
+  return table;
+}
+
+}  // namespace d16::conform

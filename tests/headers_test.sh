@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Each public header compiles alone, without a warning, under g++ and clang++; a header whose library is missing is named
+# as skipped. Then the time that d16.hpp costs its user.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+check() {  # check COMPILER HEADER
+  local output
+  if output=$("$1" -std=c++20 -Wall -Wextra -Wpedantic -Werror -fsyntax-only -I include -x c++ - <<<"#include <$2>" 2>&1); then
+    return
+  fi
+  if missing=$(grep -oE "fatal error: '?(fitsio|png|jpeglib)\.h" <<<"$output"); then
+    echo "skipped: $2 needs ${missing#*error: }"
+  else
+    printf 'FAILED: %s with %s\n%s\n' "$2" "$1" "$output"
+    return 1
+  fi
+}
+export -f check
+
+headers=$(cd include && find -L d16 -name '*.hpp' | sort)
+for compiler in g++ clang++; do
+  command -v $compiler >/dev/null || { echo "skipped: $compiler is not installed" && continue; }
+  start=$SECONDS
+  xargs -P "$(nproc)" -I {} bash -c "check $compiler {}" <<<"$headers"
+  echo "$compiler: $(wc -l <<<"$headers") headers in $((SECONDS - start)) s"
+done
+
+echo '#include <d16.h>' | gcc -std=c99 -Wall -Wextra -Wpedantic -Werror -fsyntax-only -I include -x c -
+
+TIMEFORMAT='#include <d16/d16.hpp>: %R s with g++ -fsyntax-only'
+time check g++ d16/d16.hpp
