@@ -12,6 +12,7 @@ else
   programs=()
   for source in bench/*.cpp; do
     name=${source##*/}
+    [[ $name != main.cpp ]] || continue
     programs+=("bench_${name%.cpp}")
   done
 fi

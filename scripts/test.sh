@@ -83,7 +83,7 @@ if $all; then
   part "shell scripts" shell_scripts
   part "headers one by one" tests/headers_test.sh
   part "objects built with different flags" tests/mixed_flags/test.sh
-  part "README" tests/readme_test.sh
+  part "README" tests/readme/test.sh
   part "benches build" build cpu d16-bench
   part "tests, D16_ISA=baseline" env D16_ISA=baseline build/bin/d16-tests
   part "tests, D16_ISA=avx2" env D16_ISA=avx2 build/bin/d16-tests

@@ -18,11 +18,12 @@ check() {  # check COMPILER HEADER
 }
 export -f check
 
+failed=0
 headers=$(cd include && find -L d16 -name '*.hpp' | sort)
 for compiler in g++ clang++; do
   command -v $compiler >/dev/null || { echo "skipped: $compiler is not installed" && continue; }
   start=$SECONDS
-  xargs -P "$(nproc)" -I {} bash -c "check $compiler {}" <<<"$headers"
+  xargs -P "$(nproc)" -I {} bash -c "check $compiler {}" <<<"$headers" || failed=1
   echo "$compiler: $(wc -l <<<"$headers") headers in $((SECONDS - start)) s"
 done
 
@@ -30,3 +31,4 @@ echo '#include <d16.h>' | gcc -std=c99 -Wall -Wextra -Wpedantic -Werror -fsyntax
 
 TIMEFORMAT='#include <d16/d16.hpp>: %R s with g++ -fsyntax-only'
 time check g++ d16/d16.hpp
+exit $failed

@@ -47,7 +47,8 @@ struct OpCase {
   std::vector<Input> inputs;  ///< shapes with 1, primes, non-multiples of the vector width
   std::function<Tensor(Inputs)> run;
   /// How many rounded terms the longest sum behind one value of the output or of a gradient has; the float32
-  /// tolerance is terms x epsilon x magnitude. 0: the largest number of elements among inputs and output.
+  /// tolerance is terms x epsilon x magnitude. 0: eight more than the largest number of elements
+  /// among inputs and output.
   double terms = 0;
   /// A false value leaves out the gradient check (an output that is integer or constant), nothing else.
   bool differentiable = true;

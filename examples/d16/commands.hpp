@@ -20,8 +20,8 @@ struct TrainOptions : Common {
   std::string data, labels, out;
   std::string model = "equivariant", group = "D4";
   std::vector<int64_t> widths;
-  int64_t size = 64, crop = 0, epochs = 20, batch = 64, latent = 64, limit = 0;
-  double lr = 1e-3, weight_decay = 1e-4, beta = 1e-3;
+  int64_t size = 64, crop = 0, epochs = 20, batch = 64, latent = 16, limit = 0;
+  double lr = 1e-3, weight_decay = 1e-4, beta = 0.01, minutes = 0;
   bool resume = false;
 };
 struct EvaluateOptions : Common {

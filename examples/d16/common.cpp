@@ -107,28 +107,28 @@ void remember_command_line(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) command += ' ' + quoted(argv[i]);
 }
 
-Progress::Progress(std::string what, int64_t total)
-    : what_(std::move(what)), total_(total), start_(now()), shown_(start_), terminal_(isatty(STDOUT_FILENO)) {}
+Stopwatch::Stopwatch() : start_(now()) {}
+double Stopwatch::seconds() const { return now() - start_; }
+
+Progress::Progress(std::string what, int64_t total) : what_(std::move(what)), total_(total), terminal_(isatty(STDOUT_FILENO)) {}
 
 Progress::~Progress() {
   if (line_open_) std::fputs("\n", stdout);
 }
 
-double Progress::seconds() const { return now() - start_; }
-
 void Progress::step(std::string const& note) {
   ++done_;
   bool last = done_ == total_;
   double pause = terminal_ ? 0.2 : 10;
-  if (last || now() - shown_ >= pause) show(note, last);
+  if (last || watch_.seconds() - shown_ >= pause) show(note, last);
   check_interrupted();
 }
 
 void Progress::show(std::string const& note, bool last) {
   if (quiet) return;
-  shown_ = now();
-  double left = seconds() / double(done_) * double(total_ - done_);
-  std::string line = text(what_, ": ", done_, " of ", total_, last ? ", took " : ", left ", duration(last ? seconds() : left),
+  shown_ = watch_.seconds();
+  double left = shown_ / double(done_) * double(total_ - done_);
+  std::string line = text(what_, ": ", done_, " of ", total_, last ? ", took " : ", left ", duration(last ? shown_ : left),
                           ", peak memory ", int64_t(peak_memory()), " MiB", note.empty() ? "" : ", ", note);
   if (terminal_) std::printf("\r\033[K%s", line.c_str());
   else std::printf("%s\n", line.c_str());
@@ -174,13 +174,19 @@ void OutputFolder::remove_leftovers() {
   }
 }
 
-std::string OutputFolder::file(std::string const& name) {
+void OutputFolder::write(std::string const& name, std::function<void(std::string const&)> const& writer) {
   std::string staged = join(stage_, name);
   std::error_code error;
   fs::create_directories(fs::path(staged).parent_path(), error);
   require<FileError>(!error, path_, ": cannot write: ", error.message(), "; free some space or choose another folder");
+  try {
+    writer(staged);
+  } catch (FileError const& failure) {  // the user knows the file by its final name
+    std::string message = failure.what();
+    for (size_t at; (at = message.find(stage_)) != message.npos;) message.replace(at, stage_.size(), path_);
+    throw FileError(message);
+  }
   names_.push_back(name);
-  return staged;
 }
 
 void OutputFolder::commit() {

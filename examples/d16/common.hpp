@@ -1,6 +1,7 @@
 // What all subcommands of the tool share: common options, speech, progress, interruption, output folders.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,16 @@ void check_interrupted();
 /// The most memory that this process ever held, in MiB.
 double peak_memory();
 
+/// Seconds since it was made.
+class Stopwatch {
+ public:
+  Stopwatch();
+  double seconds() const;
+
+ private:
+  double start_;
+};
+
 /// A long task in `total` steps: share done, time left, peak memory. One line that is rewritten on a terminal; elsewhere
 /// a plain line every ten seconds and at the end.
 class Progress {
@@ -46,13 +57,13 @@ class Progress {
   Progress& operator=(Progress const&) = delete;
   /// One more step is done; throws Interrupted when the user asked to stop.
   void step(std::string const& note = {});
-  double seconds() const;
 
  private:
   void show(std::string const& note, bool last);
   std::string what_, note_;
   int64_t total_, done_ = 0;
-  double start_, shown_;
+  Stopwatch watch_;
+  double shown_ = 0;
   bool terminal_, line_open_ = false;
 };
 
@@ -74,8 +85,8 @@ class OutputFolder {
   OutputFolder(OutputFolder const&) = delete;
   OutputFolder& operator=(OutputFolder const&) = delete;
   std::string const& path() const { return path_; }
-  /// Where to write the file that will be `name` ("catalog.csv", "clean/sim_1.fits") in the folder.
-  std::string file(std::string const& name);
+  /// Calls writer(path) with the place to write the file that will be `name` ("catalog.csv", "clean/a.fits") in the folder.
+  void write(std::string const& name, std::function<void(std::string const&)> const& writer);
   void commit();
 
  private:

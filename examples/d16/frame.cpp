@@ -71,15 +71,31 @@ Plane smooth(Plane const& p, int64_t r) {
   return out;
 }
 
-/// The brightest pixel within a sixth of the side from the centre; -1 when none is above the threshold.
-int64_t central_peak(Plane const& p, double threshold) {
-  double reach = std::max(1.5, double(std::min(p.h, p.w)) / 6), best = threshold;
+/// The pixel that is bright and near the centre: brightest above the sky after weighting with a Gaussian of a sixteenth of
+/// the side. -1 when it is not above the threshold.
+int64_t central_peak(Plane const& p, double sky, double threshold) {
+  double width = std::max(1.0, double(std::min(p.h, p.w)) / 16), best = 0;
   int64_t peak = -1;
   for (int64_t y = 0; y < p.h; ++y)
-    for (int64_t x = 0; x < p.w; ++x)
-      if (std::hypot(double(x) - double(p.w - 1) / 2, double(y) - double(p.h - 1) / 2) <= reach && p.at(y, x) > best)
-        best = p.at(y, x), peak = y * p.w + x;
+    for (int64_t x = 0; x < p.w; ++x) {
+      double r = std::hypot(double(x) - double(p.w - 1) / 2, double(y) - double(p.h - 1) / 2) / width;
+      double score = (p.at(y, x) - sky) * std::exp(-r * r / 2);
+      if (r <= 3 && p.at(y, x) > threshold && score > best) best = score, peak = y * p.w + x;
+    }
   return peak;
+}
+
+/// The smaller of each pixel and the one opposite to it about the peak: what lies on one side only, a neighbour, goes.
+Plane symmetric_part(Plane const& p, int64_t peak) {
+  Plane out = p;
+  int64_t cy = peak / p.w, cx = peak % p.w;
+  for (int64_t y = 0; y < p.h; ++y)
+    for (int64_t x = 0; x < p.w; ++x) {
+      int64_t j = 2 * cy - y, i = 2 * cx - x;
+      bool inside = j >= 0 && i >= 0 && j < p.h && i < p.w;
+      if (inside && std::isfinite(p.at(j, i))) out.at(y, x) = std::fmin(p.at(y, x), p.at(j, i));
+    }
+  return out;
 }
 
 /// All pixels above the threshold that hang together with the seed, by sides.
@@ -242,19 +258,46 @@ double signal_to_noise(Band const& band, Shape2d const& object) {
   return variance > 0 ? flux / std::sqrt(variance) : nan;
 }
 
-// Pictures of the training set (Galaxy Zoo, 102 of them measured at 64 pixels): the median sky, and how bright the
-// brightest half per cent of red, green and blue is. Frames are stretched to the same levels.
+// The pictures of the training set (every 40th of Galaxy Zoo, the central half at 64 pixels): median levels of the sky,
+// of the brightest tenth and of the brightest half per cent, for red, green, blue. Frames are stretched to the same.
 constexpr double sky_level = 0.02;
-constexpr double bright_level[3] = {0.63, 0.52, 0.40};
-constexpr double white_per_soft = 10;  // white lies at ten times the value where linear turns into logarithmic
+constexpr double tenth_level[3] = {0.195, 0.165, 0.133};
+constexpr double bright_level[3] = {0.632, 0.515, 0.404};
 
-/// The scale of one band such that its brightest half per cent begins at `bright` and its sky is at sky_level.
-d16::vision::BandScale choose_scale(Plane const& plane, double bright, double softness) {
+/// One band's stretch: y = slope * asinh((v - sky) / soft) + sky_level.
+struct Curve {
+  double sky, soft, slope;
+};
+
+/// The curve that brings the brightest tenth and half per cent of the pixels to the levels of channel k.
+Curve fit_curve(Plane const& plane, size_t k) {
   Level level = clipped_level(border_values(plane));
   std::vector<double> values(plane.values.begin(), plane.values.end());
-  double peak = std::max({d16::vision::quantile(values, 0.995) - level.sky, 5 * level.noise, 1e-30});
-  double soft = peak / std::sinh(bright * std::asinh(white_per_soft));
-  return {level.sky, soft / softness, white_per_soft * soft};
+  double bright = std::max({d16::vision::quantile(values, 0.995) - level.sky, 5 * level.noise, 1e-30});
+  double tenth = d16::vision::quantile(values, 0.9) - level.sky;
+  double wanted = (tenth_level[k] - sky_level) / (bright_level[k] - sky_level);
+  double low = std::max(3 * level.noise, bright / 300), high = std::max(3 * bright, low);
+  for (int i = 0; i < 50; ++i) {  // asinh(tenth / soft) / asinh(bright / soft) falls as soft grows
+    double soft = std::sqrt(low * high);
+    (std::asinh(tenth / soft) > wanted * std::asinh(bright / soft) ? low : high) = soft;
+  }
+  return {level.sky, low, (bright_level[k] - sky_level) / std::asinh(bright / low)};
+}
+
+/// Channel k of an image (H,W,3).
+Plane channel(Tensor const& x, size_t k) {
+  Plane p{x.dim(0), x.dim(1), std::vector<float>(size_t(x.numel() / 3))};
+  for (size_t i = 0; i < p.values.size(); ++i) p.values[i] = x.data<float>()[3 * i + k];
+  return p;
+}
+
+/// The curves as the invertible stretch of the library; all bands share its softness, so that its sky is about theirs.
+d16::vision::Stretch stretch_of(std::array<Curve, 3> const& curves) {
+  double slope = (curves[0].slope + curves[1].slope + curves[2].slope) / 3, zero = sky_level / slope;
+  d16::vision::Stretch stretch{{}, 5 / std::sinh(zero)};
+  for (Curve const& c : curves)
+    stretch.bands.push_back({c.sky, c.soft / stretch.softness, c.soft * std::sinh(1 / c.slope - zero)});
+  return stretch;
 }
 
 Wcs frame_wcs(Wcs const& band, Frame const& f) {
@@ -276,12 +319,35 @@ void locate(Wcs const& w, Frame& f) {
   f.scale = w.scale();
 }
 
-/// Centre and side of the frame: frame_per_r90 times the object's r90, inside of the image.
-void place(Plane const& plane, Shape2d const& object, double zoom, Frame& f) {
+/// The r90 that the object has in the stretched picture of a field around it, in pixels of the plane.
+double stretched_r90(Plane const& plane, Shape2d const& object, double side, bool picture) {
+  constexpr int64_t size = 96;
+  Mapping same{{0, 0}, {0, 0}, {1, 0, 0, 1}};
+  Plane field = resample(plane, same, object.x, object.y, side, size);
+  if (!picture && any_finite(field)) {
+    Plane whole = field;
+    fill(whole, clipped_level(border_values(field)).sky);
+    Curve c = fit_curve(whole, 0);
+    for (float& v : field.values) v = float(std::clamp(c.slope * std::asinh((v - c.sky) / c.soft) + sky_level, 0.0, 1.0));
+  }
+  Shape2d seen = measure(field);
+  return seen.found ? seen.r90 * side / double(size) : object.r90;
+}
+
+/// The side at which the object fills its frame as in the training set.
+double wanted_side(Plane const& plane, Shape2d const& object, bool picture) {
+  double side = std::max(frame_per_r90 * object.r90, 8.0);
+  for (int round = 0; round < 3; ++round)
+    side = std::clamp(frame_per_r90 * stretched_r90(plane, object, side, picture), 0.5 * side, 2 * side);
+  return std::max(side, 8.0);
+}
+
+/// Centre and side of the frame, inside of the image.
+void place(Plane const& plane, Shape2d const& object, bool picture, double zoom, Frame& f) {
   double limit = double(std::min(plane.h, plane.w));
   f.x = object.found ? object.x : double(plane.w - 1) / 2;
   f.y = object.found ? object.y : double(plane.h - 1) / 2;
-  double wanted = (object.found ? std::max(frame_per_r90 * object.r90, 8.0) : limit) / zoom;
+  double wanted = (object.found ? wanted_side(plane, object, picture) : limit) / zoom;
   if (!object.found) f.flags |= flag_not_found;
   if (wanted > limit) f.flags |= object.found ? flag_edge : 0;
   f.side = std::min(wanted, limit);
@@ -307,18 +373,38 @@ Plane draw(Band const& band, Mapping const& map, Frame const& f, int64_t& filled
   return pixels;
 }
 
-/// Brings the three bands to [0, 1]; pictures are there already.
-void stretch_frame(std::array<Plane, 3> const& planes, bool picture, Frame& f) {
-  f.stretch.softness = 5 / std::sinh(sky_level / (1 - sky_level) * std::asinh(white_per_soft));
-  Tensor x = d16::empty({f.size, f.size, 3});
-  for (size_t k = 0; k < 3; ++k) {
-    for (size_t i = 0; i < planes[k].values.size(); ++i) x.data<float>()[3 * i + k] = planes[k].values[i];
-    if (!picture) f.stretch.bands.push_back(choose_scale(planes[k], bright_level[k], f.stretch.softness));
-  }
-  f.rgb = picture ? x : f.stretch.apply(x);
+/// The three bands as one tensor, and the stretch that makes a picture of them.
+void fill_frame(std::array<Plane, 3> const& planes, Frame& f) {
+  f.light = d16::empty({f.size, f.size, 3});
+  for (size_t k = 0; k < 3; ++k)
+    for (size_t i = 0; i < planes[k].values.size(); ++i) f.light.data<float>()[3 * i + k] = planes[k].values[i];
+  if (f.picture) f.light = light_of(f.light);
+  else f.stretch = fit_picture(f.light);
+}
+
+/// x through f, element by element.
+template <class F> Tensor map(Tensor const& x, F const& f) {
+  Tensor in = x.contiguous(), out = d16::empty_like(in);
+  for (int64_t i = 0; i < in.numel(); ++i) out.data<float>()[i] = float(f(double(in.data<float>()[i])));
+  return out;
 }
 
 }  // namespace
+
+d16::vision::Stretch fit_picture(Tensor const& light) {
+  return stretch_of({fit_curve(channel(light, 0), 0), fit_curve(channel(light, 1), 1), fit_curve(channel(light, 2), 2)});
+}
+
+Tensor light_of(Tensor const& picture) {
+  double unit = std::asinh(1 / picture_softness);
+  return map(picture, [=](double y) { return picture_softness * std::sinh(y * unit); });
+}
+
+Tensor picture_of(Frame const& frame, Tensor const& light) {
+  if (!frame.picture) return frame.stretch.apply(light);
+  double unit = std::asinh(1 / picture_softness);
+  return map(light, [=](double x) { return std::clamp(std::asinh(x / picture_softness) / unit, 0.0, 1.0); });
+}
 
 std::string flag_legend() {
   std::string out;
@@ -336,21 +422,20 @@ Shape2d measure(Plane const& plane) {
   Shape2d s;
   std::vector<float> border = border_values(plane);
   if (border.empty()) return s;
-  Level level = clipped_level(border);
-  s.sky = level.sky, s.noise = level.noise;
+  s.sky = clipped_level(border).sky;
   Plane soft = smooth(plane, std::max<int64_t>(1, std::min(plane.h, plane.w) / 100));
-  Level soft_level = clipped_level(border_values(soft));
-  double threshold = soft_level.sky + 2.5 * soft_level.noise;
-  int64_t peak = central_peak(soft, soft_level.sky + 5 * soft_level.noise);
+  Level level = clipped_level(border_values(soft));
+  int64_t peak = central_peak(soft, level.sky, level.sky + 5 * level.noise);
   if (peak < 0) return s;
-  s.pixels = connected(soft, peak, threshold);
+  Plane part = symmetric_part(soft, peak);
+  s.pixels = connected(part, peak, level.sky + 2.5 * level.noise);
   for (int64_t i : s.pixels) {
-    double flux = plane.values[size_t(i)] - s.sky;
+    double flux = part.values[size_t(i)] - s.sky;
     s.flux += flux, s.x += flux * double(i % plane.w), s.y += flux * double(i / plane.w);
   }
   if (!(s.flux > 0)) return s;
   s.x /= s.flux, s.y /= s.flux;
-  measure_radii(plane, s);
+  measure_radii(part, s);
   s.found = true;
   return s;
 }
@@ -386,11 +471,11 @@ Frame make_frame(Cutout const& cutout, FrameOptions const& options) {
   std::array<size_t, 3> chosen = choose_bands(cutout, options.bands);
   Band const& reference = cutout.bands[chosen[0]];
   Frame f;
-  f.size = options.size;
+  f.size = options.size, f.picture = cutout.picture;
   f.n_bands = int32_t(cutout.bands.size()), f.note = cutout.note;
   Plane detection = detection_image(cutout, chosen);
   Shape2d object = measure(detection);
-  place(detection, object, options.zoom, f);
+  place(detection, object, cutout.picture, options.zoom, f);
   int64_t filled = 0;
   std::array<Plane, 3> planes;
   for (size_t k = 0; k < 3; ++k) {
@@ -398,7 +483,7 @@ Frame make_frame(Cutout const& cutout, FrameOptions const& options) {
     f.bands[k] = band.name, f.units[k] = band.unit;
     planes[k] = draw(band, between(reference, band), f, filled);
   }
-  stretch_frame(planes, cutout.picture, f);
+  fill_frame(planes, f);
   f.wcs = frame_wcs(reference.wcs, f);
   locate(reference.wcs, f);
   if (!cutout.picture && object.found) f.snr = signal_to_noise(reference, object);

@@ -1,5 +1,5 @@
-// Frames: a cutout brought to what a network sees - three bands on one grid, the galaxy as large as in training,
-// stretched to [0, 1] - with everything needed to undo the stretch.
+// Frames: a cutout brought to what networks see - three bands on one grid, the galaxy as large as in training - and how
+// light becomes a picture and a picture light.
 #pragma once
 #include <array>
 #include <string>
@@ -27,12 +27,13 @@ std::string flag_legend();
 /// The names of the set bits: "few_bands, picture".
 std::string flag_names(int32_t flags);
 
-/// The object at the centre of a plane: pixels above sky + 2.5 sigma of the smoothed image that hang together.
+/// The object at the centre of a plane: of the part that is symmetric about its peak, the pixels above sky + 2.5 sigma of
+/// the smoothed image that hang together.
 struct Shape2d {
   bool found = false;
   double x = 0, y = 0;                ///< flux-weighted centre
   double r50 = nan, r90 = nan;        ///< radii around it with 50 and 90 % of the flux, in pixels
-  double sky = 0, noise = 0;          ///< of the border, sigma-clipped
+  double sky = 0;                     ///< of the border, sigma-clipped
   double flux = 0;
   std::vector<int64_t> pixels = {};
 };
@@ -44,13 +45,14 @@ struct FrameOptions {
   double zoom = 1;
 };
 
-/// What a network sees of an object and what is known about it.
+/// What networks see of an object and what is known about it.
 struct Frame {
   int64_t size = 0;
-  d16::Tensor rgb;                            ///< (size, size, 3) in [0, 1]
+  d16::Tensor light;                          ///< (size, size, 3), units of the bands, red first, no NaN
+  bool picture = false;                       ///< light was taken from a PNG or JPEG: see light_of()
+  d16::vision::Stretch stretch = {};          ///< light to a picture; unused when it was one
   std::array<std::string, 3> bands;           ///< names, red first
   std::array<std::string, 3> units;
-  d16::vision::Stretch stretch;               ///< from the units of the bands to [0, 1]; empty for a picture
   double x = 0, y = 0, side = 0;              ///< centre and side of the frame in pixels of the reference band
   Wcs wcs = {};                               ///< of the frame's own pixels
   double ra = nan, dec = nan, snr = nan, r50 = nan, r90 = nan, scale = nan;  ///< r50, r90: pixels of the reference band
@@ -58,8 +60,19 @@ struct Frame {
   std::string note = {};
 };
 
-/// The sides of frames are this many times r90: what the central half of a Galaxy Zoo image measures on the median.
-constexpr double frame_per_r90 = 4.2;
+/// Light as a picture like those of the training set, in [0, 1]: what the classifier takes and reports show.
+d16::Tensor picture_of(Frame const& frame, d16::Tensor const& light);
+
+/// The stretch that makes such a picture of light (H,W,3) without NaN.
+d16::vision::Stretch fit_picture(d16::Tensor const& light);
+
+/// Pictures in [0, 1] are taken to be an asinh stretch with this softness of light whose white is 1.
+constexpr double picture_softness = 0.1;
+d16::Tensor light_of(d16::Tensor const& picture);
+
+/// The sides of frames are this many times the r90 of the stretched picture: what the central 192 pixels of a Galaxy Zoo image
+/// measure on the median of 400, which the networks are trained on.
+constexpr double frame_per_r90 = 4.4;
 
 /// Errors   ValueError, with no file name: a band that is not there, no finite pixel.
 Frame make_frame(Cutout const& cutout, FrameOptions const& options);

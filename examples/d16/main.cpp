@@ -86,17 +86,20 @@ Command make_simulate(CLI::App& parent) {
 
 void add_training(CLI::App* app, TrainOptions& o) {
   app->add_option("--data", o.data, "folder of images")->required();
-  app->add_option("--labels", o.labels, "CSV with the columns objid and class")->required();
-  app->add_option("--out", o.out, "weights to write (.safetensors); log, checkpoint and model card go beside it")->required();
+  app->add_option("--labels", o.labels, "CSV: the first column names the images, the column \"class\" has elliptical, spiral_*, "
+                  "edge_on or disk; other classes are left out");
+  app->add_option("--out", o.out, "weights to write: NAME.safetensors; beside them NAME.md, the model card, and NAME.training/ with log.jsonl and checkpoints")->required();
   app->add_option("--widths", o.widths, "channels of the stages: 8,16,32")->delimiter(',');
   app->add_option("--size", o.size, "pixels on a side that the network sees")->check(CLI::Range(16, 512))->capture_default_str();
-  app->add_option("--crop", o.crop, "central pixels of each image that are used; 0: half of its side")->capture_default_str();
+  app->add_option("--crop", o.crop, "side of the central square that is used, in pixels; 0: 45 % of the side of large images, all of small ones")->capture_default_str();
   app->add_option("--epochs", o.epochs, "passes over the training images")->check(CLI::Range(1, 10000))->capture_default_str();
   app->add_option("--batch", o.batch, "images per step")->check(CLI::Range(1, 4096))->capture_default_str();
   app->add_option("--lr", o.lr, "largest learning rate")->check(CLI::PositiveNumber)->capture_default_str();
   app->add_option("--weight-decay", o.weight_decay, "of AdamW")->check(CLI::NonNegativeNumber)->capture_default_str();
+  app->add_option("--minutes", o.minutes, "stop after the last epoch that fits; 0: no limit")->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   app->add_option("--limit", o.limit, "use the first so many images only; 0: all")->capture_default_str();
-  app->add_flag("--resume", o.resume, "go on from the last checkpoint beside --out");
+  app->add_flag("--resume", o.resume, "go on from the last checkpoint, in the .training folder beside --out");
   add_common(app, o);
 }
 
@@ -133,12 +136,12 @@ Command make_evaluate(CLI::App& parent) {
   auto add = [](CLI::App* app, EvaluateOptions& o) {
     app->add_option("--weights", o.weights, "weights to judge")->required();
     app->add_option("--data", o.data, "folder of images")->required();
-    app->add_option("--labels", o.labels, "CSV with the columns objid and class; default: labels.csv in the folder or above it");
+    app->add_option("--labels", o.labels, "CSV as for training; needed for a classifier");
     app->add_option("--limit", o.limit, "use the first so many images only; 0: all")->capture_default_str();
     add_common(app, o);
   };
   return make<EvaluateOptions>(parent, "evaluate", "scores of weights on the test split, with bootstrap errors", evaluate, add,
-                               {"evaluate --weights weights/disk.safetensors --data gz/images",
+                               {"evaluate --weights weights/disk.safetensors --data gz/images --labels gz/labels.csv",
                                 "evaluate --weights weights/denoise.safetensors --data gz/images --json"});
 }
 

@@ -1,34 +1,49 @@
-// The two networks of the tool behind one small class: weights in, predictions for frames out.
+// The two networks of the tool behind one small class: weights in, answers for frames out.
 #pragma once
 #include <memory>
 #include <string>
 #include <vector>
 
-#include <d16/core/tensor.hpp>
-#include <d16/io/json.hpp>
+#include "frame.hpp"
 
 namespace tool {
 
-using d16::Tensor;
-
+/// What a file of weights is for.
 enum class Task { disk, denoise };
 
-/// A trained network of the given task.
-/// Errors   WeightsError when the file holds a network for another task.
+/// A trained network of one task.
+/// Errors   WeightsError when the file holds a network for another task; FileError for a damaged file.
 class Network {
  public:
-  Network(Task task, std::string path);
+  Network(Task task, std::string path, std::string const& device);
   ~Network();
   Network(Network&&) noexcept;
+
   std::string const& path() const;
-  int64_t size() const;              ///< pixels on a side that it takes
-  std::string summary() const;       ///< "EquivariantClassifier D4, 21,302 weights"
-  /// disk: probabilities of a disk, (N). denoise: images (N,size,size,3).
-  Tensor operator()(Tensor const& images);
+  int64_t size() const;             ///< pixels on a side that it takes
+  std::string summary() const;      ///< "equivariant_classifier dihedral(4), widths 8 16 24"
+  double threshold() const;         ///< disk: probabilities from here up are called a disk
+
+  /// disk: the probability of a disk for each picture (N,size,size,3) in [0, 1].
+  std::vector<double> disk(d16::Tensor const& pictures);
+  /// denoise: light without noise and neighbours for each frame, in the frame's units, and the stretch between light and
+  /// what the network saw. A frame that cannot be stretched gives no light, and the reason.
+  struct Denoised {
+    d16::Tensor light;
+    d16::vision::Stretch stretch;
+    std::string problem;
+  };
+  std::vector<Denoised> denoise(std::vector<Frame> const& frames);
 
  private:
   struct Body;
   std::unique_ptr<Body> body_;
 };
+
+/// Images (H,W,C) of the same size as one batch (N,H,W,C).
+d16::Tensor stack(std::vector<d16::Tensor> const& images);
+
+/// How light becomes the input of a denoiser: scaled by its noise, and nothing bright is cut off.
+constexpr d16::vision::StretchOptions denoiser_stretch{.softness = 5, .white_quantile = 1, .least_white = 20};
 
 }  // namespace tool

@@ -73,7 +73,7 @@ void blur(AntialiasedAvgPool<T> const& a, T const* source, int64_t H, int64_t W,
 }  // namespace detail
 
 /// Scratch memory that suffices for both functions.
-template <class T> size_t work_bytes(AntialiasedAvgPool<T> const& a) {
+template <class T> size_t antialiased_avg_pool_work_bytes(AntialiasedAvgPool<T> const& a) {
   int64_t forward = detail::blur_tasks(a.N * a.out(a.H)) * a.W, adjoint = detail::blur_tasks(a.N * a.H) * a.out(a.W);
   return size_t(a.kernel + std::max(forward, adjoint) * a.C) * sizeof(T);
 }

@@ -132,7 +132,7 @@ template <class T> void norm_statistics(NormPlan<T> const& p) {
 
 }  // namespace detail
 
-template <class T> size_t work_bytes(BatchNorm<T> const& a) { return detail::NormPlan<T>(a).bytes(); }
+template <class T> size_t batch_norm_work_bytes(BatchNorm<T> const& a) { return detail::NormPlan<T>(a).bytes(); }
 
 template <class T> int batch_norm(BatchNorm<T> const& a) {
   if (a.rows == 0) return ok;

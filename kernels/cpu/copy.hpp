@@ -20,13 +20,28 @@ template <class T> void copy_row(T* y, int64_t y_step, T const* x, int64_t x_ste
     for (int64_t i = 0; i < n; ++i) y[i * y_step] = x[i * x_step];
 }
 
-/// y[j * y_step + i] = x[j + i * x_step] for j < rows, i < n, in tiles that keep both sides in cache lines.
+/// y[j * y_step + i] = x[j + i * x_step] for j < rows, i < n, by tiles through a small buffer: every cache line of x is
+/// read once and whole, every line of y written once and whole, even where strides of a power of two make lines collide.
 template <class T> void transpose(T* y, int64_t y_step, T const* x, int64_t x_step, int64_t rows, int64_t n) {
-  constexpr int64_t tile = 32;
-  for (int64_t i0 = 0; i0 < n; i0 += tile)
-    for (int64_t j0 = 0; j0 < rows; j0 += tile)
-      for (int64_t j = j0; j < std::min(j0 + tile, rows); ++j)
-        for (int64_t i = i0; i < std::min(i0 + tile, n); ++i) y[j * y_step + i] = x[j + i * x_step];
+  constexpr int64_t tile = 16;
+  if (n < tile) {  // few lines of x: they stay in cache by themselves
+    for (int64_t j = 0; j < rows; ++j)
+      for (int64_t i = 0; i < n; ++i) y[j * y_step + i] = x[j + i * x_step];
+    return;
+  }
+  T buffer[tile * tile];
+  for (int64_t j0 = 0; j0 < rows; j0 += tile)
+    for (int64_t i0 = 0; i0 < n; i0 += tile) {
+      int64_t const height = std::min(tile, rows - j0), width = std::min(tile, n - i0);
+      for (int64_t i = 0; i < width; ++i) {
+        T const* from = x + j0 + (i0 + i) * x_step;
+        if (height == tile)
+          for (int64_t j = 0; j < tile; ++j) buffer[j * tile + i] = from[j];
+        else
+          for (int64_t j = 0; j < height; ++j) buffer[j * tile + i] = from[j];
+      }
+      for (int64_t j = 0; j < height; ++j) std::memcpy(y + (j0 + j) * y_step + i0, buffer + j * tile, size_t(width) * sizeof(T));
+    }
 }
 
 /// The axis other than the last along which x is contiguous, or -1.
@@ -47,12 +62,12 @@ template <class T> int copy(Copy const& a) {
     Nest<2> outer = nest;  // the axes around the two that swap
     int64_t const rows = nest.size[swapped], y_row = nest.stride[0][swapped];
     outer.size[swapped] = 1;
-    constexpr int64_t block = 64;
-    int64_t const blocks = (rows + block - 1) / block;
-    parallel_tasks(outer.rows() * blocks, [&](int64_t task) {
-      int64_t const row = task / blocks, j = task % blocks * block;
-      transpose(y + outer.row_offset(0, row) + j * y_row, y_row, x + outer.row_offset(1, row) + j, x_step,
-                std::min(block, rows - j), inner);
+    constexpr int64_t high = 64, wide = 4096;  // what one task takes
+    int64_t const down = (rows + high - 1) / high, across = (inner + wide - 1) / wide;
+    parallel_tasks(outer.rows() * down * across, [&](int64_t task) {
+      int64_t const row = task / (down * across), j = task / across % down * high, i = task % across * wide;
+      transpose(y + outer.row_offset(0, row) + j * y_row + i, y_row, x + outer.row_offset(1, row) + j + i * x_step, x_step,
+                std::min(high, rows - j), std::min(wide, inner - i));
     });
     return ok;
   }

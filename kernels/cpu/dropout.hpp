@@ -1,27 +1,31 @@
-// Dropout: four elements for each Philox block, many blocks at a time in SIMD.
+// Dropout: random words for a piece that stays in cache, then the mask; both in SIMD.
 #pragma once
 #include <algorithm>
 #include <cmath>
 
 #include "../dropout.hpp"
+#include "math.hpp"
+#include "philox.hpp"
 #include "pointwise.hpp"
 
 namespace d16::kernels::cpu {
 
 template <class T> int dropout(Dropout<T> const& a) {
-  T const *x = a.x, scale = T(1 / (1 - a.p));
-  T* y = a.y;
-  uint64_t const seed = a.seed, stream = a.stream;
-  // unit_interval(word) >= p, in integers
-  uint32_t const limit = uint32_t(std::min(std::ceil(a.p * 0x1p24), 0x1p24));
-  parallel_chunks(a.n, pointwise_grain, [&](int64_t begin, int64_t end) {  // a grain is whole blocks of four
-    auto body = [=](int64_t block) __attribute__((always_inline)) {
-      std::array<uint32_t, 4> const words = philox(seed, uint64_t(block), stream);
-      for (int k = 0; k < 4; ++k) y[4 * block + k] = (words[size_t(k)] >> 8) >= limit ? x[4 * block + k] * scale : T(0);
-    };
-    simd_for(begin / 4, end / 4, body);
-    for (int64_t i = end / 4 * 4; i < end; ++i)
-      y[i] = (philox(seed, uint64_t(i / 4), stream)[size_t(i % 4)] >> 8) >= limit ? x[i] * scale : T(0);
+  constexpr int64_t block = 1024;  // of elements; divides the grain, so that a piece starts at a whole Philox block
+  T const scale = T(1 / (1 - a.p));
+  uint32_t const limit = uint32_t(std::ceil(a.p * 0x1p24));  // unit_interval(word) >= p, in integers
+  parallel_chunks(a.n, pointwise_grain, [&](int64_t begin, int64_t end) {
+    uint32_t drawn[block];
+    uint32_t const* words = drawn;
+    for (int64_t at = begin; at < end; at += block) {
+      int64_t const n = std::min(block, end - at);
+      philox_words(a.seed, uint64_t(at / 4), a.stream, (n + 3) / 4, drawn);
+      T const* x = a.x + at;
+      T* y = a.y + at;
+      each<T>(0, n, [=](int64_t i) __attribute__((always_inline)) {
+        y[i] = math::select((words[i] >> 8) >= limit, x[i] * scale, T(0));
+      });
+    }
   });
   return ok;
 }

@@ -76,13 +76,10 @@ template <class T> struct FilterTables {
       for (int64_t v = 0; v < V; ++v)
         for (int64_t p = 0; p < pixels; ++p)
           basis[(h * padded_V + v) * padded_pixels + p] = T(a.basis[(h * V + v) * pixels + p]);
-    int64_t used[2] = {0, 0};
     for (int g = 0; g < Gout; ++g)
       for (int h = 0; h < Gin; ++h) {
-        int s = rule.slot(g, h);
+        int const s = rule.slot(g, h), place = Gout > 1 ? g : h;  // a slot has one tap for each g, or for each h
         slot[g * Gin + h] = s;
-        // every slot has exactly one tap for each output element; without slots the taps are simply listed
-        int64_t place = slots > 1 ? g : used[0]++;
         users[s * order + place] = {g, h, rule.frame(g, h)};
       }
   }

@@ -48,12 +48,13 @@ template <class T> class Slivers {
     count_ = wide_ + (dots ? int(divide_up(rest, tiles.dots.width)) : 0);
   }
   int count() const { return count_; }
-  Sliver<T> operator[](int i) const {
+  bool dots() const { return count_ > wide_; }
+  Sliver<T> operator[](int64_t i) const {
     if (i >= wide_) {
-      int begin = vectors_ * tiles_.lanes + (i - wide_) * tiles_.dots.width;
+      int begin = vectors_ * tiles_.lanes + int(i - wide_) * tiles_.dots.width;
       return {begin, std::min(tiles_.dots.width, columns_ - begin), &tiles_.dots, true};
     }
-    int first = int(int64_t(i) * vectors_ / wide_), next = int(int64_t(i + 1) * vectors_ / wide_);
+    int first = int(i * vectors_ / wide_), next = int((i + 1) * vectors_ / wide_);
     int begin = first * tiles_.lanes, end = std::min(columns_, next * tiles_.lanes);
     return {begin, end - begin, (by_rows_ ? tiles_.by_rows : tiles_.by_columns) + (next - first), false};
   }
@@ -74,39 +75,73 @@ template <class T> T* align(void* work) {
 
 /// Packs `depth` of the k of a sliver: element (k, n) at k * width + n, or vectors along k for the tile `dots`.
 template <class T, class B>
-void pack_sliver(B const& b, Sliver<T> const& s, int lanes, int64_t k, int depth, T* out) {
-  if (!s.dots) return b.pack_sliver(k, depth, s.begin, s.columns, s.tile->width, out);
+void pack_sliver(Tiles<T> const& tiles, B const& b, Sliver<T> const& s, int64_t k, int depth, T* out) {
+  if (!s.dots) return b.pack_sliver(tiles, k, depth, s.begin, s.columns, s.tile->width, out);
   constexpr int width = 4;
+  int const lanes = tiles.lanes;
   T square[panel_depth * width];
-  b.pack_sliver(k, depth, s.begin, s.columns, width, square);
+  b.pack_sliver(tiles, k, depth, s.begin, s.columns, width, square);
   for (int i = 0; i < round_up(depth, lanes); ++i)
     for (int n = 0; n < width; ++n)
       out[(i / lanes * width + n) * lanes + i % lanes] = i < depth ? square[i * width + n] : T(0);
 }
 
-/// Adds one block of k to rows [begin, end) of C, in the slivers [first, last): b holds them packed.
-template <class T, class A, class C>
-void multiply(A const& a, T const* b, C const& c, Slivers<T> const& slivers, int first, int last, int64_t begin, int64_t end,
-              int64_t k, int depth, int padded_depth, T const* base, bool set) {
+struct Range {
+  int64_t begin, end;
+};
+
+/// One block of k, and what the product of the first one is added to: a row of biases or zeros. Later ones, where
+/// `set` is false, are added to C.
+template <class T> struct Step {
+  int64_t k;
+  int depth, padded_depth;
+  T const* base;
+  bool set;
+};
+
+/// The rows of C: N images of P x Q pixels, or just Q rows.
+template <class T> struct Rows {
+  T* data;
+  int64_t Q, P, step_q, step_p, step_n;
+
+  static Rows matrix(T* data, int64_t pitch) { return {data, int64_t(1) << 60, 1, pitch, 0, 0}; }
+  /// out[i] = row m + i.
+  void locate(int64_t m, int count, T** out) const {
+    int64_t q = m % Q, p = m / Q % P, n = m / Q / P;
+    for (int i = 0; i < count; ++i) {
+      out[i] = data + n * step_n + p * step_p + q * step_q;
+      if (++q < Q) continue;
+      q = 0;
+      if (++p < P) continue;
+      p = 0;
+      ++n;
+    }
+  }
+};
+
+/// One step for some rows of C and some slivers of its columns; b holds those slivers of B packed.
+template <class T, class A>
+void multiply(Tiles<T> const& tiles, A const& a, T const* b, Rows<T> const& c, Slivers<T> const& slivers, Range some_slivers,
+              Range some_rows, Step<T> step) {
   static constexpr T zeros[3 * 16] = {};
   alignas(cache_line) T panel[panel_rows * panel_pitch<T>];
   T* rows[panel_rows];
-  int const origin = slivers[first].begin;
-  for (int64_t m = begin; m < end; m += panel_rows) {
-    int const count = int(std::min<int64_t>(panel_rows, end - m));
-    a.pack_panel(m, count, k, depth, panel);
-    if (A::by_rows) {
+  int const depth = step.depth, origin = slivers[some_slivers.begin].begin;
+  for (int64_t m = some_rows.begin; m < some_rows.end; m += panel_rows) {
+    int const count = int(std::min<int64_t>(panel_rows, some_rows.end - m));
+    a.pack_panel(tiles, m, count, step.k, depth, panel);
+    if (slivers.dots())
       for (int r = 0; r < count; ++r) std::memset(panel + r * panel_pitch<T> + depth, 0, cache_line);
+    if (a.by_rows())
       for (int r = count; r < panel_rows; ++r) std::memset(panel + r * panel_pitch<T>, 0, sizeof(T) * size_t(depth) + cache_line);
-    }
-    for (int r = 0; r < count; ++r) rows[r] = c(m + r);
-    for (int i = first; i < last; ++i) {
+    c.locate(m, count, rows);
+    for (int64_t i = some_slivers.begin; i < some_slivers.end; ++i) {
       Sliver<T> const s = slivers[i];
-      T const* bias = !set ? nullptr : base ? base + s.begin : zeros;
-      T const* packed = b + int64_t(s.begin - origin) * padded_depth;
+      T const* base = !step.set ? nullptr : step.base ? step.base + s.begin : zeros;
+      T const* packed = b + int64_t(s.begin - origin) * step.padded_depth;
       for (int r = 0; r < count; r += s.tile->rows)
-        s.tile->run(depth, panel + (A::by_rows ? r * panel_pitch<T> : r), packed,
-                    {rows + r, s.begin, std::min(s.tile->rows, count - r), s.columns, bias});
+        s.tile->run(depth, panel + (a.by_rows() ? r * panel_pitch<T> : r), packed,
+                    {rows + r, s.begin, std::min(s.tile->rows, count - r), s.columns, base});
     }
   }
 }
@@ -115,11 +150,11 @@ void multiply(A const& a, T const* b, C const& c, Slivers<T> const& slivers, int
 constexpr int64_t small_product = 1 << 20;
 
 /// C = A B + base for any number of rows: all of B is packed first, then every task computes some rows.
-template <class T, class A, class B, class C>
-void multiply_rows(Tiles<T> const& tiles, int64_t M, int N, int K, A const& a, B const& b, C const& c, T const* base,
+template <class T, class A, class B>
+void multiply_rows(Tiles<T> const& tiles, int64_t M, int N, int K, A const& a, B const& b, Rows<T> const& c, T const* base,
                    bool accumulate, void* work) {
   Blocks const blocks(0, K);
-  Slivers<T> const slivers(tiles, A::by_rows, N);
+  Slivers<T> const slivers(tiles, a.by_rows(), N);
   T* const packed = align<T>(work);
   int64_t const block_size = blocks.depth * padded_columns(N);
   bool const small = M * N * K < small_product;
@@ -130,7 +165,7 @@ void multiply_rows(Tiles<T> const& tiles, int64_t M, int N, int K, A const& a, B
     for (int64_t i = begin; i < end; ++i) {
       int const block = int(i / slivers.count());
       Sliver<T> const s = slivers[int(i % slivers.count())];
-      pack_sliver(b, s, tiles.lanes, blocks.begin(block), blocks.depth_of(block), place(block, s.begin));
+      pack_sliver(tiles, b, s, blocks.begin(block), blocks.depth_of(block), place(block, s.begin));
     }
   });
 
@@ -139,12 +174,11 @@ void multiply_rows(Tiles<T> const& tiles, int64_t M, int N, int K, A const& a, B
   int64_t const row_tasks = divide_up(M, rows);
   int const column_tasks = small ? 1 : int(std::clamp<int64_t>(16 / row_tasks, 1, slivers.count()));
   parallel_tasks(row_tasks * column_tasks, [&](int64_t task) {
-    int64_t const begin = task / column_tasks * rows, end = std::min(M, begin + rows);
-    int const part = int(task % column_tasks);
-    int const first = part * slivers.count() / column_tasks, last = (part + 1) * slivers.count() / column_tasks;
+    int64_t const begin = task / column_tasks * rows, part = task % column_tasks;
+    Range const some{part * slivers.count() / column_tasks, (part + 1) * slivers.count() / column_tasks};
     for (int i = 0; i < blocks.count; ++i)
-      multiply(a, place(i, slivers[first].begin), c, slivers, first, last, begin, end, blocks.begin(i), blocks.depth_of(i),
-               blocks.depth, base, i == 0 && !accumulate);
+      multiply<T>(tiles, a, place(i, slivers[some.begin].begin), c, slivers, some, {begin, std::min(M, begin + rows)},
+                  {blocks.begin(i), blocks.depth_of(i), blocks.depth, base, i == 0 && !accumulate});
   });
 }
 inline int64_t multiply_rows_work(int64_t N, int64_t K, size_t size) {
@@ -155,7 +189,7 @@ inline int64_t multiply_rows_work(int64_t N, int64_t K, size_t size) {
 /// How a product with long K and a small C is cut: chunks of K, whose partial products are added in order, times parts of
 /// the columns. Every part packs its B itself.
 struct DeepSplit {
-  static constexpr int columns = 192;  // of a part: a multiple of three vectors of any instruction set
+  static constexpr int columns = 384;  // of a part: a multiple of three vectors of any instruction set
   int64_t chunk, chunks, parts;
   DeepSplit(int N, int64_t K) {
     parts = divide_up(N, columns);
@@ -174,25 +208,24 @@ struct DeepSplit {
 template <class T, class A, class B, class Finish>
 void multiply_deep(Tiles<T> const& tiles, int M, int N, int64_t K, A const& a, B const& b, Finish const& finish, void* work) {
   DeepSplit const split(N, K);
-  Slivers<T> const slivers(tiles, A::by_rows, N);
-  int const slivers_of_part = DeepSplit::columns / (3 * tiles.lanes);
+  Slivers<T> const slivers(tiles, a.by_rows(), N);
+  int64_t const slivers_of_part = divide_up(slivers.count(), split.parts);
   int64_t const partial_size = split.partial(M, N);
   T* const partial = align<T>(work);
   T* const scratch = partial + split.chunks * partial_size;
 
   parallel_tasks(split.chunks * split.parts, [&](int64_t task) {
-    int64_t const chunk = task / split.parts;
-    int const first = int(task % split.parts) * slivers_of_part, last = std::min(slivers.count(), first + slivers_of_part);
+    int64_t const chunk = task / split.parts, first = task % split.parts * slivers_of_part;
+    Range const some{std::min<int64_t>(slivers.count(), first), std::min<int64_t>(slivers.count(), first + slivers_of_part)};
     T* const packed = scratch + task * split.scratch();
-    T* const out = partial + chunk * partial_size;
-    auto row = [=](int64_t m) { return out + m * N; };
+    auto const rows = Rows<T>::matrix(partial + chunk * partial_size, N);
     Blocks const blocks(chunk * split.chunk, std::min(K, (chunk + 1) * split.chunk));
     for (int i = 0; i < blocks.count; ++i) {
-      int64_t const k = blocks.begin(i);
-      int const depth = blocks.depth_of(i), origin = slivers[first].begin;
-      for (int s = first; s < last; ++s)
-        pack_sliver(b, slivers[s], tiles.lanes, k, depth, packed + int64_t(slivers[s].begin - origin) * blocks.depth);
-      multiply(a, packed, row, slivers, first, last, 0, M, k, depth, blocks.depth, static_cast<T const*>(nullptr), i == 0);
+      Step<T> const step{blocks.begin(i), blocks.depth_of(i), blocks.depth, nullptr, i == 0};
+      for (int64_t s = first; s < some.end; ++s)
+        pack_sliver(tiles, b, slivers[s], step.k, step.depth,
+                    packed + int64_t(slivers[s].begin - slivers[first].begin) * blocks.depth);
+      multiply<T>(tiles, a, packed, rows, slivers, some, {0, M}, step);
     }
   });
   parallel_chunks(M, std::max<int64_t>(1, small_product / 64 / (N * split.chunks)), [&](int64_t begin, int64_t end) {
@@ -205,62 +238,38 @@ void multiply_deep(Tiles<T> const& tiles, int M, int N, int64_t K, A const& a, B
   });
 }
 
-/// A matrix in memory whose rows are contiguous: as A (k along the rows) or as B (n along the rows).
-template <class T> struct Along {
-  static constexpr bool by_rows = true;
-  T const* data;
-  int64_t pitch;
-  void pack_panel(int64_t m, int count, int64_t k, int depth, T* panel) const {
-    for (int r = 0; r < count; ++r)
-      std::memcpy(panel + r * panel_pitch<T>, data + (m + r) * pitch + k, sizeof(T) * size_t(depth));
-  }
-  void pack_sliver(int64_t k, int depth, int n, int columns, int width, T* out) const {
-    for (int i = 0; i < depth; ++i, out += width) {
-      std::memcpy(out, data + (k + i) * pitch + n, sizeof(T) * size_t(columns));
-      std::memset(out + columns, 0, sizeof(T) * size_t(width - columns));
-    }
-  }
-};
+/// Zeros in the columns that pad rows to their width.
+template <class T> void clear_padding(int rows, int columns, int width, T* out) {
+  if (columns < width)
+    for (int i = 0; i < rows; ++i) std::memset(out + i * width + columns, 0, sizeof(T) * size_t(width - columns));
+}
 
-/// A matrix in memory whose transpose is wanted: as A (m along the rows) or as B (k along the rows).
-template <class T> struct Across {
-  static constexpr bool by_rows = false;
+/// An operand in memory. As A its rows run along k, as B along n; `across` is the other way round.
+template <class T> struct Matrix {
   T const* data;
   int64_t pitch;
-  void pack_panel(int64_t m, int count, int64_t k, int depth, T* panel) const {
-    for (int i = 0; i < depth; ++i, panel += panel_rows) {
-      std::memcpy(panel, data + (k + i) * pitch + m, sizeof(T) * size_t(count));
-      std::memset(panel + count, 0, sizeof(T) * size_t(panel_rows - count));
-    }
+  bool across;
+
+  bool by_rows() const { return !across; }
+
+  void pack_panel(Tiles<T> const& tiles, int64_t m, int count, int64_t k, int depth, T* panel) const {
+    if (!across) return tiles.copy(count, depth, data + m * pitch + k, pitch, panel, panel_pitch<T>);
+    tiles.copy(depth, count, data + k * pitch + m, pitch, panel, panel_rows);
+    clear_padding(depth, count, panel_rows, panel);
   }
-  void pack_sliver(int64_t k, int depth, int n, int columns, int width, T* out) const {
+
+  void pack_sliver(Tiles<T> const& tiles, int64_t k, int depth, int n, int columns, int width, T* out) const {
+    clear_padding(depth, columns, width, out);
+    if (!across) return tiles.copy(depth, columns, data + k * pitch + n, pitch, out, width);
     constexpr int square = 16;  // keeps the cache lines that are written in the cache until they are full
-    for (int i = 0; i < depth; i += square) {
-      int const end = std::min(depth, i + square);
-      for (int c = 0; c < width; ++c)
-        for (int j = i; j < end; ++j) out[j * width + c] = c < columns ? data[(n + c) * pitch + k + j] : T(0);
-    }
+    for (int i = 0; i < depth; i += square)
+      for (int c = 0; c < columns; ++c)
+        for (int j = i; j < std::min(depth, i + square); ++j) out[j * width + c] = data[(n + c) * pitch + k + j];
   }
 };
 
 /// A long sum over k for few elements of C: then the split is along k.
 inline bool is_deep(int64_t M, int64_t N, int64_t K) { return K >= 8 * panel_depth && M * N <= 256 * 256; }
-
-template <class T, class A, class B> void gemm(Tiles<T> const& tiles, Gemm<T> const& g, A const& a, B const& b) {
-  int64_t const pitch = g.row_of_c();
-  if (!is_deep(g.M, g.N, g.K)) {
-    T* const c = g.c;
-    auto row = [=](int64_t m) { return c + m * pitch; };
-    return multiply_rows(tiles, g.M, g.N, g.K, a, b, row, g.bias, g.accumulate, g.work);
-  }
-  multiply_deep(
-      tiles, g.M, g.N, g.K, a, b,
-      [&](int64_t m, T const* row) {
-        T* const c = g.c + m * pitch;
-        for (int n = 0; n < g.N; ++n) c[n] = row[n] + (g.bias ? g.bias[n] : g.accumulate ? c[n] : T(0));
-      },
-      g.work);
-}
 
 }  // namespace detail
 
@@ -273,11 +282,17 @@ template <class T> size_t gemm_work_bytes(Gemm<T> const& g) {
 /// The product on a given instruction set.
 template <class T> int gemm_on(Isa isa, Gemm<T> const& g) {
   if (g.M <= 0 || g.N <= 0) return ok;
-  Tiles<T> const& t = tiles<T>(isa);
-  detail::Along<T> const a{g.a, g.row_of_a()}, b{g.b, g.row_of_b()};
-  detail::Across<T> const at{g.a, g.row_of_a()}, bt{g.b, g.row_of_b()};
-  if (g.trans_a) g.trans_b ? detail::gemm(t, g, at, bt) : detail::gemm(t, g, at, b);
-  else g.trans_b ? detail::gemm(t, g, a, bt) : detail::gemm(t, g, a, b);
+  detail::Matrix<T> const a{g.a, g.row_of_a(), g.trans_a}, b{g.b, g.row_of_b(), g.trans_b};
+  auto const c = detail::Rows<T>::matrix(g.c, g.row_of_c());
+  if (!detail::is_deep(g.M, g.N, g.K)) {
+    detail::multiply_rows(tiles<T>(isa), g.M, g.N, g.K, a, b, c, g.bias, g.accumulate, g.work);
+    return ok;
+  }
+  auto finish = [=](int64_t m, T const* product) {
+    T* row = g.c + m * g.row_of_c();
+    for (int n = 0; n < g.N; ++n) row[n] = product[n] + (g.bias ? g.bias[n] : g.accumulate ? row[n] : T(0));
+  };
+  detail::multiply_deep(tiles<T>(isa), g.M, g.N, g.K, a, b, finish, g.work);
   return ok;
 }
 

@@ -28,29 +28,34 @@ template <class T> struct Tile {
   void (*run)(int depth, T const* a, T const* b, Destination<T> const& c);
 };
 
-/// The tiles of an instruction set.
+/// The inner loops of an instruction set.
 template <class T> struct Tiles {
   int lanes;
   Tile<T> by_rows[4], by_columns[4];  // [v]: v vectors wide, for the two kinds of panel
   Tile<T> dots;                       // four columns, the lanes run along k; run is null where it would not pay
+  /// Copies rows of `length` contiguous elements; consecutive rows are from_step and to_step apart.
+  void (*copy)(int64_t rows, int64_t length, T const* from, int64_t from_step, T* to, int64_t to_step);
 };
 
 namespace detail {
 
 template <class T, int lanes> struct VectorOf {
-  typedef T type __attribute__((vector_size(sizeof(T) * lanes)));
-  typedef T unaligned __attribute__((vector_size(sizeof(T) * lanes), aligned(sizeof(T))));
+  typedef T type __attribute__((vector_size(sizeof(T) * lanes), may_alias));
+  typedef T unaligned __attribute__((vector_size(sizeof(T) * lanes), aligned(sizeof(T)), may_alias));
 };
 template <class T, int lanes> using Vector = typename VectorOf<T, lanes>::type;
 template <class T, int lanes> using Unaligned = typename VectorOf<T, lanes>::unaligned;
 
-/// c[i] = sum[i] + base[i], the first `columns` lanes. Vectors go by reference: by value they would be part of the ABI.
-template <class T, int lanes>
-D16_INLINE void store(Vector<T, lanes> const& sum, T* c, T const* base, int columns) {
-  if (columns >= lanes) {
-    *reinterpret_cast<Unaligned<T, lanes>*>(c) = sum + *reinterpret_cast<Unaligned<T, lanes> const*>(base);
-  } else {
-    for (int i = 0; i < columns; ++i) c[i] = sum[i] + base[i];
+/// Adds a finished tile to C; one loop for whole and for clipped tiles keeps the code small.
+template <class T, int lanes> D16_INLINE void store(T const* sum, int width, Destination<T> const& c) {
+  for (int r = 0; r < c.count; ++r, sum += width) {
+    T* row = c.rows[r] + c.column;
+    T const* base = c.base ? c.base : row;
+    int n = 0;
+    for (; n + lanes <= c.columns; n += lanes)
+      *reinterpret_cast<Unaligned<T, lanes>*>(row + n) = *reinterpret_cast<Unaligned<T, lanes> const*>(sum + n) +
+                                                        *reinterpret_cast<Unaligned<T, lanes> const*>(base + n);
+    for (; n < c.columns; ++n) row[n] = sum[n] + base[n];
   }
 }
 
@@ -69,14 +74,12 @@ D16_INLINE void outer_products(int depth, T const* a, T const* b, Destination<T>
       for (int v = 0; v < vectors; ++v) sum[r][v] += ark * bk[v];
     }
   }
+  Vector<T, lanes> spilled[rows][vectors];  // a copy, so that the sums themselves need no memory
 #pragma GCC unroll 24
-  for (int r = 0; r < rows; ++r) {
-    if (r >= c.count) break;
-    T* row = c.rows[r] + c.column;
+  for (int r = 0; r < rows; ++r)
 #pragma GCC unroll 3
-    for (int v = 0; v < vectors; ++v)
-      store<T, lanes>(sum[r][v], row + v * lanes, (c.base ? c.base : row) + v * lanes, c.columns - v * lanes);
-  }
+    for (int v = 0; v < vectors; ++v) spilled[r][v] = sum[r][v];
+  store<T, lanes>(reinterpret_cast<T const*>(spilled), vectors * lanes, c);
 }
 
 /// a = the sums of neighbouring lanes, of a in the lower half and of b in the upper.
@@ -109,10 +112,22 @@ template <class T, int lanes> D16_INLINE void dot_products(int depth, T const* a
       add_neighbours<T, lanes>(pair, sum[2 * i + 1], std::make_integer_sequence<int, lanes>{});
       sum[i] = pair;
     }
-  for (int r = 0; r < rows && r < c.count; ++r) {
-    T* row = c.rows[r] + c.column;
-    for (int n = 0; n < c.columns; ++n) row[n] = sum[0][r * columns + n] + (c.base ? c.base : row)[n];
-  }
+  Vector<T, lanes> const totals = sum[0];
+  store<T, columns>(reinterpret_cast<T const*>(&totals), columns, c);
+}
+
+/// Whole vectors, the last one overlapping its neighbour: no scalar remainder.
+template <class T, int lanes> D16_INLINE void copy_vectors(int64_t length, T const* from, T* to) {
+  using V = Unaligned<T, lanes>;
+  for (int64_t i = 0; i + lanes < length; i += lanes) *reinterpret_cast<V*>(to + i) = *reinterpret_cast<V const*>(from + i);
+  *reinterpret_cast<V*>(to + length - lanes) = *reinterpret_cast<V const*>(from + length - lanes);
+}
+template <class T, int lanes>
+D16_INLINE void copy_rows(int64_t rows, int64_t length, T const* from, int64_t from_step, T* to, int64_t to_step) {
+  for (; rows > 0; --rows, from += from_step, to += to_step)
+    if (length >= lanes) copy_vectors<T, lanes>(length, from, to);
+    else if (length >= 4) copy_vectors<T, 4>(length, from, to);
+    else for (int64_t i = 0; i < length; ++i) to[i] = from[i];
 }
 
 // 24 accumulators fill the 32 registers of AVX-512, 12 the 16 registers of AVX2 and SSE2.
@@ -135,26 +150,42 @@ template <class T> D16_TARGET_AVX2 void dots_avx2(int depth, T const* a, T const
   dot_products<T, 32 / sizeof(T)>(depth, a, b, c);
 }
 
+template <class T>
+D16_TARGET_AVX512 void copy_avx512(int64_t rows, int64_t length, T const* from, int64_t from_step, T* to, int64_t to_step) {
+  copy_rows<T, 64 / sizeof(T)>(rows, length, from, from_step, to, to_step);
+}
+template <class T>
+D16_TARGET_AVX2 void copy_avx2(int64_t rows, int64_t length, T const* from, int64_t from_step, T* to, int64_t to_step) {
+  copy_rows<T, 32 / sizeof(T)>(rows, length, from, from_step, to, to_step);
+}
+template <class T>
+void copy_baseline(int64_t rows, int64_t length, T const* from, int64_t from_step, T* to, int64_t to_step) {
+  copy_rows<T, 16 / sizeof(T)>(rows, length, from, from_step, to, to_step);
+}
+
 template <class T> constexpr Tiles<T> avx512_tiles() {
   constexpr int L = 64 / sizeof(T);
   return {L,
           {{}, {24, L, outer_avx512<T, 1, true>}, {12, 2 * L, outer_avx512<T, 2, true>}, {8, 3 * L, outer_avx512<T, 3, true>}},
           {{}, {24, L, outer_avx512<T, 1, false>}, {12, 2 * L, outer_avx512<T, 2, false>}, {8, 3 * L, outer_avx512<T, 3, false>}},
-          {L / 4, 4, dots_avx512<T>}};
+          {L / 4, 4, dots_avx512<T>},
+          copy_avx512<T>};
 }
 template <class T> constexpr Tiles<T> avx2_tiles() {
   constexpr int L = 32 / sizeof(T);
   return {L,
           {{}, {12, L, outer_avx2<T, 1, true>}, {6, 2 * L, outer_avx2<T, 2, true>}, {4, 3 * L, outer_avx2<T, 3, true>}},
           {{}, {12, L, outer_avx2<T, 1, false>}, {6, 2 * L, outer_avx2<T, 2, false>}, {4, 3 * L, outer_avx2<T, 3, false>}},
-          {L / 4, 4, dots_avx2<T>}};
+          {L / 4, 4, dots_avx2<T>},
+          copy_avx2<T>};
 }
 template <class T> constexpr Tiles<T> baseline_tiles() {
   constexpr int L = 16 / sizeof(T);
   return {L,
           {{}, {12, L, outer_baseline<T, 1, true>}, {6, 2 * L, outer_baseline<T, 2, true>}, {4, 3 * L, outer_baseline<T, 3, true>}},
           {{}, {12, L, outer_baseline<T, 1, false>}, {6, 2 * L, outer_baseline<T, 2, false>}, {4, 3 * L, outer_baseline<T, 3, false>}},
-          {}};
+          {},
+          copy_baseline<T>};
 }
 
 }  // namespace detail

@@ -146,10 +146,23 @@ D16_INLINE float asinh(float x) {
   return std::copysign(y, x);
 }
 
-D16_INLINE double expm1(double x) { return std::expm1(x); }
+/// The derivative of asinh: 1 / sqrt(1 + x^2).
+D16_INLINE float asinh_slope(float x) {
+  float const size = std::fabs(x);
+  bool const large = size > 1e8f;  // 1 / |x|; the square could overflow
+  float const bounded = select(large, 1.f, size);
+  return 1 / select(large, size, root(1 + bounded * bounded));
+}
+
 D16_INLINE double log(double x) { return std::log(x); }
+
+/// log x, but not below -100: the logarithm of binary cross-entropy.
+template <class T> D16_INLINE T log_above(T x) { return larger(log(x), T(-100)); }
+
+D16_INLINE double expm1(double x) { return std::expm1(x); }
 D16_INLINE double softplus(double x) { return (x < 0 ? 0 : x) + std::log1p(std::exp(-std::fabs(x))); }
 D16_INLINE double tanh(double x) { return std::tanh(x); }
 D16_INLINE double asinh(double x) { return std::asinh(x); }
+D16_INLINE double asinh_slope(double x) { return 1 / std::sqrt(1 + x * x); }
 
 }  // namespace d16::kernels::cpu::math

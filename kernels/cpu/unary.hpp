@@ -36,12 +36,13 @@ template <class T> int unary(Unary<T> const& a) {
 }
 
 template <class T> int unary_dx(Unary<T> const& a) {
+  using math::select;
   T const *x = derivative_from_result(a.op) ? a.y : a.x, *dy = a.dy;
   T const alpha = T(a.alpha), low = T(a.low), high = T(a.high);
   T* dx = a.dx;
   switch (a.op) {
-    case UnaryOp::relu: D16_MAP_DX(T(!(s <= 0))); return ok;
-    case UnaryOp::elu: D16_MAP_DX(s > 0 ? 1 : s + alpha); return ok;
+    case UnaryOp::relu: D16_MAP_DX(select(s <= 0, T(0), T(1))); return ok;
+    case UnaryOp::elu: D16_MAP_DX(select(s > 0, T(1), s + alpha)); return ok;
     case UnaryOp::sigmoid: D16_MAP_DX(s * (1 - s)); return ok;
     case UnaryOp::silu: D16_MAP_DX(math::silu_slope(s)); return ok;
     case UnaryOp::tanh: D16_MAP_DX(1 - s * s); return ok;
@@ -52,8 +53,8 @@ template <class T> int unary_dx(Unary<T> const& a) {
     case UnaryOp::square: D16_MAP_DX(2 * s); return ok;
     case UnaryOp::abs: D16_MAP_DX(T(s > 0) - T(s < 0)); return ok;
     case UnaryOp::neg: map<T>(a.n, [=](int64_t i) __attribute__((always_inline)) { dx[i] = -dy[i]; }); return ok;
-    case UnaryOp::asinh: D16_MAP_DX(1 / std::sqrt(1 + s * s)); return ok;
-    case UnaryOp::clamp: D16_MAP_DX(T(!(s < low || s > high))); return ok;
+    case UnaryOp::asinh: D16_MAP_DX(math::asinh_slope(s)); return ok;
+    case UnaryOp::clamp: D16_MAP_DX(select((s < low) | (s > high), T(0), T(1))); return ok;
   }
   return unsupported;
 }

@@ -80,7 +80,7 @@ using OpTable = std::map<std::string, Op>;
 
 /// Errors   FileError, with the file's name, for anything that is not a case.
 inline Case load_case(std::string const& path) {
-  Case c{.path = path, .name = {}, .op = {}, .attrs = io::Json::object(), .file = io::read_safetensors(path)};
+  Case c{.path = path, .name = {}, .op = {}, .attrs = {}, .file = io::read_safetensors(path)};
   size_t slash = path.rfind('/');
   c.name = path.substr(slash == path.npos ? 0 : slash + 1);
   c.name = c.name.substr(0, c.name.rfind(".safetensors"));
@@ -105,10 +105,10 @@ inline Case load_case(std::string const& path) {
   bool outputs = false, gradients = false, cotangent = false;
   for (auto const& [name, tensor] : c.file.tensors) {
     outputs = outputs || name.starts_with("out.");
-    gradients = gradients || name.starts_with("grad.");
     cotangent = cotangent || (name.starts_with("cot.") && c.file.has("out." + name.substr(4)));
-    bool complete = !name.starts_with("grad.") || c.file.has("in." + name.substr(5));
-    require<FileError>(complete, path, ": ", name, " has no in.", name.substr(5));
+    if (!name.starts_with("grad.")) continue;
+    gradients = true;
+    require<FileError>(c.file.has("in." + name.substr(5)), path, ": ", name, " has no in.", name.substr(5));
   }
   require<FileError>(outputs, path, ": no tensor \"out.*\"; it is not a conformance case");
   require<FileError>(cotangent || !gradients, path, ": gradients need the upstream gradient \"cot.<output>\"");

@@ -1,11 +1,12 @@
 // Conformance runners of the dense ops: convolutions, norms, activations, pooling.
 #pragma once
-#include <d16/ops/batch_norm2d.hpp>
+#include <d16/ops/batch_norm.hpp>
+#include <d16/ops/conv2d.hpp>
 #include <d16/ops/conv_transpose2d.hpp>
 #include <d16/ops/linear.hpp>
-#include <d16/ops/pointwise.hpp>
-#include <d16/ops/pooling.hpp>
+#include <d16/ops/pool2d.hpp>
 #include <d16/ops/softmax.hpp>
+#include <d16/ops/unary.hpp>
 #include <d16/ops/upsample.hpp>
 
 #include "case.hpp"
@@ -44,21 +45,25 @@ inline Outcome run_elu(Run& r) { return {{{"y", elu(r.in("x"), number(r.attrs(),
 inline Outcome run_softmax(Run& r) { return {{{"y", softmax(r.in("x"), int(r.attrs().integer("dim")))}}}; }
 inline Outcome run_log_softmax(Run& r) { return {{{"y", log_softmax(r.in("x"), int(r.attrs().integer("dim")))}}}; }
 
-/// As in PyTorch, pooling strides by its kernel unless it is told otherwise.
-inline Pool2dOptions pool_options(Run& r) {
-  Pair kernel = pair(r.attrs(), "kernel", 1);
-  return {.kernel = kernel, .stride = r.attrs().has("stride") ? pair(r.attrs(), "stride", 1) : kernel,
-          .padding = pair(r.attrs(), "padding", 0), .count_include_pad = boolean(r.attrs(), "count_include_pad", true)};
+// As in PyTorch, pooling strides by its kernel unless it is told otherwise: a stride of 0.
+inline Outcome run_max_pool2d(Run& r) {
+  MaxPool2dOptions o{.kernel = pair(r.attrs(), "kernel", 1), .stride = pair(r.attrs(), "stride", 0),
+                     .padding = pair(r.attrs(), "padding", 0)};
+  return {{{"y", to_file(max_pool2d(to_engine(r.in("x")), o))}}};
 }
-inline Outcome run_max_pool2d(Run& r) { return {{{"y", to_file(max_pool2d(to_engine(r.in("x")), pool_options(r)))}}}; }
-inline Outcome run_avg_pool2d(Run& r) { return {{{"y", to_file(avg_pool2d(to_engine(r.in("x")), pool_options(r)))}}}; }
+inline Outcome run_avg_pool2d(Run& r) {
+  AvgPool2dOptions o{.kernel = pair(r.attrs(), "kernel", 1), .stride = pair(r.attrs(), "stride", 0),
+                     .padding = pair(r.attrs(), "padding", 0),
+                     .count_include_pad = boolean(r.attrs(), "count_include_pad", true)};
+  return {{{"y", to_file(avg_pool2d(to_engine(r.in("x")), o))}}};
+}
 
 inline Outcome run_upsample(Run& r) {
   std::string const& mode = r.attrs().string("mode");
   require<ValueError>(mode == "nearest" || mode == "bilinear", "attribute mode is ", mode);
-  UpsampleOptions o{.scale = int(r.attrs().integer("scale")),
-                    .mode = mode == "nearest" ? Upsample::nearest : Upsample::bilinear,
-                    .align_corners = boolean(r.attrs(), "align_corners", false)};
+  UpsampleOptions o{.scale = int(r.attrs().integer("scale")), .mode = Upsample::nearest};
+  if (mode == "bilinear")
+    o = {.scale = o.scale, .mode = Upsample::bilinear, .align_corners = boolean(r.attrs(), "align_corners", false)};
   return {{{"y", to_file(upsample(to_engine(r.in("x")), o))}}};
 }
 

@@ -4,7 +4,7 @@
 
 #include <d16/core/tensor.hpp>
 #include <d16/io/json.hpp>
-#include <d16/ops/conv2d.hpp>
+#include <d16/ops/pair.hpp>
 #include <d16/ops/views.hpp>
 
 namespace d16::conform {
@@ -40,7 +40,7 @@ inline bool boolean(io::Json const& attrs, char const* key, bool otherwise) {
 }
 template <class T> std::vector<T> list(io::Json const& attrs, char const* key) {
   std::vector<T> values;
-  for (io::Json const& value : attrs.array(key)) values.push_back(T(value.number()));
+  for (io::Json const& value : attrs.at(key).array()) values.push_back(T(value.number()));
   return values;
 }
 

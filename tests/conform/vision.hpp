@@ -39,11 +39,21 @@ inline Outcome run_sigma_clipped_stats(Run& r) {
   return {{{"mean", value(s.mean)}, {"median", value(s.median)}, {"std", value(s.std)}}};
 }
 
+inline Outcome run_sersic_profile(Run& r) {
+  io::Json const& a = r.attrs();
+  sim::Sersic s{.amplitude = a.number("amplitude"), .r_eff = a.number("r_eff"), .n = a.number("n"), .q = a.number("q"),
+                .theta = a.number("theta"), .x0 = a.number("x0"), .y0 = a.number("y0")};
+  Pair size = pair(a, "size", 1);
+  int oversample = int(number(a, "oversample", 1));
+  return {{{"image", sim::sersic_profile(size.h, size.w, s, oversample, {.dtype = DType::f64, .device = "cpu"})}}};
+}
+
 inline OpTable vision_ops() {
   OpTable table;
   auto add = [&](char const* name, Runner run) { table[name] = {run, false}; };
   add("psnr", run_psnr);
   add("ssim", run_ssim);
+  add("sersic_profile", run_sersic_profile);
   add("roc_auc", run_roc_auc);
   add("confusion_matrix", run_confusion_matrix);
   add("asinh_stretch", run_asinh_stretch);

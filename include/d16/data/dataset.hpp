@@ -40,15 +40,15 @@ struct ThreeParts;
 
 /// N pictures of the same size with a class each.
 struct Dataset {
-  Tensor images;                     ///< (N,H,W,C) uint8 (0..255 for 0..1) or float32
-  Tensor labels;                     ///< (N) int64; -1 is "no label"
-  std::vector<std::string> ids;      ///< one for each item
-  std::vector<std::string> classes;  ///< the name of each class
+  Tensor images = {};                     ///< (N,H,W,C) uint8 (0..255 for 0..1) or float32
+  Tensor labels = {};                     ///< (N) int64; -1 is "no label"
+  std::vector<std::string> ids = {};      ///< one for each item
+  std::vector<std::string> classes = {};  ///< the name of each class
   /// The side of the central square that networks see; the rest is a margin, so that turned images have real corners.
   /// 0: the whole image.
   int64_t visible = 0;
-  std::vector<Flagged> flagged;                ///< items that were listed but are not in images
-  std::map<std::string, int64_t> left_out;     ///< classes that no label stands for, with their numbers of items
+  std::vector<Flagged> flagged = {};                ///< items that were listed but are not in images
+  std::map<std::string, int64_t> left_out = {};     ///< classes that no label stands for, with their numbers of items
 
   int64_t size() const { return labels.defined() ? labels.numel() : 0; }
   int64_t height() const { return visible ? visible : images.dim(1); }
@@ -75,7 +75,7 @@ struct Dataset {
   Dataset subset(std::vector<int64_t> const& items) const {
     Shape shape = images.shape();
     shape[0] = int64_t(items.size());
-    Dataset out{empty(shape, images.like()), empty({shape[0]}, labels.like()), {}, classes, visible, {}, {}};
+    Dataset out{empty(shape, images.like()), empty({shape[0]}, labels.like()), {}, classes, visible};
     size_t bytes = size_t(images.numel() / std::max<int64_t>(size(), 1) * size_of(images.dtype()));
     for_dtype(images.dtype(), [&]<class T>(T) {
       char const* from = reinterpret_cast<char const*>(images.data<T>());

@@ -25,6 +25,13 @@ inline io::TensorFile weights_file(nn::Module& net, io::Json const& about) {
   return file;
 }
 
+/// "(8,3,3,3)": weights have no axes N, H, W, C.
+inline std::string sizes(Shape const& shape) {
+  std::string out;
+  for (int64_t size : shape) out += (out.empty() ? "(" : ",") + std::to_string(size);
+  return out + ")";
+}
+
 inline std::string first_and_count(std::vector<std::string> const& names) {
   return text('"', names[0], '"', names.size() > 1 ? text(" and ", names.size() - 1, " more") : "");
 }
@@ -55,8 +62,8 @@ inline void check_weights(io::TensorFile const& file, std::vector<nn::Named> con
                         ", which this net does not have; it holds the weights of another network");
   for (nn::Named const& named : mine) {
     Tensor const& found = file.at(named.name);
-    require<WeightsError>(found.shape() == named.tensor.shape(), file.source, ": \"", named.name, "\" is ", found.shape(),
-                          ", this net needs ", named.tensor.shape(), "; it holds the weights of another network");
+    require<WeightsError>(found.shape() == named.tensor.shape(), file.source, ": \"", named.name, "\" is ", sizes(found.shape()),
+                          ", this net needs ", sizes(named.tensor.shape()), "; it holds the weights of another network");
     require<WeightsError>(found.dtype() == named.tensor.dtype(), file.source, ": \"", named.name, "\" is ",
                           name_of(found.dtype()), ", this net needs ", name_of(named.tensor.dtype()), "; convert the file");
   }

@@ -106,8 +106,10 @@ class FitsFile {
     if (status == 0) return;
     char reason[FLEN_STATUS] = {}, detail[FLEN_ERRMSG] = {}, line[FLEN_ERRMSG] = {};
     fits_get_errstatus(status, reason);
-    while (fits_read_errmsg(line)) std::snprintf(detail, sizeof detail, "%s", line);
-    std::string message = d16::text(path_, ": ", what, ": ", reason, " (CFITSIO ", status, detail[0] ? ": " : "", detail, ')');
+    while (fits_read_errmsg(line))
+      if (!path_.ends_with(line)) std::snprintf(detail, sizeof detail, "%s", line);
+    std::string message = d16::text(path_, ": ", what, ": ", reason, " (CFITSIO ", status, detail[0] ? ": " : "", detail, ')',
+                                    memory_ ? "" : "; it is truncated or damaged, fetch it again");
     for (char& c : message)
       if (static_cast<unsigned char>(c) < ' ') c = ' ';
     throw FileError(message);
@@ -361,7 +363,7 @@ inline int64_t stored_bytes(FitsFile const& file, FitsHdu const& hdu) {
 inline std::vector<FitsHdu> list_fits(std::string const& path) { return detail::FitsFile(path).list(); }
 
 /// Reads an image, or a section of one, of any BITPIX, plain, gzipped or tile-compressed. BSCALE and BZERO are applied;
-/// BLANK becomes NaN. The file name is literal.
+/// BLANK and infinities become NaN. The file name is literal.
 /// Shapes   (H,W), H = NAXIS2, W = NAXIS1; row 0 is the first row of the file (y up).   Units  BUNIT, untouched.
 /// Errors   FileError: not FITS, truncated, no such HDU (the message lists them), a table, a cube without a plane chosen, a
 ///          section outside, more pixels than max_pixels, values beyond float32.
@@ -380,7 +382,10 @@ inline FitsImage read_fits(std::string const& path, FitsReadOptions const& o = {
     int status = 0, any_blank = 0;
     fits_read_subset(file.get(), sizeof(T) == 4 ? TFLOAT : TDOUBLE, range.first, range.last, step, &blank, image.pixels.data<T>(),
                      &any_blank, &status);
-    require<FileError>(status != NUM_OVERFLOW, path, ": HDU ", image.hdu.name, " has values that ", name_of(o.dtype),
+    // Infinities of the file come as NaN, so that those which are there now are doubles beyond the range of T.
+    auto infinite = [](T x) { return std::isinf(x); };
+    bool overflow = std::any_of(image.pixels.data<T>(), image.pixels.data<T>() + image.pixels.numel(), infinite);
+    require<FileError>(!overflow && status != NUM_OVERFLOW, path, ": HDU ", image.hdu.name, " has values that ", name_of(o.dtype),
                        " cannot hold; read it as float64");
     file.check(status, "HDU " + image.hdu.name + ", pixels");
   });
@@ -404,6 +409,13 @@ inline bool is_structural(std::string key) {
   return kind <= TYP_NULL_KEY || kind == TYP_CKSUM_KEY || key.starts_with("EXTNAME ");
 }
 
+/// FITS strings are ASCII: anything else becomes '?', as many as the character has bytes.
+inline std::string ascii(std::string s) {
+  for (char& c : s)
+    if (c < ' ' || c > '~') c = '?';
+  return s;
+}
+
 /// The fewest significant digits that read back as the same double.
 inline int digits_of(double value) {
   char buffer[40];
@@ -413,16 +425,18 @@ inline int digits_of(double value) {
 }
 
 inline void write_card(FitsFile& file, FitsCard const& card) {
+  bool good_key = !card.key.empty() && card.key == ascii(card.key) && card.key.find('=') == card.key.npos;
+  require<ValueError>(good_key, file.path(), ": \"", ascii(card.key), "\" is no key for a FITS card; use letters, digits, - and _");
   fitsfile* f = file.get();
-  char const *key = card.key.c_str(), *comment = card.comment.empty() ? nullptr : card.comment.c_str();
+  std::string note = ascii(card.comment);
+  char const *key = card.key.c_str(), *comment = note.empty() ? nullptr : note.c_str();
   int status = 0;
-  if (auto text = std::get_if<std::string>(&card.value)) {
-    if (card.key == "COMMENT") fits_write_comment(f, text->c_str(), &status);
-    else if (card.key == "HISTORY") fits_write_history(f, text->c_str(), &status);
-    else if (text->size() > 68) {
-      fits_write_key_longwarn(f, &status);
-      fits_write_key_longstr(f, key, text->c_str(), comment, &status);
-    } else fits_write_key_str(f, key, text->c_str(), comment, &status);
+  if (auto value = std::get_if<std::string>(&card.value)) {
+    std::string text = ascii(*value);
+    if (card.key == "COMMENT") fits_write_comment(f, text.c_str(), &status);
+    else if (card.key == "HISTORY") fits_write_history(f, text.c_str(), &status);
+    else if (text.size() > 68) fits_write_key_longstr(f, key, text.c_str(), comment, &status);
+    else fits_write_key_str(f, key, text.c_str(), comment, &status);
   } else if (auto real = std::get_if<double>(&card.value)) {
     require<ValueError>(std::isfinite(*real), file.path(), ": card ", card.key, " is ", *real, "; FITS headers have finite numbers only");
     fits_write_key_dbl(f, key, *real, -digits_of(*real), comment, &status);
@@ -630,13 +644,6 @@ inline Table read_fits_table(std::string const& path, FitsTableOptions const& o 
 }
 
 namespace detail {
-
-/// FITS strings are ASCII: anything else becomes '?', as many as the character has bytes.
-inline std::string ascii(std::string s) {
-  for (char& c : s)
-    if (c < ' ' || c > '~') c = '?';
-  return s;
-}
 
 inline void write_values(FitsFile& file, int number, Column const& column) {
   fitsfile* f = file.get();

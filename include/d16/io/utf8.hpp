@@ -32,7 +32,7 @@ inline void append_utf8(std::string& out, uint32_t code) {
     return;
   }
   int tail = code < 0x800 ? 1 : code < 0x10000 ? 2 : 3;
-  out += char((0xF00u >> tail & 0xFF) | code >> (6 * tail));
+  out += char((0xFFu << (7 - tail) & 0xFF) | code >> (6 * tail));
   while (tail-- > 0) out += char(0x80 | (code >> (6 * tail) & 0x3F));
 }
 

@@ -34,7 +34,7 @@ struct Fields {
   std::vector<int> list(std::string_view key, std::vector<int> otherwise) const {
     if (!json.has(key)) return otherwise;
     std::vector<int> out;
-    for (io::Json const& item : json.array(key)) {
+    for (io::Json const& item : json.at(key).array()) {
       int64_t value = item.integer();
       require<ValueError>(value > 0 && value <= 1 << 16, "network: ", key, " has ", value, "; 1 to 65536 is needed");
       out.push_back(int(value));
@@ -189,7 +189,7 @@ inline std::map<std::string, Builder>& builders() {
       {"sequential",
        [](Fields f) {
          Sequential net;
-         for (io::Json const& stage : f.json.array("stages")) net.add(build(stage));
+         for (io::Json const& stage : f.json.at("stages").array()) net.add(build(stage));
          return net;
        }},
       {"equivariant_classifier", [](Fields f) { return EquivariantClassifier(detail::equivariant_classifier_options(f)); }},

@@ -1,6 +1,7 @@
 // Normalisation layers: batch norm of images and of feature vectors, and the one whose statistics the group shares.
 #pragma once
 #include "../ops/batch_norm.hpp"
+#include "../ops/inner_batch_norm.hpp"
 #include "module.hpp"
 
 namespace d16::nn {

@@ -3,7 +3,7 @@
 #include <memory>
 #include <typeinfo>
 
-#include "../ops/global_avg_pool.hpp"
+#include "../ops/reduce.hpp"
 #include "../ops/group_pool.hpp"
 #include "../ops/softmax.hpp"
 #include "../ops/unary.hpp"
@@ -57,7 +57,7 @@ class Stage {
   };
   template <class F> struct Holder final : Base {
     F callable;
-    explicit Holder(F&& f) : callable(std::move(f)) {}
+    template <class A> explicit Holder(A&& a) : callable(std::forward<A>(a)) {}
     Tensor call(Tensor x) override { return callable(std::move(x)); }
     Module* module() override {
       if constexpr (std::is_base_of_v<Module, F>) return &callable;

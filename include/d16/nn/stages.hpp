@@ -4,7 +4,7 @@
 
 #include "../ops/antialiased_avg_pool.hpp"
 #include "../ops/dropout.hpp"
-#include "../ops/max_pool2d.hpp"
+#include "../ops/pool2d.hpp"
 #include "../ops/unary.hpp"
 #include "../ops/upsample.hpp"
 #include "module.hpp"
@@ -43,7 +43,7 @@ struct Upsample {
   bool bilinear = false;
 
   Tensor operator()(Tensor x) const {
-    return upsample(x, {.scale = scale, .mode = bilinear ? UpsampleMode::bilinear : UpsampleMode::nearest});
+    return upsample(x, {.scale = scale, .mode = bilinear ? d16::Upsample::bilinear : d16::Upsample::nearest});
   }
   io::Json describe() const {
     return io::Json::object({{"type", "upsample"}, {"scale", scale}, {"bilinear", bilinear}});

@@ -1,8 +1,8 @@
 // U-Net VAE: a denoiser that squeezes the image through a noisy latent code and rebuilds it with the help of skips.
 #pragma once
 #include "../ops/concat.hpp"
+#include "../ops/dropout.hpp"
 #include "../ops/losses.hpp"
-#include "../ops/reparameterise.hpp"
 #include "dense.hpp"
 #include "norm.hpp"
 #include "stages.hpp"

@@ -16,12 +16,12 @@ struct AntialiasedAvgPoolOptions {
 template <class T>
 constinit inline Slot<kernels::AntialiasedAvgPool<T>> antialiased_avg_pool_slot{
     "antialiased_avg_pool",
-    {kernels::cpu::antialiased_avg_pool<T>, kernels::cpu::work_bytes<T>},
+    {kernels::cpu::antialiased_avg_pool<T>, kernels::cpu::antialiased_avg_pool_work_bytes<T>},
     {kernels::reference::antialiased_avg_pool<T>}, {}, {}};
 template <class T>
 constinit inline Slot<kernels::AntialiasedAvgPool<T>> antialiased_avg_pool_dx_slot{
     "antialiased_avg_pool_dx",
-    {kernels::cpu::antialiased_avg_pool_dx<T>, kernels::cpu::work_bytes<T>},
+    {kernels::cpu::antialiased_avg_pool_dx<T>, kernels::cpu::antialiased_avg_pool_work_bytes<T>},
     {kernels::reference::antialiased_avg_pool_dx<T>}, {}, {}};
 
 namespace detail {

@@ -18,13 +18,13 @@ struct BatchNormOptions {
 
 template <class T>
 constinit inline Slot<kernels::BatchNorm<T>> batch_norm_slot{
-    "batch_norm", {kernels::cpu::batch_norm<T>, kernels::cpu::work_bytes<T>}, {kernels::reference::batch_norm<T>}, {}, {}};
+    "batch_norm", {kernels::cpu::batch_norm<T>, kernels::cpu::batch_norm_work_bytes<T>}, {kernels::reference::batch_norm<T>}, {}, {}};
 template <class T>
 constinit inline Slot<kernels::BatchNorm<T>> batch_norm_dw_slot{
-    "batch_norm_dw", {kernels::cpu::batch_norm_dw<T>, kernels::cpu::work_bytes<T>}, {kernels::reference::batch_norm_dw<T>}, {}, {}};
+    "batch_norm_dw", {kernels::cpu::batch_norm_dw<T>, kernels::cpu::batch_norm_work_bytes<T>}, {kernels::reference::batch_norm_dw<T>}, {}, {}};
 template <class T>
 constinit inline Slot<kernels::BatchNorm<T>> batch_norm_dx_slot{
-    "batch_norm_dx", {kernels::cpu::batch_norm_dx<T>, kernels::cpu::work_bytes<T>}, {kernels::reference::batch_norm_dx<T>}, {}, {}};
+    "batch_norm_dx", {kernels::cpu::batch_norm_dx<T>, kernels::cpu::batch_norm_work_bytes<T>}, {kernels::reference::batch_norm_dx<T>}, {}, {}};
 
 namespace detail {
 

@@ -1,7 +1,7 @@
 // Noise of a simulated detector: photons of source and sky, read-out, and the correlation that resampling leaves.
 #pragma once
+#include <algorithm>
 #include <cmath>
-#include <vector>
 
 #include "../core/random.hpp"
 #include "../core/tensor.hpp"
@@ -19,28 +19,32 @@ struct NoiseModel {
   double sigma() const { return std::sqrt(sky + read_noise * read_noise) / gain; }
 };
 
-/// image + noise, of the detector described. Poisson numbers of (image * gain + sky) electrons, plus read noise, minus
-/// the sky. With correlation, noise is smoothed and scaled so that the variance of an empty pixel stays.
+/// Smooths noise as drizzling does, and scales it so that its variance stays.
+inline Tensor correlated(Tensor const& noise, double sigma) {
+  Tensor out = vision::gaussian_filter(noise, sigma);
+  double squares = 0;  // smoothing multiplies the standard deviation by the sum of squared weights of one axis
+  for (double w : vision::gaussian_kernel(sigma, int64_t(4 * sigma + 0.5))) squares += w * w;
+  for (float& value : out.host<float>()) value = float(value / squares);
+  return out;
+}
+
+/// image + noise, of the detector described: Poisson numbers of (image * gain + sky) electrons, plus read noise, minus
+/// the sky, per gain.
 /// Shapes   image (H,W) or (H,W,C) float32, result as image.    Units  those of the image.
 /// Deterministic  for the state of `random`.    Errors  ValueError unless gain > 0 and the others are not negative.
 inline Tensor add_noise(Tensor const& image, Random& random, NoiseModel const& m) {
   require<ValueError>(m.gain > 0 && m.sky >= 0 && m.read_noise >= 0 && m.correlation >= 0, "add_noise: gain ", m.gain, ", sky ",
-                      m.sky, ", read_noise ", m.read_noise, ", correlation ", m.correlation, "; none may be negative");
-  Tensor in = image.detach().contiguous(), noise = empty(in.shape(), in.like()), out = empty(in.shape(), in.like());
-  float const* x = in.data<float>();
-  float* n = noise.data<float>();
-  for (int64_t i = 0; i < in.numel(); ++i) {
+                      m.sky, ", read_noise ", m.read_noise, ", correlation ", m.correlation,
+                      "; gain > 0 and no negative number are needed");
+  Tensor in = image.detach().contiguous(), noise = empty(in.shape(), in.like());
+  auto x = in.host<float>(), n = noise.host<float>();
+  for (size_t i = 0; i < x.size(); ++i) {
     double mean = std::max(0.0, double(x[i]) * m.gain + m.sky);
     n[i] = float((double(random.poisson(mean)) - mean + m.read_noise * random.normal()) / m.gain);
   }
-  if (m.correlation > 0) {
-    noise = vision::gaussian_filter(noise, m.correlation);
-    double squares = 0;  // the variance that smoothing leaves is the square of the sum of squared weights of one axis
-    for (double w : vision::gaussian_kernel(m.correlation, int64_t(4 * m.correlation + 0.5))) squares += w * w;
-    n = noise.data<float>();
-    for (int64_t i = 0; i < in.numel(); ++i) n[i] = float(n[i] / squares);
-  }
-  for (int64_t i = 0; i < in.numel(); ++i) out.data<float>()[i] = x[i] + n[i];
+  if (m.correlation > 0) noise = correlated(noise, m.correlation);
+  Tensor out = noise.clone();
+  for (size_t i = 0; i < x.size(); ++i) out.data<float>()[i] += x[i];
   return out;
 }
 

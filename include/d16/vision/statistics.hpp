@@ -66,9 +66,9 @@ struct ClippedStats {
 /// Shapes   any.       Units    those of x.       Deterministic  yes.
 /// Errors   ValueError when no element is finite or sigma is not positive.
 /// Source   astropy.stats.sigma_clipped_stats.
-inline ClippedStats sigma_clipped_stats(Tensor const& x, SigmaClipOptions o = {}) {
+inline ClippedStats sigma_clipped_stats(std::vector<double> values, SigmaClipOptions o = {}) {
   require<ValueError>(o.sigma > 0, "sigma_clipped_stats: sigma is ", o.sigma, "; it must be positive");
-  std::vector<double> values = finite_values(x);
+  require<ValueError>(!values.empty(), "sigma_clipped_stats: no finite values; at least one is needed");
   ClippedStats stats{};
   auto measure = [&] {
     double sum = 0, squares = 0;
@@ -87,6 +87,9 @@ inline ClippedStats sigma_clipped_stats(Tensor const& x, SigmaClipOptions o = {}
     measure();
   }
   return stats;
+}
+inline ClippedStats sigma_clipped_stats(Tensor const& x, SigmaClipOptions o = {}) {
+  return sigma_clipped_stats(finite_values(x), o);
 }
 
 }  // namespace d16::vision

@@ -82,6 +82,13 @@ struct Stretch {
   }
   /// The stretched level of the sky in band b.
   double sky_level(int band) const { return Line(bands.at(size_t(band)), softness).forward(0); }
+  /// Stretched pixels with the sky brought to black: (y - sky level) / (1 - sky level), as pictures of a survey look.
+  Tensor black_sky(Tensor const& y) const {
+    return each(y, [](Line const& line, double value) {
+      double sky = line.forward(0);
+      return std::clamp((value - sky) / (1 - sky), 0.0, 1.0);
+    });
+  }
 
  private:
   struct Line {
@@ -120,28 +127,29 @@ struct StretchOptions {
   double least_white = 20;        ///< in sigma: noise is never stretched to full range
 };
 
-/// The stretch that suits an image: in each band sky and sigma by sigma clipping (3 sigma, 10 rounds), white from a
-/// quantile of the pixels.
+/// The stretch that suits an image: in each band sky and sigma by sigma clipping (3 sigma, 10 rounds). White is the
+/// quantile of the pixels of the band where it is most sigma above the sky, and as many sigma in every band: so sky
+/// and noise look the same in all bands, and colours are ratios of signal to noise.
 /// Shapes   image (H,W) or (H,W,C), float32 or float64, any unit. NaN pixels are left out.
 /// Errors   ShapeError for a batch; ValueError for a band without finite pixels or with all pixels equal.
 inline Stretch fit_stretch(Tensor const& image, StretchOptions o = {}) {
   require<ShapeError>(image.rank() == 2 || image.rank() == 3, "fit_stretch: the image is ", image.shape(),
                       "; one (H,W) or (H,W,C) is needed");
   Stretch stretch{{}, o.softness};
-  int64_t bands = image.rank() == 3 ? image.dim(2) : 1;
-  for (int64_t b = 0; b < bands; ++b) {
-    Tensor band = image.rank() == 3 ? image.select(2, b) : image;
-    std::vector<double> values = finite_values(band);
+  double white = o.least_white;
+  for (int64_t b = 0, bands = image.rank() == 3 ? image.dim(2) : 1; b < bands; ++b) {
+    std::vector<double> values = finite_values(image.rank() == 3 ? image.select(2, b) : image);
     require<ValueError>(!values.empty(), "fit_stretch: band ", b, " of the image ", image.shape(), " has no finite pixel");
-    ClippedStats sky = sigma_clipped_stats(band, {.sigma = 3, .maxiters = 10});
     auto [low, high] = std::minmax_element(values.begin(), values.end());
-    double span = *high - *low;
-    require<ValueError>(span > 0, "fit_stretch: band ", b, ": all pixels are ", *low, "; an image has at least two values");
-    double bright = quantile(values, o.white_quantile) - sky.median;
-    double sigma = std::max({sky.std, 1e-4 * bright, 1e-9 * span});  // an image without noise still gets a scale
-    double white = std::max(bright, o.least_white * sigma);
-    stretch.bands.push_back({sky.median, sigma, white});
+    double first = *low, span = *high - *low;
+    require<ValueError>(span > 0, "fit_stretch: band ", b, ": all pixels are ", first, "; an image has at least two values");
+    double bright = quantile(values, o.white_quantile);
+    ClippedStats sky = sigma_clipped_stats(std::move(values), {.sigma = 3, .maxiters = 10});
+    double sigma = std::max({sky.std, 1e-4 * (bright - sky.median), 1e-9 * span});  // without noise there is a scale too
+    stretch.bands.push_back({sky.median, sigma, 0});
+    white = std::max(white, (bright - sky.median) / sigma);
   }
+  for (BandScale& band : stretch.bands) band.white = white * band.sigma;
   return stretch;
 }
 

@@ -1,0 +1,99 @@
+// The two networks of the tool: bodies of predict.hpp.
+#include "predict.hpp"
+
+#include <cstring>
+
+#include <d16/nn/predictor.hpp>
+
+#include "common.hpp"
+
+namespace tool {
+
+using d16::require;
+using d16::Shape;
+using d16::Tensor;
+using d16::text;
+using d16::WeightsError;
+
+struct Network::Body {
+  std::string path;
+  d16::Predictor predict;
+};
+
+namespace {
+
+constexpr int batch = 16;
+
+std::string list_text(Json const& list) {
+  std::string out;
+  for (Json const& item : list.array()) out += " " + std::to_string(item.integer());
+  return out;
+}
+
+}  // namespace
+
+Network::Network(Task task, std::string path, std::string const& device)
+    : body_(new Body{path, d16::Predictor(path, {.batch = batch, .device = d16::Device(device)})}) {
+  Shape in = body_->predict.input(), out = body_->predict.output();
+  bool images_out = out.rank() == 4 && out == in, scores_out = out.rank() == 2 && out[1] == 2;
+  char const* needed = task == Task::disk ? "a classifier of two classes (d16 train disk)" : "a denoiser (d16 train denoise)";
+  require<WeightsError>(task == Task::disk ? scores_out : images_out, path, ": is a ", body_->predict.network().string("type"), ", ",
+                        in, " to ", out, "; ", needed, " is needed");
+  require<WeightsError>(in[1] == in[2] && in[3] == 3, path, ": takes images ", in, "; square ones of three channels are needed");
+}
+Network::~Network() = default;
+Network::Network(Network&&) noexcept = default;
+
+std::string const& Network::path() const { return body_->path; }
+int64_t Network::size() const { return body_->predict.input()[1]; }
+
+std::string Network::summary() const {
+  Json const& n = body_->predict.network();
+  std::string out = n.string("type");
+  if (n.has("group")) out += " " + n.string("group");
+  if (n.has("widths")) out += ", widths" + list_text(n.at("widths"));
+  return out;
+}
+
+double Network::threshold() const {
+  Json const& about = body_->predict.about();
+  return about.is_object() && about.has("threshold") ? about.number("threshold") : 0.5;
+}
+
+std::vector<double> Network::disk(Tensor const& pictures) {
+  std::vector<float> scores(size_t(2 * pictures.dim(0)));
+  body_->predict(pictures.host<float>(), scores);
+  std::vector<double> out;
+  for (size_t i = 1; i < scores.size(); i += 2) out.push_back(double(scores[i]));
+  return out;
+}
+
+std::vector<Network::Denoised> Network::denoise(std::vector<Frame> const& frames) {
+  std::vector<Denoised> out(frames.size());
+  std::vector<Tensor> inputs;
+  std::vector<size_t> which;
+  for (size_t i = 0; i < frames.size(); ++i) try {
+      out[i].stretch = d16::vision::fit_stretch(frames[i].light, denoiser_stretch);
+      inputs.push_back(out[i].stretch.apply(frames[i].light));
+      which.push_back(i);
+    } catch (d16::ValueError const& error) {
+      out[i].problem = error.what();
+    }
+  if (inputs.empty()) return out;
+  Tensor x = stack(inputs), y = d16::empty(x.shape());
+  body_->predict(x.host<float>(), y.host<float>());
+  for (size_t k = 0; k < which.size(); ++k) {
+    Denoised& one = out[which[k]];
+    one.light = one.stretch.invert(y.select(0, int64_t(k)));
+  }
+  return out;
+}
+
+Tensor stack(std::vector<Tensor> const& images) {
+  Tensor all = d16::empty({int64_t(images.size()), images[0].dim(0), images[0].dim(1), images[0].dim(2)});
+  for (size_t i = 0; i < images.size(); ++i)
+    std::memcpy(all.data<float>() + int64_t(i) * images[i].numel(), images[i].data<float>(), size_t(images[i].numel()) * sizeof(float));
+  return all;
+}
+
+}  // namespace tool

@@ -1,0 +1,77 @@
+// What `train` and `evaluate` share: pictures with labels, the split by sky field, scores with their errors, model cards.
+#pragma once
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <d16/data/dataset.hpp>
+#include <d16/learn/metrics.hpp>
+#include <d16/sim/contamination.hpp>
+
+#include "common.hpp"
+#include "predict.hpp"
+
+namespace tool {
+
+struct PictureOptions {
+  std::string data, labels;   ///< labels empty: no classes
+  int64_t size = 64, crop = 0, limit = 0;
+};
+
+/// The pictures of a folder with the labels 0 (elliptical) and 1 (disk: spiral_*, edge_on, disk), or without labels.
+/// crop 0: of pictures of at least 3 * size pixels the central 45 %, all of smaller ones.
+/// Errors   FileError: no such folder, no column "class", no usable picture.
+d16::data::Dataset load_pictures(PictureOptions const& o, int64_t& crop);
+
+/// The sky field of an object: objid >> 16 for SDSS ids, else its own.
+int64_t field_of(std::string const& id);
+
+/// Test, validation and training set: crc32 of the decimal field mod 5 is 0, 1, 2 to 4; of the id when it is no number.
+d16::data::ThreeParts split(d16::data::Dataset const& all);
+
+/// A score and its standard deviation over 1000 samples of whole fields.
+struct Score {
+  std::string name;
+  double value = nan, error = nan;
+  std::string text(int places = 3) const;
+};
+Json json_of(std::vector<Score> const& scores);
+std::string table_of(std::vector<Score> const& scores, int places = 3);
+
+/// The statistic of the drawn items, with the error from fields drawn with replacement.
+Score bootstrap_score(std::string name, std::vector<int64_t> const& fields, uint64_t seed,
+                      std::function<double(std::vector<int64_t> const&)> const& statistic);
+
+/// How well probabilities of class 1 tell the labels: accuracy, balanced accuracy (at 0.5 and at the threshold), AUC.
+struct DiskScores {
+  std::vector<Score> scores;
+  std::vector<int64_t> confusion;  ///< truth elliptical: called elliptical, disk; truth disk: elliptical, disk
+};
+DiskScores score_disk(std::vector<double> const& probabilities, d16::data::Dataset const& set, double threshold, uint64_t seed);
+
+/// Pictures of a set, spoilt the same way for a seed: noisy and clean on the denoiser's scale, (N,size,size,3).
+d16::sim::ContaminatedPair spoil(d16::data::Dataset const& set, uint64_t seed);
+d16::sim::PictureContaminationOptions spoil_options();
+
+/// PSNR, SSIM and MSE against the clean images, for each image.
+struct Quality {
+  std::vector<double> psnr, ssim, mse;
+};
+Quality quality_of(d16::Tensor const& images, d16::Tensor const& clean);
+double mean(std::vector<double> const& values);
+
+/// A denoiser and the filters it has to beat, on the test set; the widths of the filters are chosen on validation.
+struct DenoiserScores {
+  std::vector<Score> noisy, gaussian, median, network;  ///< PSNR, SSIM, MSE each
+  double sigma = 1;
+  int64_t window = 3;
+  std::string table() const;
+  std::string line() const;
+  Json json() const;
+};
+DenoiserScores score_denoiser(std::function<d16::Tensor(d16::Tensor)> const& network, d16::data::ThreeParts const& parts, uint64_t seed);
+
+/// "train 2361 (elliptical 1674, disk 687), validation ..., test ...".
+std::string split_text(d16::data::ThreeParts const& parts);
+
+}  // namespace tool

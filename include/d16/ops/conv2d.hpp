@@ -1,0 +1,132 @@
+// The planar convolution.
+#pragma once
+#include "../autograd/tape.hpp"
+#include "../core/dispatch.hpp"
+#include "../kernels/cpu/conv2d.hpp"
+#include "../kernels/reference/conv2d.hpp"
+#include "pair.hpp"
+#include "views.hpp"
+#include "weights.hpp"
+
+namespace d16 {
+
+struct Conv2dOptions {
+  Pair stride = 1, padding = 0, dilation = 1;
+  int groups = 1;
+};
+
+template <class T>
+constinit inline Slot<kernels::Conv2d<T>> conv2d_slot{
+    "conv2d", {kernels::cpu::conv2d<T>, kernels::cpu::conv2d_work_bytes<T>}, {kernels::reference::conv2d<T>}, {}, {}};
+template <class T>
+constinit inline Slot<kernels::Conv2d<T>> conv2d_dx_slot{
+    "conv2d_dx", {kernels::cpu::conv2d_dx<T>, kernels::cpu::conv2d_dx_work_bytes<T>}, {kernels::reference::conv2d_dx<T>}, {}, {}};
+template <class T>
+constinit inline Slot<kernels::Conv2d<T>> conv2d_dw_slot{
+    "conv2d_dw", {kernels::cpu::conv2d_dw<T>, kernels::cpu::conv2d_dw_work_bytes<T>}, {kernels::reference::conv2d_dw<T>}, {}, {}};
+template <class T>
+constinit inline Slot<kernels::Conv2d<T>> conv2d_db_slot{
+    "conv2d_db", {kernels::cpu::conv2d_db<T>, kernels::cpu::conv2d_db_work_bytes<T>}, {kernels::reference::conv2d_db<T>}, {}, {}};
+
+namespace detail {
+
+/// The sizes and options of a call, which its gradients need too.
+struct Conv2dCall {
+  Shape x, w;
+  Conv2dOptions o;
+  TensorOptions like;
+
+  template <class T> kernels::Conv2d<T> args() const {
+    return {.N = int(x[axis::N]), .H = int(x[axis::H]), .W = int(x[axis::W]), .Ci = int(x[axis::C]), .Co = int(w[0]),
+            .kh = int(w[2]), .kw = int(w[3]), .stride_h = o.stride.h, .stride_w = o.stride.w, .pad_h = o.padding.h,
+            .pad_w = o.padding.w, .dilation_h = o.dilation.h, .dilation_w = o.dilation.w, .groups = o.groups};
+  }
+  Shape y() const {
+    auto a = args<float>();
+    return {a.N, a.P(), a.Q(), a.Co};
+  }
+  Tensor dx(Tensor dy, Tensor weight) const {
+    dy = dy.contiguous();
+    Tensor dx = empty(x, like);
+    for_float(like.dtype, [&]<class T>(T) {
+      auto a = args<T>();
+      a.dy = dy.data<T>(), a.w = weight.data<T>(), a.dx = dx.data<T>();
+      run(conv2d_dx_slot<T>, like.device, a);
+    });
+    return dx;
+  }
+  Tensor dw(Tensor dy, Tensor input) const {
+    dy = dy.contiguous();
+    Tensor dw = empty(w, {like.dtype, like.device});
+    for_float(like.dtype, [&]<class T>(T) {
+      auto a = args<T>();
+      a.dy = dy.data<T>(), a.x = input.data<T>(), a.dw = dw.data<T>();
+      run(conv2d_dw_slot<T>, like.device, a);
+    });
+    return dw;
+  }
+  Tensor db(Tensor dy) const {
+    dy = dy.contiguous();
+    Tensor db = empty({w[0]}, {like.dtype, like.device});
+    for_float(like.dtype, [&]<class T>(T) {
+      auto a = args<T>();
+      a.dy = dy.data<T>(), a.db = db.data<T>();
+      run(conv2d_db_slot<T>, like.device, a);
+    });
+    return db;
+  }
+};
+
+/// One axis: the padded size must hold the spread-out kernel, and all of it must be countable.
+inline void check_conv2d_axis(char const* axis, int64_t size, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation) {
+  require<ValueError>(stride > 0 && padding >= 0 && dilation > 0, "conv2d: along ", axis, ", stride ", stride, ", padding ",
+                      padding, ", dilation ", dilation, "; needs stride and dilation > 0, padding >= 0");
+  int64_t padded = checked_int("conv2d", "the padded size of x", size + 2 * padding);
+  checked_int("conv2d", "the kernel", kernel);
+  int64_t reach = checked_int("conv2d", "the kernel with its gaps", dilation * (kernel - 1) + 1);
+  require<ShapeError>(padded >= reach, "conv2d: ", axis, " is ", size, " with padding ", padding, "; a kernel of ", kernel,
+                      " with dilation ", dilation, " needs at least ", reach, " pixels");
+}
+
+inline Conv2dCall conv2d_call(Tensor const& x, Tensor const& w, Tensor const& b, Conv2dOptions const& o) {
+  require<ShapeError>(x.rank() == 4 && x.numel() > 0, "conv2d: x is ", x.shape(), "; needs (N,H,W,Ci), not empty");
+  require<ShapeError>(w.rank() == 4 && w.numel() > 0, "conv2d: w is ", sizes_text(w.shape()),
+                      "; needs (Co,Ci/groups,kh,kw), not empty");
+  require<ValueError>(o.groups > 0, "conv2d: groups is ", o.groups, "; needs at least 1");
+  require<ShapeError>(x.dim(axis::C) % o.groups == 0 && w.dim(0) % o.groups == 0, "conv2d: x is ", x.shape(), ", w is ",
+                      sizes_text(w.shape()), "; ", o.groups, " groups must divide Ci=", x.dim(axis::C), " and Co=", w.dim(0));
+  require<ShapeError>(w.dim(1) == x.dim(axis::C) / o.groups, "conv2d: x is ", x.shape(), ", w is ", sizes_text(w.shape()),
+                      "; with ", o.groups, " groups the second size of w is ", x.dim(axis::C) / o.groups);
+  check_weights("conv2d", x, w, b, w.dim(0));
+  check_conv2d_axis("H", x.dim(axis::H), w.dim(2), o.stride.h, o.padding.h, o.dilation.h);
+  check_conv2d_axis("W", x.dim(axis::W), w.dim(3), o.stride.w, o.padding.w, o.dilation.w);
+  checked_int("conv2d", "N", x.dim(axis::N)), checked_int("conv2d", "Co", w.dim(0));
+  checked_int("conv2d", "kh kw times the number of channels", w.dim(2) * w.dim(3) * std::max(x.dim(axis::C), w.dim(0)));
+  return {x.shape(), w.shape(), o, x.like()};
+}
+
+}  // namespace detail
+
+/// Convolution (cross-correlation) of images:
+///   y[n,p,q,o] = b[o] + sum_{c,i,j} w[o,c,i,j] x[n, p stride + i dilation - padding, q stride + j dilation - padding, c],
+/// zeros beyond the border. Output channel o sees the input channels of its own of the `groups`.
+/// Shapes   x (N,H,W,Ci), w (Co,Ci/groups,kh,kw), b (Co) or undefined, y (N,P,Q,Co) without group tag;
+///          P = (H + 2 padding - dilation (kh-1) - 1) / stride + 1, Q likewise.      Units  w: those of y / x.
+/// Cost     2 N P Q Co (Ci/groups) kh kw flops; scratch: the weights once more.
+/// Deterministic  yes.      Aliasing  none.      Gradient  to x, w and b.
+/// Errors   d16::ShapeError, DTypeError, DeviceError; ValueError for stride, padding, dilation, groups.
+inline Tensor conv2d(Tensor x, Tensor w, Tensor b = {}, Conv2dOptions o = {}) {
+  detail::Conv2dCall c = detail::conv2d_call(x, w, b, o);
+  x = x.contiguous(), w = w.contiguous();
+  if (b.defined()) b = b.contiguous();
+  Tensor y = empty(c.y(), {x.dtype(), x.device()});
+  for_float(x.dtype(), [&]<class T>(T) {
+    auto a = c.args<T>();
+    a.x = x.data<T>(), a.w = w.data<T>(), a.bias = b.data<T>(), a.y = y.data<T>();
+    run(conv2d_slot<T>, x.device(), a);
+  });
+  return record("conv2d", y, wrt(x, [=](Tensor dy) { return c.dx(dy, w); }), wrt(w, [=](Tensor dy) { return c.dw(dy, x); }),
+                wrt(b, [=](Tensor dy) { return c.db(dy); }));
+}
+
+}  // namespace d16

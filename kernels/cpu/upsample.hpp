@@ -1,0 +1,80 @@
+// Enlarging an image: channels in SIMD; rows of the output, or of the input on the way back, on different threads.
+#pragma once
+#include <algorithm>
+
+#include "../upsample.hpp"
+#include "pointwise.hpp"
+
+namespace d16::kernels::cpu {
+
+namespace detail {
+
+/// The outputs along one axis that may read input i.
+struct Readers {
+  int64_t begin, end;
+};
+template <class T> Readers upsample_readers(Upsample<T> const& a, int64_t i, int64_t size) {
+  if (!a.bilinear) return {i * a.scale, (i + 1) * a.scale};
+  // o reads i when the position of o lies within 1 of i; positions are at most `spacing` outputs apart per input
+  double const spacing = a.align_corners && size > 1 ? double(a.scale * size - 1) / double(size - 1) : double(a.scale);
+  int64_t const out = size * a.scale;
+  int64_t const begin = int64_t(double(i - 1) * spacing) - 1, end = int64_t(double(i + 1) * spacing) + a.scale + 1;
+  bool const last = i == size - 1;  // what lies beyond the last centre reads it too
+  return {i == 0 ? 0 : std::clamp<int64_t>(begin, 0, out), last ? out : std::clamp<int64_t>(end, 0, out)};
+}
+template <class T> double upsample_weight(Upsample<T> const& a, int64_t o, int64_t i, int64_t size) {
+  Tap const t = upsample_tap(o, size, a.scale, a.bilinear, a.align_corners);
+  return (t.low == i ? 1 - t.fraction : 0) + (t.high == i ? t.fraction : 0);
+}
+
+}  // namespace detail
+
+template <class T> int upsample(Upsample<T> const& a) {
+  int64_t const P = a.H * a.scale, Q = a.W * a.scale, C = a.C;
+  parallel_chunks(a.N * P, std::max<int64_t>(1, pointwise_grain / std::max<int64_t>(1, Q * C)), [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      Tap const v = upsample_tap(row % P, a.H, a.scale, a.bilinear, a.align_corners);
+      T const* above = a.x + (row / P * a.H + v.low) * a.W * C;
+      T const* below = a.x + (row / P * a.H + v.high) * a.W * C;
+      for (int64_t q = 0; q < Q; ++q) {
+        Tap const h = upsample_tap(q, a.W, a.scale, a.bilinear, a.align_corners);
+        T* y = a.y + (row * Q + q) * C;
+        if (!a.bilinear) {
+          std::copy(above + h.low * C, above + h.low * C + C, y);
+          continue;
+        }
+        T const down = T(v.fraction), up = T(1 - v.fraction), right = T(h.fraction), left = T(1 - h.fraction);
+        T const *x00 = above + h.low * C, *x01 = above + h.high * C, *x10 = below + h.low * C, *x11 = below + h.high * C;
+        each<T>(0, C, [=](int64_t c) __attribute__((always_inline)) {
+          y[c] = up * (left * x00[c] + right * x01[c]) + down * (left * x10[c] + right * x11[c]);
+        });
+      }
+    }
+  });
+  return ok;
+}
+
+template <class T> int upsample_dx(Upsample<T> const& a) {
+  int64_t const P = a.H * a.scale, Q = a.W * a.scale, C = a.C;
+  parallel_chunks(a.N * a.H, std::max<int64_t>(1, pointwise_grain / std::max<int64_t>(1, a.scale * Q * C)), [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      int64_t const n = row / a.H, i = row % a.H;
+      std::fill(a.dx + row * a.W * C, a.dx + (row + 1) * a.W * C, T(0));
+      detail::Readers const rows = detail::upsample_readers(a, i, a.H);
+      for (int64_t p = rows.begin; p < rows.end; ++p) {
+        double const vertical = detail::upsample_weight(a, p, i, a.H);
+        if (vertical == 0) continue;
+        for (int64_t q = 0; q < Q; ++q) {
+          Tap const h = upsample_tap(q, a.W, a.scale, a.bilinear, a.align_corners);
+          T const *dy = a.dy + ((n * P + p) * Q + q) * C, left = T(vertical * (1 - h.fraction)), right = T(vertical * h.fraction);
+          T *low = a.dx + (row * a.W + h.low) * C, *high = a.dx + (row * a.W + h.high) * C;
+          each<T>(0, C, [=](int64_t c) __attribute__((always_inline)) { low[c] += left * dy[c]; });
+          if (h.fraction != 0) each<T>(0, C, [=](int64_t c) __attribute__((always_inline)) { high[c] += right * dy[c]; });
+        }
+      }
+    }
+  });
+  return ok;
+}
+
+}  // namespace d16::kernels::cpu

@@ -1,0 +1,119 @@
+// Equivariant convolution: the fast kernels against the reference, all sides, odd shapes, no Tensor.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include <d16/core/random.hpp>
+#include <d16/kernels/cpu/group_conv2d.hpp>
+#include <d16/kernels/reference/group_conv2d.hpp>
+
+using namespace d16;
+using kernels::GroupConv2d;
+
+namespace {
+
+template <class T> std::vector<T> random_values(int64_t n, uint64_t seed) {
+  Random random(seed);
+  std::vector<T> values(static_cast<size_t>(n));
+  for (T& v : values) v = T(random.uniform(-1, 1));
+  return values;
+}
+template <class T> double difference(std::vector<T> const& a, std::vector<T> const& b) {
+  double most = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    double d = std::abs(double(a[i]) - double(b[i]));
+    most = d >= most ? d : std::isnan(d) ? INFINITY : most;
+  }
+  return most;
+}
+template <class T> double largest(std::vector<T> const& a) { return difference(a, std::vector<T>(a.size())); }
+
+/// A kernel with the scratch memory that it asks for, filled with NaN: what it does not write first, it must not read.
+template <class T> void call(int (*kernel)(GroupConv2d<T> const&), size_t (*work_bytes)(GroupConv2d<T> const&), GroupConv2d<T> a) {
+  std::vector<T> work(work_bytes(a) / sizeof(T) + 1, std::numeric_limits<T>::quiet_NaN());
+  a.work = work.data();
+  CHECK(kernel(a) == kernels::ok);
+}
+
+template <class T> void compare(GroupConv2d<T> a) {
+  INFO(a.group.text(), " sides ", int(a.sides), " H ", a.H, " W ", a.W, " Ci ", a.Ci, " Co ", a.Co, " k ", a.kernel);
+  auto basis = shared_basis(a.group, a.kernel);
+  a.V = basis->V;
+  a.basis = basis->values.data();
+  int64_t in = int64_t(a.N) * a.H * a.W * a.Ci * a.rule().in_order();
+  int64_t out = int64_t(a.N) * a.out(a.H) * a.out(a.W) * a.Co * a.rule().out_order();
+  int64_t weights = int64_t(a.Co) * a.Ci * a.V * a.rule().slots();
+  auto x = random_values<T>(in, 1), dy = random_values<T>(out, 2), w = random_values<T>(weights, 3), b = random_values<T>(a.Co, 4);
+  auto y = dy, y2 = dy, dx = x, dx2 = x, dw = w, dw2 = w, db = b, db2 = b;
+  a.x = x.data(), a.dy = dy.data(), a.w = w.data(), a.bias = b.data();
+  a.y = y.data(), a.dx = dx.data(), a.dw = dw.data(), a.db = db.data();
+  namespace cpu = kernels::cpu;
+  call<T>(cpu::group_conv2d<T>, cpu::group_conv2d_work_bytes<T>, a);
+  call<T>(cpu::group_conv2d_dx<T>, cpu::group_conv2d_dx_work_bytes<T>, a);
+  call<T>(cpu::group_conv2d_dw<T>, cpu::group_conv2d_dw_work_bytes<T>, a);
+  call<T>(cpu::group_conv2d_db<T>, cpu::group_conv2d_db_work_bytes<T>, a);
+  a.y = y2.data(), a.dx = dx2.data(), a.dw = dw2.data(), a.db = db2.data();
+  kernels::reference::group_conv2d(a), kernels::reference::group_conv2d_dx(a);
+  kernels::reference::group_conv2d_dw(a), kernels::reference::group_conv2d_db(a);
+  // products of a tap (a sum of V terms) over the window, its fields and elements; for dw over all pixels, then over the
+  // G uses of a weight and the taps
+  double epsilon = std::numeric_limits<T>::epsilon(), taps = double(a.kernel) * a.kernel;
+  double pixels = double(a.N) * a.out(a.H) * a.out(a.W);
+  CHECK_LE(difference(y, y2), epsilon * (a.V + 1 + taps * a.Ci * a.rule().in_order()) * largest(y2));
+  CHECK_LE(difference(dx, dx2), epsilon * (a.V + 1 + taps * a.Co * a.rule().out_order()) * largest(dx2));
+  CHECK_LE(difference(dw, dw2), epsilon * (pixels + taps * a.group.order()) * largest(dw2));
+  CHECK_LE(difference(db, db2), epsilon * (pixels + a.group.order()) * largest(db2));
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("group_conv2d: fast against reference", T, float, double) {
+  for (Sides sides : {Sides::regular, Sides::lifting, Sides::projecting}) {
+    compare<T>({.group = D16, .sides = sides, .N = 1, .H = 5, .W = 4, .Ci = 2, .Co = 3});
+    compare<T>({.group = cyclic(5), .sides = sides, .N = 2, .H = 7, .W = 6, .Ci = 3, .Co = 1, .kernel = 5, .stride = 2, .padding = 0});
+    compare<T>({.group = dihedral(3), .sides = sides, .N = 1, .H = 9, .W = 8, .Ci = 1, .Co = 2, .stride = 3, .padding = 2, .dilation = 2});
+    compare<T>({.group = cyclic(1), .sides = sides, .N = 1, .H = 1, .W = 1, .Ci = 1, .Co = 1, .kernel = 1, .padding = 0});
+    compare<T>({.group = dihedral(4), .sides = sides, .N = 1, .H = 3, .W = 2, .Ci = 5, .Co = 2, .kernel = 1, .padding = 0});
+    compare<T>({.group = dihedral(1), .sides = sides, .N = 1, .H = 4, .W = 7, .Ci = 2, .Co = 2, .kernel = 7, .padding = 3});
+  }
+}
+
+TEST_CASE("group_conv2d: without a bias") {
+  auto basis = shared_basis(D16, 3);
+  GroupConv2d<float> a{.group = D16, .N = 1, .H = 3, .W = 3, .Ci = 1, .Co = 1, .V = basis->V};
+  auto x = random_values<float>(9 * 16, 1), w = random_values<float>(6 * 16, 2), zero = std::vector<float>(1);
+  std::vector<float> with(9 * 16), without(9 * 16);
+  a.basis = basis->values.data(), a.x = x.data(), a.w = w.data();
+  a.y = without.data();
+  call<float>(kernels::cpu::group_conv2d<float>, kernels::cpu::group_conv2d_work_bytes<float>, a);
+  a.y = with.data(), a.bias = zero.data();
+  call<float>(kernels::cpu::group_conv2d<float>, kernels::cpu::group_conv2d_work_bytes<float>, a);
+  CHECK(with == without);
+}
+
+TEST_CASE("group_conv2d: a NaN or infinity of one filter gradient stays in its own weights") {
+  // registers reach past the nine taps of a filter into the next one, whose values must not leak
+  auto basis = shared_basis(cyclic(4), 3);
+  GroupConv2d<float> a{.group = cyclic(4), .sides = Sides::lifting, .N = 1, .H = 3, .W = 3, .Ci = 2, .Co = 2, .V = basis->V};
+  auto x = random_values<float>(9 * 2, 1), dy = random_values<float>(9 * 2 * 4, 2);
+  std::vector<float> dw(2 * 2 * 6);
+  for (int i = 0; i < 9; ++i) x[size_t(i * 2 + 1)] = INFINITY;  // field 1
+  a.basis = basis->values.data(), a.x = x.data(), a.dy = dy.data(), a.dw = dw.data();
+  call<float>(kernels::cpu::group_conv2d_dw<float>, kernels::cpu::group_conv2d_dw_work_bytes<float>, a);
+  for (int o = 0; o < 2; ++o)
+    for (int v = 0; v < 6; ++v) {
+      CHECK(std::isfinite(dw[size_t((o * 2 + 0) * 6 + v)]));
+      CHECK(!std::isfinite(dw[size_t((o * 2 + 1) * 6 + v)]));
+    }
+}
+
+TEST_CASE("group_conv2d: a path without kernels is refused") {
+  GroupConv2d<float> a{.group = D16, .path = kernels::Path::fourier};
+  CHECK(kernels::cpu::group_conv2d(a) == kernels::unsupported);
+  CHECK(kernels::cpu::group_conv2d_dx(a) == kernels::unsupported);
+  CHECK(kernels::cpu::group_conv2d_dw(a) == kernels::unsupported);
+  CHECK(kernels::reference::group_conv2d(a) == kernels::unsupported);
+}
