@@ -64,8 +64,8 @@ double relative_error(Layer l, int which) {
   pass<float>(which).run(narrow.a);
   pass<double>(which).run(wide.a);
   double error = 0, largest = 0;
-  auto const &got = narrow.*pass<float>(which).result;
-  auto const &expected = wide.*pass<double>(which).result;
+  auto const& got = narrow.*pass<float>(which).result;
+  auto const& expected = wide.*pass<double>(which).result;
   for (size_t i = 0; i < got.size(); ++i) {
     error = std::max(error, std::abs(double(got[i]) - expected[i]));
     largest = std::max(largest, std::abs(expected[i]));

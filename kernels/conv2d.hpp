@@ -11,7 +11,8 @@ namespace d16::kernels {
 /// conv2d_dx  reads dy, w; writes dx.
 /// conv2d_dw  reads dy, x; writes dw.
 /// conv2d_db  reads dy; writes db.
-/// Channels come in groups: output channel o sees the Ci/groups input channels of group o / (Co/groups).
+/// Channels come in groups: output channel o sees the Ci/groups input channels of group o / (Co/groups). An infinity or
+/// NaN reaches every output whose patch holds it, and may reach those of other groups at the same pixels.
 template <class T> struct Conv2d {
   int N = 1, H = 1, W = 1, Ci = 1, Co = 1, kh = 1, kw = 1;
   int stride_h = 1, stride_w = 1, pad_h = 0, pad_w = 0, dilation_h = 1, dilation_w = 1, groups = 1;

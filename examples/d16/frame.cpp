@@ -29,7 +29,7 @@ constexpr struct {
                   {flag_not_found, "not_found", "no object at the centre, whole image used"},
                   {flag_edge, "edge", "cutout too small for the usual frame"},
                   {flag_few_bands, "few_bands", "fewer than three bands"},
-                  {flag_no_scale, "no_scale", "pixel scale or rotation not known"},
+                  {flag_wcs, "wcs", "sky coordinates missing or doubtful"},
                   {flag_picture, "picture", "a picture: no flux, no snr"},
                   {flag_faint, "faint", "snr below 10"}};
 
@@ -361,7 +361,7 @@ void set_flags(Cutout const& cutout, Band const& reference, std::array<size_t, 3
   set(flag_filled, filled * 20 > 3 * f.size * f.size);
   set(flag_few_bands, chosen[0] == chosen[1] || chosen[1] == chosen[2]);
   set(flag_picture, cutout.picture);
-  set(flag_no_scale, !cutout.picture && (!reference.wcs.known || reference.wcs.rotation_lost));
+  set(flag_wcs, !cutout.picture && (!reference.wcs.known || reference.wcs.rotation_lost));
   set(flag_faint, !cutout.picture && f.snr < 10);
 }
 

@@ -18,7 +18,7 @@ enum Flag : int32_t {
   flag_not_found = 4,        ///< nothing stands out at the centre: the whole image is the frame
   flag_edge = 8,             ///< the galaxy is too large for the cutout to be framed as in training
   flag_few_bands = 16,       ///< fewer than three bands: one is used twice or three times
-  flag_no_scale = 32,        ///< pixel scale unknown, or its rotation lost: check ra, dec and size_arcsec
+  flag_wcs = 32,             ///< sky coordinates are missing or contradict themselves: check ra, dec and size_arcsec
   flag_picture = 64,         ///< a picture without flux: no snr
   flag_faint = 128,          ///< snr below 10
 };

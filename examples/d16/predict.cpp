@@ -5,8 +5,6 @@
 
 #include <d16/nn/predictor.hpp>
 
-#include "common.hpp"
-
 namespace tool {
 
 using d16::require;
@@ -32,6 +30,16 @@ std::string list_text(Json const& list) {
 
 }  // namespace
 
+Task task_of(std::string const& path) {
+  d16::io::TensorFile file = d16::io::read_safetensors(path);
+  Json network = d16::detail::metadata_json(file, "network");
+  std::string type = network.is_object() && network.has("type") ? network.string("type") : "no description";
+  if (type == "unet_vae") return Task::denoise;
+  bool classifier = type == "equivariant_classifier" || type == "plain_cnn";
+  require<WeightsError>(classifier, path, ": holds ", type, "; weights made by d16 train are needed");
+  return Task::disk;
+}
+
 Network::Network(Task task, std::string path, std::string const& device)
     : body_(new Body{path, d16::Predictor(path, {.batch = batch, .device = d16::Device(device)})}) {
   Shape in = body_->predict.input(), out = body_->predict.output();
@@ -54,6 +62,9 @@ std::string Network::summary() const {
   if (n.has("widths")) out += ", widths" + list_text(n.at("widths"));
   return out;
 }
+
+Json const& Network::about() const { return body_->predict.about(); }
+Tensor Network::operator()(Tensor const& images) { return body_->predict(images); }
 
 double Network::threshold() const {
   Json const& about = body_->predict.about();

@@ -4,12 +4,15 @@
 #include <string>
 #include <vector>
 
+#include "common.hpp"
 #include "frame.hpp"
 
 namespace tool {
 
 /// What a file of weights is for.
 enum class Task { disk, denoise };
+/// By the description in the file. Errors   WeightsError when it is for neither.
+Task task_of(std::string const& path);
 
 /// A trained network of one task.
 /// Errors   WeightsError when the file holds a network for another task; FileError for a damaged file.
@@ -22,7 +25,11 @@ class Network {
   std::string const& path() const;
   int64_t size() const;             ///< pixels on a side that it takes
   std::string summary() const;      ///< "equivariant_classifier dihedral(4), widths 8 16 24"
+  Json const& about() const;        ///< what training wrote beside the weights
   double threshold() const;         ///< disk: probabilities from here up are called a disk
+
+  /// A batch (N,size,size,3) straight through the network: probabilities (N,2) or images.
+  d16::Tensor operator()(d16::Tensor const& batch);
 
   /// disk: the probability of a disk for each picture (N,size,size,3) in [0, 1].
   std::vector<double> disk(d16::Tensor const& pictures);

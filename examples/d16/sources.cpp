@@ -29,6 +29,14 @@ std::string image_stem(std::string const& name) {
   return {};
 }
 
+/// Filters of space telescopes are written in capitals: f444w -> F444W.
+std::string filter_name(std::string band) {
+  bool numbered = band.size() > 3 && band[0] == 'f' && !std::isnan(wavelength(band));
+  for (char& c : band)
+    if (numbered && c >= 'a' && c <= 'z') c = char(c - 'a' + 'A');
+  return band;
+}
+
 /// The sources of the files of one folder; `name` is the id of files that have none of their own.
 std::vector<Source> sources_of_files(std::string const& folder, std::string const& name) {
   std::map<std::string, Source> groups;
@@ -79,7 +87,7 @@ Part part_of(std::string const& path) {
     std::string last = part.band.substr(cut + 1);  // npos + 1 is 0
     bool is_band = s.suffix[0] == '_' && (cut != part.band.npos || !std::isnan(wavelength(last)));
     if (!is_band) return {s.role, part.band, "1"};
-    return {s.role, cut == part.band.npos ? "" : part.band.substr(0, cut), last};
+    return {s.role, cut == part.band.npos ? "" : part.band.substr(0, cut), filter_name(last)};
   }
   return {Role::single, stem, {}};
 }

@@ -9,7 +9,6 @@
 #include <d16/data/loader.hpp>
 #include <d16/io/jpeg.hpp>
 #include <d16/io/png.hpp>
-#include <d16/learn/evaluate.hpp>
 #include <d16/vision/filter.hpp>
 #include <d16/vision/quality.hpp>
 
@@ -58,13 +57,6 @@ std::vector<int64_t> labels_of(Dataset const& set) {
   std::vector<int64_t> labels;
   for (int64_t i = 0; i < set.size(); ++i) labels.push_back(set.label(i));
   return labels;
-}
-
-/// All pictures of a set as the network sees them, (N,size,size,3).
-Tensor pictures_of(Dataset const& set) {
-  data::Loader loader(set, {.batch = std::max<int64_t>(1, set.size()), .shuffle = false, .seed = 0});
-  for (auto& [image, label] : loader) return image;
-  return {};
 }
 
 double mean_psnr(Tensor const& images, Tensor const& clean) {
@@ -129,6 +121,12 @@ data::ThreeParts split(Dataset const& all) {
   std::vector<int64_t> parts[3];
   for (int64_t i = 0; i < all.size(); ++i) parts[std::min(part_of_id(all.ids[size_t(i)]), 2)].push_back(i);
   return {all.subset(parts[2]), all.subset(parts[1]), all.subset(parts[0])};
+}
+
+Tensor pictures_of(Dataset const& set) {
+  data::Loader loader(set, {.batch = std::max<int64_t>(1, set.size()), .shuffle = false, .seed = 0});
+  for (auto& [image, label] : loader) return image;
+  return {};
 }
 
 std::string Score::text(int places) const {

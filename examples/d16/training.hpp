@@ -29,6 +29,9 @@ int64_t field_of(std::string const& id);
 /// Test, validation and training set: crc32 of the decimal field mod 5 is 0, 1, 2 to 4; of the id when it is no number.
 d16::data::ThreeParts split(d16::data::Dataset const& all);
 
+/// All pictures of a set as networks see them, (N,size,size,3).
+d16::Tensor pictures_of(d16::data::Dataset const& set);
+
 /// A score and its standard deviation over 1000 samples of whole fields.
 struct Score {
   std::string name;

@@ -27,7 +27,8 @@ struct BlurForward {
 struct BlurAdjoint {
   int64_t kernel, stride, padding;
   BlurReach operator()(int64_t in, int64_t size) const {
-    int64_t at = in + padding, low = at < kernel ? 0 : (at - kernel) / stride + 1, high = std::min(size - 1, at / stride);
+    int64_t at = in + padding, low = at < kernel ? 0 : (at - kernel) / stride + 1,
+            high = std::min(size - 1, at / stride);
     return {low, std::max<int64_t>(0, high - low + 1), at - low * stride, -stride};
   }
 };
@@ -61,11 +62,13 @@ void blur(AntialiasedAvgPool<T> const& a, T const* source, int64_t H, int64_t W,
       BlurReach const down = reach(row % P, H);
       T const* in = source + (row / P * H + down.first) * W * C;
       T* out = result + row * Q * C;
-      simd_for(0, 1, [=](int64_t) __attribute__((always_inline)) { weighted_sum(scratch, in, W * C, down, taps, W * C); });
-      simd_for(0, Q, [=](int64_t q) __attribute__((always_inline)) {
-        BlurReach const along = reach(q, W);
-        weighted_sum(out + q * C, static_cast<T const*>(scratch) + along.first * C, C, along, taps, C);
-      });
+      simd_for(
+          0, 1, [=](int64_t) __attribute__((always_inline)) { weighted_sum(scratch, in, W * C, down, taps, W * C); });
+      simd_for(
+          0, Q, [=](int64_t q) __attribute__((always_inline)) {
+            BlurReach const along = reach(q, W);
+            weighted_sum(out + q * C, static_cast<T const*>(scratch) + along.first * C, C, along, taps, C);
+          });
     }
   });
 }

@@ -27,9 +27,9 @@ struct Moments {
   }
 };
 
-/// How x is cut, and the scratch memory that goes with it. A line is a few rows, so that a loop over its columns is long
-/// enough for SIMD; the last line may be shorter. A block is a few lines that stay in cache; a task is a run of blocks
-/// with its own columns and sums. All of it depends on the shape only.
+/// How x is cut, and the scratch memory that goes with it. A line is a few rows, so that a loop over its columns is
+/// long enough for SIMD; the last line may be shorter. A block is a few lines that stay in cache; a task is a run of
+/// blocks with its own columns and sums. All of it depends on the shape only.
 template <class T> struct NormPlan {
   BatchNorm<T> const& a;
   int64_t row, width, lines, last_width, block_lines, blocks, tasks;
@@ -45,7 +45,10 @@ template <class T> struct NormPlan {
     tasks = std::min<int64_t>(blocks, 64);
   }
 
-  size_t bytes() const { return size_t(tasks) * a.C * (sizeof(Moments) + 2 * sizeof(double)) + size_t(3 * tasks + 4) * width * sizeof(T); }
+  size_t bytes() const {
+    size_t sums_bytes = size_t(tasks) * a.C * (sizeof(Moments) + 2 * sizeof(double));
+    return sums_bytes + size_t(3 * tasks + 4) * width * sizeof(T);
+  }
   Moments* moments(int64_t task) const { return static_cast<Moments*>(a.work) + task * a.C; }
   double* sums(int64_t task) const { return reinterpret_cast<double*>(moments(tasks)) + task * 2 * a.C; }
   T* columns(int64_t task, int i) const { return reinterpret_cast<T*>(sums(tasks)) + (task * 3 + i) * width; }
@@ -92,7 +95,8 @@ template <class T> void join_block(NormPlan<T> const& p, int64_t task, int64_t b
   std::fill_n(total, C, 0.0);
   for (int64_t line = p.first_line(block); line < p.last_line(block); ++line) {
     T const* x = p.a.x + line * p.width;
-    simd_for(0, p.width_of(line), [=](int64_t l) __attribute__((always_inline)) { sum[l] += x[l]; });
+    simd_for(
+        0, p.width_of(line), [=](int64_t l) __attribute__((always_inline)) { sum[l] += x[l]; });
   }
   p.add_columns(sum, total);
   p.fill_columns(pivot, [=](int c) { return total[c] / count; });
@@ -101,11 +105,12 @@ template <class T> void join_block(NormPlan<T> const& p, int64_t task, int64_t b
   std::fill_n(total, 2 * C, 0.0);
   for (int64_t line = p.first_line(block); line < p.last_line(block); ++line) {
     T const* x = p.a.x + line * p.width;
-    simd_for(0, p.width_of(line), [=](int64_t l) __attribute__((always_inline)) {
-      T const d = x[l] - pivot[l];
-      sum[l] += d;
-      square[l] += d * d;
-    });
+    simd_for(
+        0, p.width_of(line), [=](int64_t l) __attribute__((always_inline)) {
+          T const d = x[l] - pivot[l];
+          sum[l] += d;
+          square[l] += d * d;
+        });
   }
   p.add_columns(sum, total);
   p.add_columns(square, total + C);
@@ -150,14 +155,16 @@ template <class T> int batch_norm(BatchNorm<T> const& a) {
   auto slope = [&](int c) { return (a.weight ? double(a.weight[c]) : 1.0) * a.inv_std[c]; };
   p.fill_columns(mean, [&](int c) { return a.mean[c]; });
   p.fill_columns(scale, slope);
-  p.fill_columns(shift, [&](int c) { return (a.bias ? double(a.bias[c]) : 0.0) - slope(c) * (a.mean[c] - T(a.mean[c])); });
+  p.fill_columns(shift,
+                 [&](int c) { return (a.bias ? double(a.bias[c]) : 0.0) - slope(c) * (a.mean[c] - T(a.mean[c])); });
   p.for_blocks([&](int64_t, int64_t block) {
     for (int64_t line = p.first_line(block); line < p.last_line(block); ++line) {
       T const* x = a.x + line * p.width;
       T* y = a.y + line * p.width;
-      simd_for(0, p.width_of(line), [=](int64_t l) __attribute__((always_inline)) {
-        y[l] = (x[l] - mean[l]) * scale[l] + shift[l];
-      });
+      simd_for(
+          0, p.width_of(line), [=](int64_t l) __attribute__((always_inline)) {
+            y[l] = (x[l] - mean[l]) * scale[l] + shift[l];
+          });
     }
   });
   return ok;
@@ -174,10 +181,11 @@ template <class T> int batch_norm_dw(BatchNorm<T> const& a) {
     std::fill_n(product, p.width, T(0));
     for (int64_t line = p.first_line(block); line < p.last_line(block); ++line) {
       T const *x = a.x + line * p.width, *dy = a.dy + line * p.width;
-      simd_for(0, p.width_of(line), [=](int64_t l) __attribute__((always_inline)) {
-        sum[l] += dy[l];
-        product[l] += dy[l] * (x[l] - mean[l]);
-      });
+      simd_for(
+          0, p.width_of(line), [=](int64_t l) __attribute__((always_inline)) {
+            sum[l] += dy[l];
+            product[l] += dy[l] * (x[l] - mean[l]);
+          });
     }
     p.add_columns(sum, p.sums(task));
     p.add_columns(product, p.sums(task) + a.C);
@@ -198,7 +206,8 @@ template <class T> int batch_norm_dx(BatchNorm<T> const& a) {
   if (a.rows == 0) return ok;
   detail::NormPlan<T> p(a);
   double count = double(a.rows) * a.G;
-  T *mean = p.shared_columns(0), *scale = p.shared_columns(1), *tilt = p.shared_columns(2), *shift = p.shared_columns(3);
+  T *mean = p.shared_columns(0), *scale = p.shared_columns(1), *tilt = p.shared_columns(2),
+    *shift = p.shared_columns(3);
   auto slope = [&](int c) { return (a.weight ? double(a.weight[c]) : 1.0) * a.inv_std[c]; };
   auto along_x = [&](int c) { return a.training ? slope(c) * a.inv_std[c] * a.dw[c] / count : 0; };
   auto constant = [&](int c) {
@@ -212,9 +221,10 @@ template <class T> int batch_norm_dx(BatchNorm<T> const& a) {
     for (int64_t line = p.first_line(block); line < p.last_line(block); ++line) {
       T const *x = a.x + line * p.width, *dy = a.dy + line * p.width;
       T* dx = a.dx + line * p.width;
-      simd_for(0, p.width_of(line), [=](int64_t l) __attribute__((always_inline)) {
-        dx[l] = scale[l] * dy[l] - tilt[l] * (x[l] - mean[l]) + shift[l];
-      });
+      simd_for(
+          0, p.width_of(line), [=](int64_t l) __attribute__((always_inline)) {
+            dx[l] = scale[l] * dy[l] - tilt[l] * (x[l] - mean[l]) + shift[l];
+          });
     }
   });
   return ok;

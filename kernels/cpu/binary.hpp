@@ -35,7 +35,7 @@ template <class T> struct Operand {
   T const* const data;
   bool const contiguous;
   T buffer[block];
-  int64_t held_offset = -1, held_rows = 0, held_columns = 0;  ///< when the buffer holds the same row again and again
+  int64_t held_offset = -1;  ///< of the row that the buffer holds again and again
 
   Operand(Nest<2> const& n, int which, T const* p) : nest(n), k(which), data(p), contiguous(n.contiguous(which)) {}
 
@@ -45,9 +45,9 @@ template <class T> struct Operand {
     int64_t const step = nest.inner_stride(k), offset = nest.row_offset(k, row) + first * step;
     if (rows == 1 && step == 1) return data + offset;
     bool const repeats = same_rows(row, rows);
-    if (repeats && offset == held_offset && columns == held_columns && rows <= held_rows) return buffer;
+    if (repeats && offset == held_offset) return buffer;  // a later block is no larger than an earlier one
     gather(row, rows, data + first * step, columns);
-    held_offset = repeats ? offset : -1, held_rows = rows, held_columns = columns;
+    held_offset = repeats ? offset : -1;
     return buffer;
   }
 

@@ -16,7 +16,7 @@ namespace detail {
 /// The matrix whose row (n,p,q) is a patch of image n: element (i,j,c) is channel c of the pixel
 /// (p stride_h + i dilation_h + first_h, q stride_w + j dilation_w + first_w), zero outside the image.
 template <class T> struct Patches {
-  T const* image;          // (N,H,W,pitch), from the first channel of the group on
+  T const* image;  // (N,H,W,pitch), from the first channel of the group on
   int H, W, pitch, channels;
   int P, Q, kh, kw;
   int stride_h, stride_w, first_h, first_w, dilation_h, dilation_w;
@@ -31,8 +31,8 @@ template <class T> struct Patches {
   }
 
  private:
-  /// Elements [k, k + depth) of patches [m, m + count), in runs that are contiguous in the image: the taps of a row when
-  /// they are neighbours, else the channels of a tap.
+  /// Elements [k, k + depth) of patches [m, m + count), in runs that are contiguous in the image: the taps of a row
+  /// when they are neighbours, else the channels of a tap.
   void pack(Tiles<T> const& tiles, int64_t m, int count, int64_t k, int depth, T* out, int out_pitch) const {
     if (depth == 0) return;  // no tap reaches these pixels
     bool const joined = dilation_w == 1 && channels == pitch;
@@ -65,7 +65,8 @@ template <class T> struct Patches {
   }
 
   /// Runs that begin at `begin`, begin + stride, ... of a line of the image, zero where they leave it (null: all do).
-  void pack_line(Tiles<T> const& tiles, T const* line, int64_t begin, int patches, int length, T* out, int out_pitch) const {
+  void pack_line(Tiles<T> const& tiles, T const* line, int64_t begin, int patches, int length, T* out,
+                 int out_pitch) const {
     int64_t const step = int64_t(stride_w) * pitch, size = line ? int64_t(W) * pitch : 0;
     int left = 0, right = patches;  // the runs that are wholly inside
     while (left < right && begin + left * step < 0) ++left;
@@ -79,12 +80,14 @@ template <class T> struct Patches {
     };
     for (int r = 0; r < left; ++r) clipped(r);
     for (int r = right; r < patches; ++r) clipped(r);
-    if (left < right) tiles.copy(right - left, length, line + begin + left * step, step, out + left * out_pitch, out_pitch);
+    if (left < right)
+      tiles.copy(right - left, length, line + begin + left * step, step, out + left * out_pitch, out_pitch);
   }
 };
 
 /// How the groups of a convolution are computed: a few narrow ones together, as one convolution whose weights are zero
-/// between groups. Multiplying by zeros costs less than leaving most of a tile empty.
+/// between groups. Multiplying by zeros costs less than leaving most of a tile empty. It lets an infinity or NaN spread
+/// to the groups computed with its own, which is why the contract does not promise otherwise.
 struct Grouping {
   int I, O, merged = 1, blocks;  // channels of one group; groups computed together; how many times
   template <class T> explicit Grouping(Conv2d<T> const& a) : I(a.Ci / a.groups), O(a.Co / a.groups) {
@@ -116,8 +119,10 @@ template <class T> struct Weights {
         int const end = std::min(depth, i + square), of = (n + column) / columns;
         T const* from = data + of * step_group + (n + column) % columns * step_n;
         T* to = out + column;
-        if (merged == 1) for (int j = i; j < end; ++j) to[j * width] = from[place[j]];
-        else for (int j = i; j < end; ++j) to[j * width] = group[j] == of ? from[place[j]] : T(0);
+        if (merged == 1)
+          for (int j = i; j < end; ++j) to[j * width] = from[place[j]];
+        else
+          for (int j = i; j < end; ++j) to[j * width] = group[j] == of ? from[place[j]] : T(0);
       }
   }
 };
@@ -138,9 +143,11 @@ struct Phase {
   }
 };
 
+/// The patches that conv2d sees, of some channels.
 template <class T> Patches<T> patches(Conv2d<T> const& a, int first, int channels) {
-  return {a.x + first, a.H,        a.W,        a.Ci,     channels, a.P(),        a.Q(),       a.kh,
-          a.kw,        a.stride_h, a.stride_w, -a.pad_h, -a.pad_w, a.dilation_h, a.dilation_w};
+  return {.image = a.x + first, .H = a.H, .W = a.W, .pitch = a.Ci, .channels = channels, .P = a.P(), .Q = a.Q(),
+          .kh = a.kh, .kw = a.kw, .stride_h = a.stride_h, .stride_w = a.stride_w, .first_h = -a.pad_h,
+          .first_w = -a.pad_w, .dilation_h = a.dilation_h, .dilation_w = a.dilation_w};
 }
 
 template <class T> int64_t pixels(Conv2d<T> const& a) { return int64_t(a.N) * a.P() * a.Q(); }
@@ -151,9 +158,12 @@ template <class T> int conv2d_on(Isa isa, Conv2d<T> const& a) {
   int const taps = a.kh * a.kw, in = g.merged * g.I, out = g.merged * g.O;
   int64_t const weights = int64_t(g.O) * g.I * taps;  // of a group
   for (int block = 0; block < g.blocks; ++block) {
-    Weights<T> const w{a.w + block * g.merged * weights, a.kw, g.merged, g.I, g.O, a.kw, 1, taps, int64_t(g.I) * taps, weights};
-    multiply_rows(tiles<T>(isa), pixels(a), out, taps * in, patches(a, block * in, in), w,
-                  Rows<T>::matrix(a.y + block * out, a.Co), a.bias ? a.bias + block * out : nullptr, false, a.work);
+    Weights<T> const w{.data = a.w + block * g.merged * weights, .kw = a.kw, .merged = g.merged, .channels = g.I,
+                       .columns = g.O, .step_h = a.kw, .step_w = 1, .step_c = taps, .step_n = int64_t(g.I) * taps,
+                       .step_group = weights};
+    auto const y = Rows<T>::matrix(a.y + block * out, a.Co);
+    multiply_rows(tiles<T>(isa), pixels(a), out, taps * in, patches(a, block * in, in), w, y,
+                  a.bias ? a.bias + block * out : nullptr, false, a.work);
   }
   return ok;
 }
@@ -166,14 +176,18 @@ template <class T> int conv2d_dx_on(Isa isa, Conv2d<T> const& a, T const* bias) 
   for (int i = 0; i < a.stride_h; ++i)
     for (int j = 0; j < a.stride_w; ++j)
       for (int block = 0; block < g.blocks; ++block) {
-        Phase const h(i, a.H, a.kh, a.stride_h, a.pad_h, a.dilation_h), v(j, a.W, a.kw, a.stride_w, a.pad_w, a.dilation_w);
+        Phase const h(i, a.H, a.kh, a.stride_h, a.pad_h, a.dilation_h);
+        Phase const v(j, a.W, a.kw, a.stride_w, a.pad_w, a.dilation_w);
         if (h.inputs == 0 || v.inputs == 0) continue;
-        Patches<T> const dy{a.dy + block * out, a.P(),  a.Q(), a.Co, out,     h.inputs, v.inputs,   h.taps,
-                            v.taps,             1,      1,     h.first, v.first, h.dilation, v.dilation};
-        Weights<T> const w{a.w + block * g.merged * weights + h.last * a.kw + v.last, v.taps, g.merged, g.O, g.I,
-                           -int64_t(h.step) * a.kw, -v.step, int64_t(g.I) * taps, taps, weights};
-        Rows<T> const dx{a.dx + (int64_t(i) * a.W + j) * a.Ci + block * in, v.inputs, h.inputs, int64_t(a.stride_w) * a.Ci,
-                         int64_t(a.stride_h) * a.W * a.Ci, int64_t(a.H) * a.W * a.Ci};
+        Patches<T> const dy{.image = a.dy + block * out, .H = a.P(), .W = a.Q(), .pitch = a.Co, .channels = out,
+                            .P = h.inputs, .Q = v.inputs, .kh = h.taps, .kw = v.taps, .stride_h = 1, .stride_w = 1,
+                            .first_h = h.first, .first_w = v.first, .dilation_h = h.dilation, .dilation_w = v.dilation};
+        Weights<T> const w{.data = a.w + block * g.merged * weights + h.last * a.kw + v.last, .kw = v.taps,
+                           .merged = g.merged, .channels = g.O, .columns = g.I, .step_h = -int64_t(h.step) * a.kw,
+                           .step_w = -v.step, .step_c = int64_t(g.I) * taps, .step_n = taps, .step_group = weights};
+        Rows<T> const dx{.data = a.dx + (int64_t(i) * a.W + j) * a.Ci + block * in, .Q = v.inputs, .P = h.inputs,
+                         .step_q = int64_t(a.stride_w) * a.Ci, .step_p = int64_t(a.stride_h) * a.W * a.Ci,
+                         .step_n = int64_t(a.H) * a.W * a.Ci};
         multiply_rows(tiles<T>(isa), int64_t(a.N) * h.inputs * v.inputs, in, h.taps * v.taps * out, dy, w, dx,
                       bias ? bias + block * in : nullptr, false, a.work);
       }

@@ -1,4 +1,4 @@
-// The dense filter of an equivariant convolution from its weights, and the adjoint: weights' gradient from the filter's.
+// The dense filter of an equivariant convolution from its weights, and the adjoint for the gradient of the weights.
 #pragma once
 #include <algorithm>
 #include <cstddef>
@@ -20,7 +20,9 @@ template <class T> struct Lanes {
   typedef T Half __attribute__((vector_size(32)));
   typedef T Quarter __attribute__((vector_size(16)));
 };
-template <class V, class T> D16_INLINE void load_lanes(V& lanes, T const* from) { std::memcpy(&lanes, from, sizeof lanes); }
+template <class V, class T> D16_INLINE void load_lanes(V& lanes, T const* from) {
+  std::memcpy(&lanes, from, sizeof lanes);
+}
 
 template <class T> D16_INLINE T sum_lanes(typename Lanes<T>::Type const& all) {
   typename Lanes<T>::Half half[2];
@@ -62,8 +64,8 @@ template <class T> struct FilterTables {
   int64_t row() const { return Ci * Gin * pixels; }
   int64_t filter_count() const { return Co * Gout * row(); }
   size_t bytes() const {
-    size_t tables = size_t(basis_count()) * sizeof(T) + size_t(slots * order) * sizeof(FilterTap) + size_t(Gout * Gin) * sizeof(int);
-    return (tables + 63) / 64 * 64;
+    size_t rule_bytes = size_t(slots * order) * sizeof(FilterTap) + size_t(Gout * Gin) * sizeof(int);
+    return (size_t(basis_count()) * sizeof(T) + rule_bytes + 63) / 64 * 64;
   }
 
   /// Fills `memory` of bytes().
@@ -141,18 +143,18 @@ D16_INLINE void collapse_pair(FilterTables<T> const& t, T const* filter, int64_t
 /// The dense filter (Co*Gout, Ci*Gin, K, K) of a.w. `tables` are filled.
 template <class T> void expand_filter(FilterTables<T> const& tables, T const* weights, T* filter) {
   parallel_tasks(tables.Co, [&](int64_t o) {
-    simd_for(0, tables.Gout, [=, &tables](int64_t g) __attribute__((always_inline)) {
-      expand_row(tables, weights, o, g, filter);
-    });
+    simd_for(
+        0, tables.Gout,
+        [ =, &tables ](int64_t g) __attribute__((always_inline)) { expand_row(tables, weights, o, g, filter); });
   });
 }
 
 /// The gradient of the weights from that of the dense filter.
 template <class T> void collapse_filter(FilterTables<T> const& tables, T const* filter, T* weights) {
   parallel_tasks(tables.Co, [&](int64_t o) {
-    simd_for(0, tables.Ci, [=, &tables](int64_t c) __attribute__((always_inline)) {
-      collapse_pair(tables, filter, o, c, weights);
-    });
+    simd_for(
+        0, tables.Ci,
+        [ =, &tables ](int64_t c) __attribute__((always_inline)) { collapse_pair(tables, filter, o, c, weights); });
   });
 }
 

@@ -120,9 +120,9 @@ template <class T> struct Rows {
 };
 
 /// One step for some rows of C and some slivers of its columns; b holds those slivers of B packed.
-template <class T, class A>
-void multiply(Tiles<T> const& tiles, A const& a, T const* b, Rows<T> const& c, Slivers<T> const& slivers, Range some_slivers,
-              Range some_rows, Step<T> step) {
+template <class T, class A> void multiply(Tiles<T> const& tiles, A const& a, T const* b, Rows<T> const& c,
+                                          Slivers<T> const& slivers, Range some_slivers, Range some_rows,
+                                          Step<T> step) {
   static constexpr T zeros[3 * 16] = {};
   alignas(cache_line) T panel[panel_rows * panel_pitch<T>];
   T* rows[panel_rows];
@@ -133,7 +133,8 @@ void multiply(Tiles<T> const& tiles, A const& a, T const* b, Rows<T> const& c, S
     if (slivers.dots())
       for (int r = 0; r < count; ++r) std::memset(panel + r * panel_pitch<T> + depth, 0, cache_line);
     if (a.by_rows())
-      for (int r = count; r < panel_rows; ++r) std::memset(panel + r * panel_pitch<T>, 0, sizeof(T) * size_t(depth) + cache_line);
+      for (int r = count; r < panel_rows; ++r)
+        std::memset(panel + r * panel_pitch<T>, 0, sizeof(T) * size_t(depth) + cache_line);
     c.locate(m, count, rows);
     for (int64_t i = some_slivers.begin; i < some_slivers.end; ++i) {
       Sliver<T> const s = slivers[i];
@@ -150,9 +151,9 @@ void multiply(Tiles<T> const& tiles, A const& a, T const* b, Rows<T> const& c, S
 constexpr int64_t small_product = 1 << 20;
 
 /// C = A B + base for any number of rows: all of B is packed first, then every task computes some rows.
-template <class T, class A, class B>
-void multiply_rows(Tiles<T> const& tiles, int64_t M, int N, int K, A const& a, B const& b, Rows<T> const& c, T const* base,
-                   bool accumulate, void* work) {
+template <class T, class A, class B> void multiply_rows(Tiles<T> const& tiles, int64_t M, int N, int K, A const& a,
+                                                        B const& b, Rows<T> const& c, T const* base, bool accumulate,
+                                                        void* work) {
   Blocks const blocks(0, K);
   Slivers<T> const slivers(tiles, a.by_rows(), N);
   T* const packed = align<T>(work);
@@ -169,8 +170,10 @@ void multiply_rows(Tiles<T> const& tiles, int64_t M, int N, int K, A const& a, B
     }
   });
 
-  // Tasks of ten panels, so that C stays in the cache from block to block; fewer, and parts of the columns, when M is small.
-  int64_t const rows = small ? M : std::clamp<int64_t>(round_up(divide_up(M, 32), panel_rows), panel_rows, 10 * panel_rows);
+  // Tasks of ten panels, so that C stays in the cache from block to block; fewer, and parts of the columns, when M is
+  // small.
+  int64_t const rows =
+      small ? M : std::clamp<int64_t>(round_up(divide_up(M, 32), panel_rows), panel_rows, 10 * panel_rows);
   int64_t const row_tasks = divide_up(M, rows);
   int const column_tasks = small ? 1 : int(std::clamp<int64_t>(16 / row_tasks, 1, slivers.count()));
   parallel_tasks(row_tasks * column_tasks, [&](int64_t task) {
@@ -186,8 +189,8 @@ inline int64_t multiply_rows_work(int64_t N, int64_t K, size_t size) {
   return blocks.count * int64_t(blocks.depth) * padded_columns(N) * int64_t(size) + cache_line;
 }
 
-/// How a product with long K and a small C is cut: chunks of K, whose partial products are added in order, times parts of
-/// the columns. Every part packs its B itself.
+/// How a product with long K and a small C is cut: chunks of K, whose partial products are added in order, times parts
+/// of the columns. Every part packs its B itself.
 struct DeepSplit {
   static constexpr int columns = 384;  // of a part: a multiple of three vectors of any instruction set
   int64_t chunk, chunks, parts;
@@ -205,26 +208,26 @@ struct DeepSplit {
 };
 
 /// Row i of A B is given to finish(i, row), for long K.
-template <class T, class A, class B, class Finish>
-void multiply_deep(Tiles<T> const& tiles, int M, int N, int64_t K, A const& a, B const& b, Finish const& finish, void* work) {
+template <class T, class A, class B, class Finish> void multiply_deep(Tiles<T> const& tiles, int M, int N, int64_t K,
+                                                                      A const& a, B const& b, Finish const& finish,
+                                                                      void* work) {
   DeepSplit const split(N, K);
   Slivers<T> const slivers(tiles, a.by_rows(), N);
-  int64_t const slivers_of_part = divide_up(slivers.count(), split.parts);
   int64_t const partial_size = split.partial(M, N);
   T* const partial = align<T>(work);
   T* const scratch = partial + split.chunks * partial_size;
 
   parallel_tasks(split.chunks * split.parts, [&](int64_t task) {
-    int64_t const chunk = task / split.parts, first = task % split.parts * slivers_of_part;
-    Range const some{std::min<int64_t>(slivers.count(), first), std::min<int64_t>(slivers.count(), first + slivers_of_part)};
+    int64_t const chunk = task / split.parts, part = task % split.parts;
+    Range const some{part * slivers.count() / split.parts, (part + 1) * slivers.count() / split.parts};
     T* const packed = scratch + task * split.scratch();
     auto const rows = Rows<T>::matrix(partial + chunk * partial_size, N);
     Blocks const blocks(chunk * split.chunk, std::min(K, (chunk + 1) * split.chunk));
     for (int i = 0; i < blocks.count; ++i) {
       Step<T> const step{blocks.begin(i), blocks.depth_of(i), blocks.depth, nullptr, i == 0};
-      for (int64_t s = first; s < some.end; ++s)
+      for (int64_t s = some.begin; s < some.end; ++s)
         pack_sliver(tiles, b, slivers[s], step.k, step.depth,
-                    packed + int64_t(slivers[s].begin - slivers[first].begin) * blocks.depth);
+                    packed + int64_t(slivers[s].begin - slivers[some.begin].begin) * blocks.depth);
       multiply<T>(tiles, a, packed, rows, slivers, some, {0, M}, step);
     }
   });

@@ -119,7 +119,8 @@ template <class T, int lanes> D16_INLINE void dot_products(int depth, T const* a
 /// Whole vectors, the last one overlapping its neighbour: no scalar remainder.
 template <class T, int lanes> D16_INLINE void copy_vectors(int64_t length, T const* from, T* to) {
   using V = Unaligned<T, lanes>;
-  for (int64_t i = 0; i + lanes < length; i += lanes) *reinterpret_cast<V*>(to + i) = *reinterpret_cast<V const*>(from + i);
+  for (int64_t i = 0; i + lanes < length; i += lanes)
+    *reinterpret_cast<V*>(to + i) = *reinterpret_cast<V const*>(from + i);
   *reinterpret_cast<V*>(to + length - lanes) = *reinterpret_cast<V const*>(from + length - lanes);
 }
 template <class T, int lanes>
@@ -150,8 +151,8 @@ template <class T> D16_TARGET_AVX2 void dots_avx2(int depth, T const* a, T const
   dot_products<T, 32 / sizeof(T)>(depth, a, b, c);
 }
 
-template <class T>
-D16_TARGET_AVX512 void copy_avx512(int64_t rows, int64_t length, T const* from, int64_t from_step, T* to, int64_t to_step) {
+template <class T> D16_TARGET_AVX512 void copy_avx512(int64_t rows, int64_t length, T const* from, int64_t from_step,
+                                                      T* to, int64_t to_step) {
   copy_rows<T, 64 / sizeof(T)>(rows, length, from, from_step, to, to_step);
 }
 template <class T>
@@ -166,24 +167,43 @@ void copy_baseline(int64_t rows, int64_t length, T const* from, int64_t from_ste
 template <class T> constexpr Tiles<T> avx512_tiles() {
   constexpr int L = 64 / sizeof(T);
   return {L,
-          {{}, {24, L, outer_avx512<T, 1, true>}, {12, 2 * L, outer_avx512<T, 2, true>}, {8, 3 * L, outer_avx512<T, 3, true>}},
-          {{}, {24, L, outer_avx512<T, 1, false>}, {12, 2 * L, outer_avx512<T, 2, false>}, {8, 3 * L, outer_avx512<T, 3, false>}},
+          {{},
+           {24, L, outer_avx512<T, 1, true>},
+           {12, 2 * L, outer_avx512<T, 2, true>},
+           {8, 3 * L, outer_avx512<T, 3, true>}},
+          {{},
+           {24, L, outer_avx512<T, 1, false>},
+           {12, 2 * L, outer_avx512<T, 2, false>},
+           {8, 3 * L, outer_avx512<T, 3, false>}},
           {L / 4, 4, dots_avx512<T>},
           copy_avx512<T>};
 }
 template <class T> constexpr Tiles<T> avx2_tiles() {
   constexpr int L = 32 / sizeof(T);
-  return {L,
-          {{}, {12, L, outer_avx2<T, 1, true>}, {6, 2 * L, outer_avx2<T, 2, true>}, {4, 3 * L, outer_avx2<T, 3, true>}},
-          {{}, {12, L, outer_avx2<T, 1, false>}, {6, 2 * L, outer_avx2<T, 2, false>}, {4, 3 * L, outer_avx2<T, 3, false>}},
-          {L / 4, 4, dots_avx2<T>},
-          copy_avx2<T>};
+  return {
+      L,
+      {{},
+           {12, L, outer_avx2<T, 1, true>},
+           {6, 2 * L, outer_avx2<T, 2, true>},
+           {4, 3 * L, outer_avx2<T, 3, true>}},
+      {{},
+           {12, L, outer_avx2<T, 1, false>},
+           {6, 2 * L, outer_avx2<T, 2, false>},
+           {4, 3 * L, outer_avx2<T, 3, false>}},
+      {L / 4, 4, dots_avx2<T>},
+      copy_avx2<T>};
 }
 template <class T> constexpr Tiles<T> baseline_tiles() {
   constexpr int L = 16 / sizeof(T);
   return {L,
-          {{}, {12, L, outer_baseline<T, 1, true>}, {6, 2 * L, outer_baseline<T, 2, true>}, {4, 3 * L, outer_baseline<T, 3, true>}},
-          {{}, {12, L, outer_baseline<T, 1, false>}, {6, 2 * L, outer_baseline<T, 2, false>}, {4, 3 * L, outer_baseline<T, 3, false>}},
+          {{},
+           {12, L, outer_baseline<T, 1, true>},
+           {6, 2 * L, outer_baseline<T, 2, true>},
+           {4, 3 * L, outer_baseline<T, 3, true>}},
+          {{},
+           {12, L, outer_baseline<T, 1, false>},
+           {6, 2 * L, outer_baseline<T, 2, false>},
+           {4, 3 * L, outer_baseline<T, 3, false>}},
           {},
           copy_baseline<T>};
 }

@@ -13,7 +13,8 @@ namespace detail {
 template <class F> void for_group_rows(int64_t rows, int G, F const& body) {
   auto pass = [&]<int order>() {
     parallel_chunks(rows, 4096, [&](int64_t begin, int64_t end) {
-      simd_for(begin, end, [=](int64_t r) __attribute__((always_inline)) { body(r, order ? order : G); });
+      simd_for(
+          begin, end, [=](int64_t r) __attribute__((always_inline)) { body(r, order ? order : G); });
     });
   };
   switch (G) {
@@ -30,52 +31,56 @@ template <class F> void for_group_rows(int64_t rows, int G, F const& body) {
 template <class T> int group_max_pool(GroupPool<T> const& a) {
   T const* x = a.x;
   T* y = a.y;
-  detail::for_group_rows(a.rows, a.G, [=](int64_t r, int G) __attribute__((always_inline)) {
-    T best = x[r * G];
-    for (int g = 1; g < G; ++g) {
-      T const value = x[r * G + g];
-      best = value > best || value != value ? value : best;
-    }
-    y[r] = best;
-  });
+  detail::for_group_rows(
+      a.rows, a.G, [=](int64_t r, int G) __attribute__((always_inline)) {
+        T best = x[r * G];
+        for (int g = 1; g < G; ++g) {
+          T const value = x[r * G + g];
+          best = value > best || value != value ? value : best;
+        }
+        y[r] = best;
+      });
   return ok;
 }
 
 template <class T> int group_max_pool_dx(GroupPool<T> const& a) {
   T const *x = a.x, *dy = a.dy;
   T* dx = a.dx;
-  detail::for_group_rows(a.rows, a.G, [=](int64_t r, int G) __attribute__((always_inline)) {
-    int first = 0;
-    T best = x[r * G];
-    for (int g = 1; g < G; ++g) {
-      T const value = x[r * G + g];
-      bool const better = value > best || (value != value && best == best);
-      best = better ? value : best;
-      first = better ? g : first;
-    }
-    for (int g = 0; g < G; ++g) dx[r * G + g] = g == first ? dy[r] : T(0);
-  });
+  detail::for_group_rows(
+      a.rows, a.G, [=](int64_t r, int G) __attribute__((always_inline)) {
+        int first = 0;
+        T best = x[r * G];
+        for (int g = 1; g < G; ++g) {
+          T const value = x[r * G + g];
+          bool const better = value > best || (value != value && best == best);
+          best = better ? value : best;
+          first = better ? g : first;
+        }
+        for (int g = 0; g < G; ++g) dx[r * G + g] = g == first ? dy[r] : T(0);
+      });
   return ok;
 }
 
 template <class T> int group_mean_pool(GroupPool<T> const& a) {
   T const* x = a.x;
   T* y = a.y;
-  detail::for_group_rows(a.rows, a.G, [=](int64_t r, int G) __attribute__((always_inline)) {
-    T sum = 0;
-    for (int g = 0; g < G; ++g) sum += x[r * G + g];
-    y[r] = sum / T(G);
-  });
+  detail::for_group_rows(
+      a.rows, a.G, [=](int64_t r, int G) __attribute__((always_inline)) {
+        T sum = 0;
+        for (int g = 0; g < G; ++g) sum += x[r * G + g];
+        y[r] = sum / T(G);
+      });
   return ok;
 }
 
 template <class T> int group_mean_pool_dx(GroupPool<T> const& a) {
   T const* dy = a.dy;
   T* dx = a.dx;
-  detail::for_group_rows(a.rows, a.G, [=](int64_t r, int G) __attribute__((always_inline)) {
-    T const share = dy[r] / T(G);
-    for (int g = 0; g < G; ++g) dx[r * G + g] = share;
-  });
+  detail::for_group_rows(
+      a.rows, a.G, [=](int64_t r, int G) __attribute__((always_inline)) {
+        T const share = dy[r] / T(G);
+        for (int g = 0; g < G; ++g) dx[r * G + g] = share;
+      });
   return ok;
 }
 

@@ -20,7 +20,7 @@ template <class T> int unary(Unary<T> const& a) {
     case UnaryOp::relu: D16_MAP(s < 0 ? 0 : s); return ok;
     case UnaryOp::elu: D16_MAP(select(s > 0, s, alpha * math::expm1(select(s > 0, T(0), s)))); return ok;
     case UnaryOp::sigmoid: D16_MAP(math::sigmoid(s)); return ok;
-    case UnaryOp::silu: D16_MAP(s / (1 + math::exp(-s))); return ok;
+    case UnaryOp::silu: D16_MAP(s * math::sigmoid(s)); return ok;
     case UnaryOp::tanh: D16_MAP(math::tanh(s)); return ok;
     case UnaryOp::softplus: D16_MAP(math::softplus(s)); return ok;
     case UnaryOp::exp: D16_MAP(math::exp(s)); return ok;

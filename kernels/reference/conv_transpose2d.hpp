@@ -21,7 +21,8 @@ template <class T> int conv_transpose2d(ConvTranspose2d<T> const& a) {
   for (int n : upto(a.N)) for (int p : upto(a.P())) for (int q : upto(a.Q())) for (int o : upto(a.Co)) {
     double sum = a.bias ? double(a.bias[o]) : 0;
     for (int i : upto(a.kh)) for (int j : upto(a.kw)) {
-      int h = detail::stamped_from(p, i, a.stride_h, a.pad_h, a.H), v = detail::stamped_from(q, j, a.stride_w, a.pad_w, a.W);
+      int h = detail::stamped_from(p, i, a.stride_h, a.pad_h, a.H);
+      int v = detail::stamped_from(q, j, a.stride_w, a.pad_w, a.W);
       if (h < 0 || v < 0) continue;
       for (int c : upto(a.Ci)) sum += double(x(n, h, v, c)) * double(w(c, o, i, j));
     }

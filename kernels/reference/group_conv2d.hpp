@@ -1,4 +1,4 @@
-// Equivariant convolution as its definition says: every tap of the filter from the weights, in the frame of its element.
+// Equivariant convolution as its definition says: every tap from the weights, in the frame of its element.
 #pragma once
 #include "../group_conv2d.hpp"
 
@@ -30,12 +30,14 @@ template <class T> int group_conv2d(GroupConv2d<T> const& a) {
   int P = a.out(a.H), Q = a.out(a.W);
   auto x = View(a.x, a.N, a.H, a.W, a.Ci, Gin);
   auto y = View(a.y, a.N, P, Q, a.Co, Gout);
-  for (int n : upto(a.N)) for (int p : upto(P)) for (int q : upto(Q)) for (int o : upto(a.Co)) for (int g : upto(Gout)) {
+  for (int n : upto(a.N)) for (int p : upto(P)) for (int q : upto(Q))
+  for (int o : upto(a.Co)) for (int g : upto(Gout)) {
     double sum = a.bias ? double(a.bias[o]) : 0;
     for (int i : upto(a.kernel)) for (int j : upto(a.kernel)) {
       int r = detail::under_tap(a, p, i), s = detail::under_tap(a, q, j);
       if (r < 0 || r >= a.H || s < 0 || s >= a.W) continue;
-      for (int c : upto(a.Ci)) for (int h : upto(Gin)) sum += detail::filter_tap(a, o, c, g, h, i, j) * x(n, r, s, c, h);
+      for (int c : upto(a.Ci)) for (int h : upto(Gin))
+        sum += detail::filter_tap(a, o, c, g, h, i, j) * x(n, r, s, c, h);
     }
     y(n, p, q, o, g) = T(sum);
   }
@@ -49,11 +51,13 @@ template <class T> int group_conv2d_dx(GroupConv2d<T> const& a) {
   int P = a.out(a.H), Q = a.out(a.W);
   auto dy = View(a.dy, a.N, P, Q, a.Co, Gout);
   auto dx = View(a.dx, a.N, a.H, a.W, a.Ci, Gin);
-  for (int n : upto(a.N)) for (int r : upto(a.H)) for (int s : upto(a.W)) for (int c : upto(a.Ci)) for (int h : upto(Gin)) {
+  for (int n : upto(a.N)) for (int r : upto(a.H)) for (int s : upto(a.W))
+  for (int c : upto(a.Ci)) for (int h : upto(Gin)) {
     double sum = 0;
     for (int p : upto(P)) for (int q : upto(Q)) for (int i : upto(a.kernel)) for (int j : upto(a.kernel)) {
       if (detail::under_tap(a, p, i) != r || detail::under_tap(a, q, j) != s) continue;
-      for (int o : upto(a.Co)) for (int g : upto(Gout)) sum += detail::filter_tap(a, o, c, g, h, i, j) * dy(n, p, q, o, g);
+      for (int o : upto(a.Co)) for (int g : upto(Gout))
+        sum += detail::filter_tap(a, o, c, g, h, i, j) * dy(n, p, q, o, g);
     }
     dx(n, r, s, c, h) = T(sum);
   }
@@ -85,7 +89,7 @@ template <class T> int group_conv2d_dw(GroupConv2d<T> const& a) {
   return ok;
 }
 
-/// db[o] = sum of dy over all pixels and elements: the bias is the same for every element, or it would not be invariant.
+/// db[o] = sum of dy over all pixels and elements, which share the bias: otherwise it would not be invariant.
 template <class T> int group_conv2d_db(GroupConv2d<T> const& a) {
   int P = a.out(a.H), Q = a.out(a.W);
   auto dy = View(a.dy, a.N, P, Q, a.Co, a.rule().out_order());

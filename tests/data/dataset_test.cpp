@@ -1,6 +1,6 @@
 // crc32, the rule of the test set, subsets and splits.
-#include <d16/data/dataset.hpp>
 #include <doctest/doctest.h>
+#include <d16/data/dataset.hpp>
 
 #include <set>
 
@@ -27,7 +27,8 @@ TEST_CASE("crc32 as zlib") {
 TEST_CASE("the part of an object follows from its SDSS field") {
   CHECK(data::sdss_field("587722952767439450") == 8967940563468);
   CHECK(data::field_part("587722952767439450") == int(2688289479u % 5));
-  CHECK_THROWS_WITH_AS(data::sdss_field("m31"), "sdss_field: \"m31\" is no SDSS objID; a positive integer is needed", ValueError);
+  CHECK_THROWS_WITH_AS(data::sdss_field("m31"), "sdss_field: \"m31\" is no SDSS objID; a positive integer is needed",
+                       ValueError);
   CHECK_THROWS_AS(data::sdss_field(""), ValueError);
   CHECK_THROWS_AS(data::sdss_field("99999999999999999999"), ValueError);
 }

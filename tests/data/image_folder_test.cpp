@@ -1,9 +1,9 @@
 // Folders of pictures and their labels: crops, classes, bad files; and the Galaxy Zoo folder when it is there.
+#include <doctest/doctest.h>
+#include <unistd.h>
 #include <d16/data/image_folder.hpp>
 #include <d16/io/jpeg.hpp>
 #include <d16/io/png.hpp>
-#include <doctest/doctest.h>
-#include <unistd.h>
 
 #include <cmath>
 #include <fstream>
@@ -20,7 +20,9 @@ struct Folder {
     fs::create_directories(path / "images");
   }
   ~Folder() { fs::remove_all(path); }
-  void write(std::string const& name, std::string const& bytes) const { std::ofstream(path / name, std::ios::binary) << bytes; }
+  void write(std::string const& name, std::string const& bytes) const {
+    std::ofstream(path / name, std::ios::binary) << bytes;
+  }
   void picture(std::string const& name, Tensor const& pixels) const { io::write_png((path / name).string(), pixels); }
 };
 
@@ -50,14 +52,16 @@ TEST_CASE("image_folder crops the centre and shrinks by area") {
       CHECK(p[(i * 4 + j) * 3 + 2] == 51);
     }
   CHECK(d.visible == 4);
-  // a margin of one half: two pixels more on each side, of the same scale; rows are reflected at the edge of the picture
-  data::Dataset wide = data::image_folder(f.path.string(), {.labels = "labels.csv", .size = 4, .crop = 40, .margin = 0.5});
+  // a margin of one half: two pixels more on each side, of the same scale; rows are reflected at the edge of the
+  // picture
+  data::Dataset wide =
+      data::image_folder(f.path.string(), {.labels = "labels.csv", .size = 4, .crop = 40, .margin = 0.5});
   REQUIRE(wide.images.shape() == Shape{1, 8, 8, 3});
   CHECK(wide.height() == 4);
   uint8_t const* q = wide.images.data<uint8_t>();
   for (int i = 0; i < 4; ++i)
     for (int j = 0; j < 12; ++j) CHECK(q[((i + 2) * 8 + 2) * 3 + j] == p[i * 12 + j]);
-  CHECK(std::abs(q[(0 * 8 + 4) * 3 + 1] - 255 * 5.0 / 60) <= 1);   // rows -10 to 0 show rows 10 to 0
+  CHECK(std::abs(q[(0 * 8 + 4) * 3 + 1] - 255 * 5.0 / 60) <= 1);  // rows -10 to 0 show rows 10 to 0
   CHECK(std::abs(q[(2 * 8 + 0) * 3 + 0] - 255 * 5.0 / 80) <= 1);
 }
 
@@ -83,7 +87,8 @@ TEST_CASE("classes are mapped; others are left out and counted") {
   Folder f;
   for (char const* name : {"1.png", "2.png", "3.png", "4.png"}) f.picture(name, ramp(4, 4));
   f.write("l.csv", "name,vote,type\n1.png,0.5,cw\n2.png,0.5,acw\n3.png,1,smooth\n4.png,1,star\n");
-  data::ImageFolderOptions o{.labels = "l.csv", .class_column = "type", .classes = {{"cw", 1}, {"acw", 1}, {"smooth", 0}}, .size = 2};
+  data::ImageFolderOptions o{
+      .labels = "l.csv", .class_column = "type", .classes = {{"cw", 1}, {"acw", 1}, {"smooth", 0}}, .size = 2};
   data::Dataset d = data::image_folder(f.path.string(), o);
   CHECK(d.size() == 3);
   CHECK(d.class_counts_text() == "smooth 1, acw+cw 2");
@@ -136,9 +141,11 @@ TEST_CASE("the Galaxy Zoo folder: counts of the README, the agreed test set, pic
     MESSAGE("skipped: no " << folder);
     return;
   }
-  data::ImageFolderOptions o{.labels = "labels.csv",
-                             .classes = {{"elliptical", 0}, {"spiral_clockwise", 1}, {"spiral_anticlockwise", 1}, {"edge_on", 1}},
-                             .class_names = {"elliptical", "disk"}, .crop = 212};
+  data::ImageFolderOptions o{
+      .labels = "labels.csv",
+      .classes = {{"elliptical", 0}, {"spiral_clockwise", 1}, {"spiral_anticlockwise", 1}, {"edge_on", 1}},
+      .class_names = {"elliptical", "disk"},
+      .crop = 212};
   data::detail::Listing all = data::detail::read_listing(folder, o);
   CHECK(all.ids.size() == 2801 + 269 + 266 + 605);
   CHECK(all.left_out == std::map<std::string, int64_t>{{"merger", 73}, {"unknown", 33}});

@@ -1,6 +1,6 @@
 // Batches: every item once, the same for a seed, resumable, balanced, turned without losing the galaxy.
-#include <d16/data/loader.hpp>
 #include <doctest/doctest.h>
+#include <d16/data/loader.hpp>
 
 #include <algorithm>
 #include <set>
@@ -10,7 +10,8 @@ using namespace d16;
 namespace {
 /// Image i is i/255 everywhere; one item in five is of class 1.
 data::Dataset levels(int64_t n, int64_t side = 4, int64_t visible = 0) {
-  data::Dataset d{zeros({n, side, side, 3}, {.dtype = DType::u8}), zeros({n}, {.dtype = DType::i64}), {}, {"many", "few"}, visible};
+  data::Dataset d{
+      zeros({n, side, side, 3}, {.dtype = DType::u8}), zeros({n}, {.dtype = DType::i64}), {}, {"many", "few"}, visible};
   for (int64_t i = 0; i < n; ++i) {
     std::fill_n(d.images.data<uint8_t>() + i * side * side * 3, side * side * 3, uint8_t(i));
     d.labels.data<int64_t>()[i] = i % 5 == 0;
@@ -55,7 +56,8 @@ TEST_CASE("one loop gives every item once, with its own label, and another order
   CHECK(batches == 10);
   std::vector<int64_t> in_order;
   data::Loader plain(d, {.batch = 50, .shuffle = false});
-  for ([[maybe_unused]] auto& batch : plain) in_order.insert(in_order.end(), plain.items().begin(), plain.items().end());
+  for ([[maybe_unused]] auto& batch : plain)
+    in_order.insert(in_order.end(), plain.items().begin(), plain.items().end());
   CHECK(std::is_sorted(in_order.begin(), in_order.end()));
 }
 
@@ -95,6 +97,7 @@ TEST_CASE("a run that was cut goes on with the next batch") {
     for ([[maybe_unused]] auto& batch : whole) all.push_back(whole.items());
   for (size_t cut : {size_t(3), size_t(8), size_t(13)}) {  // 8: at the end of the first epoch
     data::Loader before(d, o), after(d, {.batch = 4, .augment = true, .seed = 99});
+    everything(after);  // a loader that was used already is restored as well
     std::vector<std::vector<int64_t>> seen;
     for (int epoch = 0; epoch < 3 && seen.size() < cut; ++epoch)
       for ([[maybe_unused]] auto& batch : before) {
@@ -121,11 +124,15 @@ TEST_CASE("a loop that was left by break starts a new epoch") {
 TEST_CASE("balanced: classes come equally often") {
   data::Dataset d = levels(200);
   int64_t few = 0, all = 0;
+  std::set<int64_t> seen;
   data::Loader loader(d, {.batch = 32, .balanced = true, .seed = 1});
   for (int epoch = 0; epoch < 5; ++epoch)
-    for (auto& [image, label] : loader)
+    for (auto& [image, label] : loader) {
       for (int64_t l : label.host<int64_t>()) few += l, ++all;
+      seen.insert(loader.items().begin(), loader.items().end());
+    }
   CHECK(all == 1000);
+  CHECK(seen.size() > 190);  // an item of the larger class, drawn with 5 / 8 in an epoch, is missed with (3 / 8)^5
   CHECK(std::abs(double(few) - 500) < 5 * std::sqrt(250));
 }
 
@@ -134,23 +141,52 @@ TEST_CASE("only the central square is seen; augmentation keeps what is round") {
   for (int64_t n = 0; n < 6; ++n)
     for (int64_t i = 0; i < 144; ++i) {
       double r = std::hypot(double(i / 12) - 5.5, double(i % 12) - 5.5);
-      for (int64_t c = 0; c < 3; ++c) d.images.data<uint8_t>()[(n * 144 + i) * 3 + c] = uint8_t(250 * std::exp(-r * r / 18));
+      for (int64_t c = 0; c < 3; ++c)
+        d.images.data<uint8_t>()[(n * 144 + i) * 3 + c] = uint8_t(250 * std::exp(-r * r / 18));
     }
   data::Loader plain(d, {.batch = 6, .shuffle = false});
   for (auto& [image, label] : plain) {
     REQUIRE(image.shape() == Shape{6, 8, 8, 3});
     for (int64_t i = 0; i < 8; ++i)
       for (int64_t j = 0; j < 24; ++j)
-        REQUIRE(std::abs(image.data<float>()[i * 24 + j] - d.images.data<uint8_t>()[(i + 2) * 36 + 6 + j] / 255.0f) <= 0x1p-23f);
+        REQUIRE(std::abs(image.data<float>()[i * 24 + j] - d.images.data<uint8_t>()[(i + 2) * 36 + 6 + j] / 255.0f) <=
+                0x1p-23f);
   }
   data::Loader turned(d, {.batch = 6, .augment = true, .shift = 0, .seed = 4});
   std::vector<float> straight = everything(plain);
   for (auto& [image, label] : turned) {
     double worst = 0;  // bilinear: an eighth of the second derivative, 2 * 250/255 / 9, and two roundings to bytes
-    for (int64_t i = 0; i < image.numel(); ++i) worst = std::max(worst, double(std::abs(image.data<float>()[i] - straight[size_t(i)])));
+    for (int64_t i = 0; i < image.numel(); ++i)
+      worst = std::max(worst, double(std::abs(image.data<float>()[i] - straight[size_t(i)])));
     CHECK(worst < 2 * (0.125 * 2.0 / 9 + 1.0 / 255));
     CHECK(worst > 0);
   }
+}
+
+TEST_CASE("augmentation turns by any angle and mirrors about half of the images") {
+  data::Dataset d = levels(64, 12, 8);
+  for (int64_t n = 0; n < 64; ++n)
+    for (int64_t i = 0; i < 144;
+         ++i) {  // brightness grows with the angle, so that its sense and its start can be read off
+      double angle = std::atan2(double(i / 12) - 5.5, double(i % 12) - 5.5) / (2 * std::numbers::pi) + 0.5;
+      for (int64_t c = 0; c < 3; ++c) d.images.data<uint8_t>()[(n * 144 + i) * 3 + c] = uint8_t(250 * angle);
+    }
+  int growing = 0, quadrant[4] = {};
+  for (auto& [image, label] : data::Loader(d, {.batch = 64, .augment = true, .shift = 0, .seed = 6}))
+    for (int64_t n = 0; n < 64; ++n) {
+      std::vector<float> ring;
+      for (int k = 0; k < 16; ++k) {
+        double angle = 2 * std::numbers::pi * k / 16;
+        int64_t row = std::lround(3.5 + 3 * std::sin(angle)), column = std::lround(3.5 + 3 * std::cos(angle));
+        ring.push_back(image.data<float>()[(n * 64 + row * 8 + column) * 3]);
+      }
+      int up = 0;
+      for (size_t k = 0; k < 16; ++k) up += ring[(k + 1) % 16] > ring[k];
+      growing += up > 8;
+      ++quadrant[(std::max_element(ring.begin(), ring.end()) - ring.begin()) / 4];
+    }
+  CHECK(std::abs(growing - 32) < 5 * 4);  // sigma of 64 tosses is 4
+  for (int count : quadrant) CHECK(std::abs(count - 16) < 5 * std::sqrt(12));
 }
 
 TEST_CASE("float images pass unchanged; empty sets and bad options are refused") {

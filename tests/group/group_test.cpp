@@ -20,8 +20,8 @@ std::vector<Group> all_groups() {
 }
 
 Group::Matrix times(Group::Matrix const& a, Group::Matrix const& b) {
-  return {{a.m[0] * b.m[0] + a.m[1] * b.m[2], a.m[0] * b.m[1] + a.m[1] * b.m[3],
-           a.m[2] * b.m[0] + a.m[3] * b.m[2], a.m[2] * b.m[1] + a.m[3] * b.m[3]}};
+  return {{a.m[0] * b.m[0] + a.m[1] * b.m[2], a.m[0] * b.m[1] + a.m[1] * b.m[3], a.m[2] * b.m[0] + a.m[3] * b.m[2],
+           a.m[2] * b.m[1] + a.m[3] * b.m[3]}};
 }
 double distance(Group::Matrix const& a, Group::Matrix const& b) {
   double most = 0;
@@ -53,9 +53,8 @@ TEST_CASE("group: a product in the wrong order or without the mirrored turn is n
   for (int n = 3; n <= 32; ++n) {
     Group g = dihedral(n);
     CHECK(worst_product(g, [&](int a, int b) { return g.product(b, a); }) > 0.1);
-    CHECK(worst_product(g, [&](int a, int b) {
-            return g.element(g.rotation(a) + g.rotation(b), g.flip(a) ^ g.flip(b));
-          }) > 0.1);
+    CHECK(worst_product(
+              g, [&](int a, int b) { return g.element(g.rotation(a) + g.rotation(b), g.flip(a) ^ g.flip(b)); }) > 0.1);
   }
 }
 

@@ -19,15 +19,15 @@ TEST_CASE("steerable_basis: values of k = 3, with x to the right and y up") {
   SteerableBasis b = steerable_basis(cyclic(1), 3);
   double corner = std::exp(-0.5 * std::pow((std::sqrt(2.0) - 1) / 0.4, 2)), centre = std::exp(-0.5 / 0.16);
   auto near = [](double got, double expected) { return std::abs(got - expected) <= 4e-16; };
-  CHECK(b(0, 0, 1, 1) == 1);             // the inner ring is the middle pixel
-  CHECK(near(b(0, 1, 1, 1), centre));    // m = 0 of the outer ring has a tail there
-  CHECK(near(b(0, 1, 1, 2), 1));         // right of the middle: on the ring
-  CHECK(near(b(0, 2, 1, 2), 1));         // cos t
-  CHECK(near(b(0, 2, 0, 1), 0));         // above
-  CHECK(near(b(0, 3, 0, 1), 1));         // sin t: y is up, so it is positive in row 0
+  CHECK(b(0, 0, 1, 1) == 1);           // the inner ring is the middle pixel
+  CHECK(near(b(0, 1, 1, 1), centre));  // m = 0 of the outer ring has a tail there
+  CHECK(near(b(0, 1, 1, 2), 1));       // right of the middle: on the ring
+  CHECK(near(b(0, 2, 1, 2), 1));       // cos t
+  CHECK(near(b(0, 2, 0, 1), 0));       // above
+  CHECK(near(b(0, 3, 0, 1), 1));       // sin t: y is up, so it is positive in row 0
   CHECK(near(b(0, 3, 2, 1), -1));
-  CHECK(near(b(0, 4, 0, 1), -1));        // cos 2t
-  CHECK(near(b(0, 5, 0, 2), corner));    // sin 2t in the upper right corner
+  CHECK(near(b(0, 4, 0, 1), -1));                        // cos 2t
+  CHECK(near(b(0, 5, 0, 2), corner));                    // sin 2t in the upper right corner
   for (int v : {2, 3, 4, 5}) CHECK(b(0, v, 1, 1) == 0);  // no angle at the origin
 }
 
@@ -46,7 +46,8 @@ TEST_CASE("steerable_basis: an element turns the harmonics by its angle and mirr
           for (int m = 1; m <= freqs; ++m)
             for (int p = 0; p < k * k; ++p) {
               // h^-1 x has the angle t - turn, or pi - (t - turn) when mirrored
-              double c = at(0, v + 2 * m - 1, p), s = at(0, v + 2 * m, p), cm = std::cos(m * turn), sm = std::sin(m * turn);
+              double c = at(0, v + 2 * m - 1, p), s = at(0, v + 2 * m, p), cm = std::cos(m * turn),
+                     sm = std::sin(m * turn);
               double cosine = c * cm + s * sm, sine = s * cm - c * sm, sign = m % 2 ? -1 : 1;
               if (g.flip(h)) cosine *= sign, sine *= -sign;
               worst = std::max(worst, std::abs(at(h, v + 2 * m - 1, p) - cosine));
@@ -77,7 +78,8 @@ TEST_CASE("steerable_basis: what it does not take") {
   CHECK_THROWS_AS(steerable_basis(D16, 3, {{0, 1}, {0.4}, {0, 2}}), ValueError);
   CHECK_THROWS_AS(steerable_basis(D16, 3, {{1}, {0}, {2}}), ValueError);
   CHECK_THROWS_AS(steerable_basis(D16, 3, {{1}, {0.4}, {-1}}), ValueError);
-  CHECK_THROWS_WITH(steerable_basis(D16, 4), "steerable_basis: kernel is 4; needs an odd one, whose middle pixel the group can turn about");
+  CHECK_THROWS_WITH(steerable_basis(D16, 4),
+                    "steerable_basis: kernel is 4; needs an odd one, whose middle pixel the group can turn about");
 }
 
 TEST_CASE("shared_basis: one table for each kind of layer") {

@@ -64,8 +64,8 @@ TEST_CASE("steerable filter: a symmetry of the pixel grid moves the filter as it
       for (int k : {1, 3, 5}) {
         // a tap is a sum of V <= 11 products below 1, each right to 100 epsilon (steerable_basis_test.cpp)
         double rounding = 11 * 100 * 2.3e-16;
-        CHECK_MESSAGE(worst_equivariance(g, sides, k, [=](int s, int e) { return g.product(s, e); }) <= rounding, g.text(),
-                      " sides ", int(sides), " k ", k);
+        CHECK_MESSAGE(worst_equivariance(g, sides, k, [=](int s, int e) { return g.product(s, e); }) <= rounding,
+                      g.text(), " sides ", int(sides), " k ", k);
       }
 }
 
@@ -112,7 +112,8 @@ TEST_CASE("steerable filter: of any other filter the nearest is found and the re
     for (size_t i = 0; i < f.size(); ++i) rest[i] -= nearest[i];
     CHECK(fit.residual > 0.5 * fit.norm);  // 16 times more taps than weights
     CHECK(std::abs(fit.residual - norm(rest)) <= 1e-12 * fit.norm);
-    CHECK(norm(filter.collapse(rest)) <= 49 * double(f.size()) * 2.3e-16 * fit.norm);  // orthogonal to all steerable ones
+    // the rest is orthogonal to all steerable filters
+    CHECK(norm(filter.collapse(rest)) <= 49 * double(f.size()) * 2.3e-16 * fit.norm);
     SteerableFilter::Fit again = filter.fit(nearest);
     CHECK(largest_difference(again.weights, fit.weights) <= 1e-11);
   }

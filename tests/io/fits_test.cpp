@@ -357,9 +357,13 @@ TEST_CASE("fits table: damage is refused with the name of the file") {
   auto error = [&](std::string_view bytes) { return error_of([&] { read_fits_table(folder.file("bad.fits", bytes)); }); };
   CHECK(contains(error(table_hdu(8, 1000, x, "1234")), "needs 8000 bytes of data, the file has 2880; it is truncated"));
   CHECK(contains(error(table_hdu(8, int64_t(1) << 60, x, "1234")), "rows, more than 50000000"));
-  CHECK(contains(error(table_hdu(9, 1, x, "123456789")), "bad.fits"));
-  CHECK(contains(error(table_hdu(8, -1, x, "12345678")), "bad.fits"));
-  CHECK(contains(error(table_hdu(8, 1, {"TTYPE1  = 'x       '", "TFORM1  = 'Q?      '"}, "12345678")), "bad.fits"));
+  CHECK(contains(error(table_hdu(9, 1, x, "123456789")), "no table with data; it has PRIMARY; what follows is damaged: "));
+  CHECK(contains(error(table_hdu(8, -1, x, "12345678")), "what follows is damaged: a table without a valid NAXIS2"));
+  CHECK(contains(error(table_hdu(8, 1, {"TTYPE1  = 'x       '", "TFORM1  = 'Q?      '"}, "12345678")), "what follows is damaged"));
+  std::string good = table_hdu(8, 1, x, "12345678");
+  CHECK(error(good) == "no exception");
+  CHECK(contains(error(good + "trailing bytes that are no HDU"), "no exception"));
+  CHECK(contains(error_of([&] { read_fits_table(folder.file("bad.fits", good + padded("garbage")), {.hdu = "SCI"}); }), "no HDU \"SCI\"; it has PRIMARY, 1"));
 }
 
 TEST_CASE("fits: 2,000 mutations of an image and a table throw d16::Error or read") {

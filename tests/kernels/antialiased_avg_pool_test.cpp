@@ -60,7 +60,8 @@ TEST_CASE_TEMPLATE("antialiased_avg_pool: fast against reference", T, float, dou
   compare<T>({.N = 1, .H = 5, .W = 13, .C = 600});
   compare<T>({.N = 3, .H = 31, .W = 2, .C = 3, .sigma = 2, .kernel = 7, .stride = 1, .padding = 3});
   compare<T>({.N = 1, .H = 8, .W = 11, .C = 16, .sigma = 0.5, .kernel = 4, .stride = 3, .padding = 0});
-  compare<T>({.N = 1, .H = 6, .W = 6, .C = 2, .sigma = 1, .kernel = 2, .stride = 5, .padding = 4});  // windows of padding only
+  // windows of padding only
+  compare<T>({.N = 1, .H = 6, .W = 6, .C = 2, .sigma = 1, .kernel = 2, .stride = 5, .padding = 4});
 }
 
 TEST_CASE("antialiased_avg_pool: a constant stays constant away from the border") {

@@ -32,7 +32,8 @@ template <class T> double difference(std::vector<T> const& a, std::vector<T> con
 template <class T> double largest(std::vector<T> const& a) { return difference(a, std::vector<T>(a.size())); }
 
 /// A kernel with the scratch memory that it asks for, filled with NaN: what it does not write first, it must not read.
-template <class T> void call(int (*kernel)(GroupConv2d<T> const&), size_t (*work_bytes)(GroupConv2d<T> const&), GroupConv2d<T> a) {
+template <class T>
+void call(int (*kernel)(GroupConv2d<T> const&), size_t (*work_bytes)(GroupConv2d<T> const&), GroupConv2d<T> a) {
   std::vector<T> work(work_bytes(a) / sizeof(T) + 1, std::numeric_limits<T>::quiet_NaN());
   a.work = work.data();
   CHECK(kernel(a) == kernels::ok);
@@ -46,7 +47,8 @@ template <class T> void compare(GroupConv2d<T> a) {
   int64_t in = int64_t(a.N) * a.H * a.W * a.Ci * a.rule().in_order();
   int64_t out = int64_t(a.N) * a.out(a.H) * a.out(a.W) * a.Co * a.rule().out_order();
   int64_t weights = int64_t(a.Co) * a.Ci * a.V * a.rule().slots();
-  auto x = random_values<T>(in, 1), dy = random_values<T>(out, 2), w = random_values<T>(weights, 3), b = random_values<T>(a.Co, 4);
+  auto x = random_values<T>(in, 1), dy = random_values<T>(out, 2), w = random_values<T>(weights, 3),
+       b = random_values<T>(a.Co, 4);
   auto y = dy, y2 = dy, dx = x, dx2 = x, dw = w, dw2 = w, db = b, db2 = b;
   a.x = x.data(), a.dy = dy.data(), a.w = w.data(), a.bias = b.data();
   a.y = y.data(), a.dx = dx.data(), a.dw = dw.data(), a.db = db.data();
@@ -58,8 +60,8 @@ template <class T> void compare(GroupConv2d<T> a) {
   a.y = y2.data(), a.dx = dx2.data(), a.dw = dw2.data(), a.db = db2.data();
   kernels::reference::group_conv2d(a), kernels::reference::group_conv2d_dx(a);
   kernels::reference::group_conv2d_dw(a), kernels::reference::group_conv2d_db(a);
-  // products of a tap (a sum of V terms) over the window, its fields and elements; for dw over all pixels, then over the
-  // G uses of a weight and the taps
+  // products of a tap (a sum of V terms) over the window, its fields and elements; for dw over all pixels, then over
+  // the G uses of a weight and the taps
   double epsilon = std::numeric_limits<T>::epsilon(), taps = double(a.kernel) * a.kernel;
   double pixels = double(a.N) * a.out(a.H) * a.out(a.W);
   CHECK_LE(difference(y, y2), epsilon * (a.V + 1 + taps * a.Ci * a.rule().in_order()) * largest(y2));
@@ -73,11 +75,32 @@ template <class T> void compare(GroupConv2d<T> a) {
 TEST_CASE_TEMPLATE("group_conv2d: fast against reference", T, float, double) {
   for (Sides sides : {Sides::regular, Sides::lifting, Sides::projecting}) {
     compare<T>({.group = D16, .sides = sides, .N = 1, .H = 5, .W = 4, .Ci = 2, .Co = 3});
-    compare<T>({.group = cyclic(5), .sides = sides, .N = 2, .H = 7, .W = 6, .Ci = 3, .Co = 1, .kernel = 5, .stride = 2, .padding = 0});
-    compare<T>({.group = dihedral(3), .sides = sides, .N = 1, .H = 9, .W = 8, .Ci = 1, .Co = 2, .stride = 3, .padding = 2, .dilation = 2});
-    compare<T>({.group = cyclic(1), .sides = sides, .N = 1, .H = 1, .W = 1, .Ci = 1, .Co = 1, .kernel = 1, .padding = 0});
-    compare<T>({.group = dihedral(4), .sides = sides, .N = 1, .H = 3, .W = 2, .Ci = 5, .Co = 2, .kernel = 1, .padding = 0});
-    compare<T>({.group = dihedral(1), .sides = sides, .N = 1, .H = 4, .W = 7, .Ci = 2, .Co = 2, .kernel = 7, .padding = 3});
+    compare<T>({.group = cyclic(5),
+                .sides = sides,
+                .N = 2,
+                .H = 7,
+                .W = 6,
+                .Ci = 3,
+                .Co = 1,
+                .kernel = 5,
+                .stride = 2,
+                .padding = 0});
+    compare<T>({.group = dihedral(3),
+                .sides = sides,
+                .N = 1,
+                .H = 9,
+                .W = 8,
+                .Ci = 1,
+                .Co = 2,
+                .stride = 3,
+                .padding = 2,
+                .dilation = 2});
+    compare<T>(
+        {.group = cyclic(1), .sides = sides, .N = 1, .H = 1, .W = 1, .Ci = 1, .Co = 1, .kernel = 1, .padding = 0});
+    compare<T>(
+        {.group = dihedral(4), .sides = sides, .N = 1, .H = 3, .W = 2, .Ci = 5, .Co = 2, .kernel = 1, .padding = 0});
+    compare<T>(
+        {.group = dihedral(1), .sides = sides, .N = 1, .H = 4, .W = 7, .Ci = 2, .Co = 2, .kernel = 7, .padding = 3});
   }
 }
 
@@ -97,7 +120,8 @@ TEST_CASE("group_conv2d: without a bias") {
 TEST_CASE("group_conv2d: a NaN or infinity of one filter gradient stays in its own weights") {
   // registers reach past the nine taps of a filter into the next one, whose values must not leak
   auto basis = shared_basis(cyclic(4), 3);
-  GroupConv2d<float> a{.group = cyclic(4), .sides = Sides::lifting, .N = 1, .H = 3, .W = 3, .Ci = 2, .Co = 2, .V = basis->V};
+  GroupConv2d<float> a{
+      .group = cyclic(4), .sides = Sides::lifting, .N = 1, .H = 3, .W = 3, .Ci = 2, .Co = 2, .V = basis->V};
   auto x = random_values<float>(9 * 2, 1), dy = random_values<float>(9 * 2 * 4, 2);
   std::vector<float> dw(2 * 2 * 6);
   for (int i = 0; i < 9; ++i) x[size_t(i * 2 + 1)] = INFINITY;  // field 1

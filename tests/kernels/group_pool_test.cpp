@@ -65,7 +65,8 @@ TEST_CASE_TEMPLATE("group_mean_pool: fast against reference", T, float, double) 
       kernels::reference::group_mean_pool(slow), kernels::reference::group_mean_pool_dx(slow);
       double worst = 0, worst_gradient = 0, epsilon = std::numeric_limits<T>::epsilon();
       for (size_t i = 0; i < y.size(); ++i) worst = std::max(worst, std::abs(double(y[i]) - double(y2[i])));
-      for (size_t i = 0; i < dx.size(); ++i) worst_gradient = std::max(worst_gradient, std::abs(double(dx[i]) - double(dx2[i])));
+      for (size_t i = 0; i < dx.size(); ++i)
+        worst_gradient = std::max(worst_gradient, std::abs(double(dx[i]) - double(dx2[i])));
       CHECK(worst <= (G + 1) * epsilon);  // G terms below 1, over G, and a division
       CHECK(worst_gradient <= epsilon / G);
     }

@@ -1,6 +1,6 @@
 // Running a stand-in for a network over a data set.
-#include <d16/learn/evaluate.hpp>
 #include <doctest/doctest.h>
+#include <d16/learn/evaluate.hpp>
 
 using namespace d16;
 
@@ -18,7 +18,8 @@ struct Brightness {
     Tensor y = zeros({x.dim(0), 2});
     int64_t each = x.numel() / x.dim(0);
     for (int64_t n = 0; n < x.dim(0); ++n)
-      for (int64_t i = 0; i < each; ++i) y.data<float>()[2 * n + 1] += (x.data<float>()[n * each + i] - 0.5f) / float(each);
+      for (int64_t i = 0; i < each; ++i)
+        y.data<float>()[2 * n + 1] += (x.data<float>()[n * each + i] - 0.5f) / float(each);
     return y;
   }
 };
@@ -58,7 +59,8 @@ TEST_CASE("logits come in the order of the data set; any callable will do") {
   };
   Tensor y = learn::logits(first_pixel, d, 3);
   REQUIRE(y.shape() == Shape{7, 3});
-  for (int64_t n = 0; n < 7; ++n) CHECK(y.data<float>()[3 * n + 2] == doctest::Approx(2 * (n % 3 == 0 ? 200 : 20) / 255.0));
+  for (int64_t n = 0; n < 7; ++n)
+    CHECK(y.data<float>()[3 * n + 2] == doctest::Approx(2 * (n % 3 == 0 ? 200 : 20) / 255.0));
   auto wrong = [](Tensor x) { return x; };
   CHECK_THROWS_AS(learn::logits(wrong, d), ShapeError);
 }

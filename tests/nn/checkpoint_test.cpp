@@ -143,3 +143,14 @@ TEST_CASE("a file that cannot be written leaves the old one as it was") {
   CHECK(std::filesystem::file_size(path) == size);
   CHECK(folder.count() == 1);
 }
+
+TEST_CASE("a description that asks for more weights than the file has does not get the memory") {
+  TemporaryFolder folder;
+  io::TensorFile file;
+  file.metadata["network"] = "{\"type\": \"linear\", \"in\": 65536, \"out\": 65536}";
+  file.tensors.emplace_back("weight", zeros({4, 4}));
+  io::write_safetensors(folder / "bomb.safetensors", file);
+  size_t peak = host_arena().use().peak;
+  CHECK(contains(error_of<WeightsError>([&] { load_network(folder / "bomb.safetensors"); }), "more than there are"));
+  CHECK(host_arena().use().peak < peak + (1 << 20));
+}

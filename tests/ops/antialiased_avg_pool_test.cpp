@@ -16,8 +16,10 @@ TEST_CASE("antialiased_avg_pool: commutes with the symmetries of the pixel grid 
   Tensor even = normal({1, 8, 8, 2, 16}, {.dtype = DType::f64, .group = D16});
   double worst_odd = 0, worst_even = 0;
   for (int s : grid_symmetries(D16)) {
-    worst_odd = std::max(worst_odd, difference(antialiased_avg_pool(act(D16, s, odd)), act(D16, s, antialiased_avg_pool(odd))));
-    worst_even = std::max(worst_even, difference(antialiased_avg_pool(act(D16, s, even)), act(D16, s, antialiased_avg_pool(even))));
+    worst_odd =
+        std::max(worst_odd, difference(antialiased_avg_pool(act(D16, s, odd)), act(D16, s, antialiased_avg_pool(odd))));
+    worst_even = std::max(worst_even,
+                          difference(antialiased_avg_pool(act(D16, s, even)), act(D16, s, antialiased_avg_pool(even))));
   }
   CHECK_LE(worst_odd, 12 * 2.3e-16 * largest(odd));
   CHECK(worst_even > 0.01);

@@ -44,11 +44,13 @@ TEST_CASE("batch_norm2d: backward through running statistics changed meanwhile i
 
 TEST_CASE("inner_batch_norm: is batch_norm2d of the elements as pixels") {
   manual_seed(4);
-  Tensor x = normal({2, 3, 5, 4, 8}, {.dtype = DType::f64, .group = dihedral(4)}), w = uniform({4}, {.dtype = DType::f64});
+  Tensor x = normal({2, 3, 5, 4, 8}, {.dtype = DType::f64, .group = dihedral(4)}),
+         w = uniform({4}, {.dtype = DType::f64});
   Tensor b = normal({4}, {.dtype = DType::f64});
   Tensor y = inner_batch_norm(x, w, b, {}, {}, {.training = true});
   Tensor pixels = x.permute({0, 1, 2, 4, 3}).reshape({2, 3, 5 * 8, 4}).with_group({});
-  Tensor expected = batch_norm2d(pixels, w, b, {}, {}, {.training = true}).reshape({2, 3, 5, 8, 4}).permute({0, 1, 2, 4, 3});
+  Tensor expected =
+      batch_norm2d(pixels, w, b, {}, {}, {.training = true}).reshape({2, 3, 5, 8, 4}).permute({0, 1, 2, 4, 3});
   CHECK_LE(difference(y, expected.contiguous()), 240 * 2.3e-16 * largest(y));
   CHECK(y.group() == dihedral(4));
 }
@@ -77,5 +79,6 @@ TEST_CASE("batch_norm: errors") {
   CHECK_THROWS_AS(batch_norm2d(x, c.cast(DType::f64), c, c, c), DTypeError);
   CHECK_THROWS_AS(inner_batch_norm(x, c, c, c, c), ShapeError);
   CHECK_THROWS_WITH_AS(batch_norm2d(zeros({1, 1, 1, 4}), c, c, c, c, {.training = true}),
-                       "batch_norm2d: x is (N=1,H=1,W=1,C=4), 1 values for each channel; training needs two or more", ShapeError);
+                       "batch_norm2d: x is (N=1,H=1,W=1,C=4), 1 values for each channel; training needs two or more",
+                       ShapeError);
 }

@@ -39,7 +39,8 @@ inline Tensor act(Group group, int s, Tensor const& x, std::function<int(int, in
           for (int64_t c = 0; c < C; ++c)
             for (int64_t g = 0; g < G; ++g) {
               int64_t sg = G > 1 ? move(s, int(g)) : 0;
-              to[(((n * size + si) * size + sj) * C + c) * G + sg] = from[(((n * size + i) * size + j) * C + c) * G + g];
+              to[(((n * size + si) * size + sj) * C + c) * G + sg] =
+                  from[(((n * size + i) * size + j) * C + c) * G + g];
             }
         }
   });

@@ -65,8 +65,9 @@ TEST_CASE("group_conv2d: commutes with every symmetry of the pixel grid") {
   manual_seed(1);
   for (Group g : {D16, dihedral(4), cyclic(4), dihedral(2), dihedral(1), cyclic(2), dihedral(3), cyclic(12)})
     for (Sides sides : every_side)
-      for (GroupConv2dOptions o : {GroupConv2dOptions{.padding = 1}, GroupConv2dOptions{.kernel = 5, .stride = 2, .padding = 2},
-                                   GroupConv2dOptions{.kernel = 1}, GroupConv2dOptions{.padding = 2, .dilation = 2}}) {
+      for (GroupConv2dOptions o :
+           {GroupConv2dOptions{.padding = 1}, GroupConv2dOptions{.kernel = 5, .stride = 2, .padding = 2},
+            GroupConv2dOptions{.kernel = 1}, GroupConv2dOptions{.padding = 2, .dilation = 2}}) {
         INFO(g.text(), " sides ", int(sides), " k ", o.kernel);
         Layer exact(g, sides, o);
         // each product carries the rounding of the basis (100 epsilon, steerable_basis_test.cpp) beside its own
@@ -118,7 +119,10 @@ TEST_CASE("group_conv2d: turns by 45 degrees are as good as the pixel grid sampl
   };
   Tensor w = random_tensor({4, 1, 11});
   auto middle = [&](Tensor x) {  // (Co, G)
-    return lift_conv2d(D16, x, w, {}, {.kernel = 5, .padding = 2}).slice(1, size / 2, size / 2 + 1).slice(2, size / 2, size / 2 + 1).contiguous();
+    return lift_conv2d(D16, x, w, {}, {.kernel = 5, .padding = 2})
+        .slice(1, size / 2, size / 2 + 1)
+        .slice(2, size / 2, size / 2 + 1)
+        .contiguous();
   };
   Tensor y = middle(picture(D16.matrix(0)));
   double right = 0, wrong = 0;
@@ -146,7 +150,8 @@ TEST_CASE("group_conv2d: a whole network gives the same answer for every symmetr
     Tensor w1 = random_tensor({4, 3, 11}), w2 = random_tensor({5, 4, 6, order}), one4 = ones({4}, {.dtype = f64});
     Tensor zero4 = zeros({4}, {.dtype = f64}), one5 = ones({5}, {.dtype = f64}), zero5 = zeros({5}, {.dtype = f64});
     auto net = [&](Tensor x) {
-      x = relu(inner_batch_norm(lift_conv2d(g, x, w1, {}, {.kernel = 5, .padding = 2}), one4, zero4, {}, {}, {.training = true}));
+      x = relu(inner_batch_norm(lift_conv2d(g, x, w1, {}, {.kernel = 5, .padding = 2}), one4, zero4, {}, {},
+                                {.training = true}));
       x = antialiased_avg_pool(x);
       x = relu(inner_batch_norm(group_conv2d(g, x, w2, {}, {.padding = 1}), one5, zero5, {}, {}, {.training = true}));
       return mean(group_max_pool(x), {axis::H, axis::W}).contiguous();
@@ -172,16 +177,21 @@ TEST_CASE("group_conv2d: errors say what is and what is needed") {
   CHECK_THROWS_WITH_AS(group_conv2d(D16, zeros({1, 5, 5, 2, 8}, {.group = cyclic(8)}), w),
                        "group_conv2d: x is (N=1,H=5,W=5,C=2,G=8), dihedral(8) needs G=16", ShapeError);
   CHECK_THROWS_WITH_AS(group_conv2d(D16, x.with_group(cyclic(16)), w),
-                       "group_conv2d: x holds cyclic(16) features, this layer is dihedral(8): same size, other meaning", GroupError);
+                       "group_conv2d: x holds cyclic(16) features, this layer is dihedral(8): same size, other meaning",
+                       GroupError);
   CHECK_THROWS_WITH_AS(group_conv2d(D16, x.with_group({}), w),
                        "group_conv2d: x has no group; say which with x.with_group(dihedral(8))", GroupError);
-  CHECK_THROWS_WITH_AS(group_conv2d(D16, x, zeros({4, 2, 5, 16})),
-                       "group_conv2d: w is (4,2,5,16), x is (N=1,H=5,W=5,C=2,G=16); needs (Co,2,6,16): fields out, fields in, "
-                       "6 functions of the 3 x 3 basis, elements", ShapeError);
+  CHECK_THROWS_WITH_AS(
+      group_conv2d(D16, x, zeros({4, 2, 5, 16})),
+      "group_conv2d: w is (4,2,5,16), x is (N=1,H=5,W=5,C=2,G=16); needs (Co,2,6,16): fields out, fields in, "
+      "6 functions of the 3 x 3 basis, elements",
+      ShapeError);
   CHECK_THROWS_WITH_AS(lift_conv2d(D16, zeros({1, 5, 5, 2}), zeros({4, 2, 5})),
                        "lift_conv2d: w is (4,2,5), x is (N=1,H=5,W=5,C=2); needs (Co,2,6): fields out, fields in, "
-                       "6 functions of the 3 x 3 basis", ShapeError);
-  CHECK_THROWS_WITH_AS(group_conv2d(D16, x, w, zeros({3})), "group_conv2d: bias is (3); needs (4), one value for each field", ShapeError);
+                       "6 functions of the 3 x 3 basis",
+                       ShapeError);
+  CHECK_THROWS_WITH_AS(group_conv2d(D16, x, w, zeros({3})),
+                       "group_conv2d: bias is (3); needs (4), one value for each field", ShapeError);
   CHECK_THROWS_WITH_AS(group_conv2d(D16, x, w, {}, {.path = kernels::Path::fourier}),
                        "group_conv2d: path is fourier; only automatic and expanded have kernels", ValueError);
   CHECK_THROWS_AS(group_conv2d(D16, zeros({1, 5, 5, 2}), w), ShapeError);

@@ -1,6 +1,6 @@
 // Simulated galaxies, stars, trails, contaminated pictures and whole cutouts: flux, truth, repeatability.
-#include <d16/sim/field.hpp>
 #include <doctest/doctest.h>
+#include <d16/sim/field.hpp>
 
 #include <algorithm>
 
@@ -22,9 +22,10 @@ bool same(Tensor const& a, Tensor const& b) { return std::ranges::equal(a.host<f
 
 TEST_CASE("a galaxy has the flux, the place and the colour it was given") {
   for (sim::Kind kind : {sim::Kind::elliptical, sim::Kind::disk}) {
-    sim::Galaxy g = kind == sim::Kind::disk
-                        ? sim::Galaxy{.kind = kind, .bulge_fraction = 0.3, .bulge_n = 2, .bulge_r = 2, .disk_r = 6, .disk_q = 0.5}
-                        : sim::Galaxy{.kind = kind, .bulge_n = 2.5, .bulge_r = 4};
+    sim::Galaxy g =
+        kind == sim::Kind::disk
+            ? sim::Galaxy{.kind = kind, .bulge_fraction = 0.3, .bulge_n = 2, .bulge_r = 2, .disk_r = 6, .disk_q = 0.5}
+            : sim::Galaxy{.kind = kind, .bulge_n = 2.5, .bulge_r = 4};
     g.flux = 1000, g.x0 = 60.3, g.y0 = 50.8, g.theta = 0.7;
     Tensor image = zeros({101, 121, 3});
     sim::add_galaxy(image, g);
@@ -44,7 +45,8 @@ TEST_CASE("a galaxy has the flux, the place and the colour it was given") {
 }
 
 TEST_CASE("arms are brighter and darker than the disk, turn with the sign of winding, and keep the light") {
-  sim::Galaxy g{.kind = sim::Kind::disk, .flux = 1000, .x0 = 50, .y0 = 50, .bulge_fraction = 0, .disk_r = 12, .disk_q = 1};
+  sim::Galaxy g{
+      .kind = sim::Kind::disk, .flux = 1000, .x0 = 50, .y0 = 50, .bulge_fraction = 0, .disk_r = 12, .disk_q = 1};
   Tensor smooth = zeros({101, 101, 3}), spiral = zeros({101, 101, 3}), mirrored = zeros({101, 101, 3});
   sim::add_galaxy(smooth, g);
   g.arms = 2, g.arm_strength = 0.8, g.winding = 0.4;
@@ -54,7 +56,8 @@ TEST_CASE("arms are brighter and darker than the disk, turn with the sign of win
   CHECK(mean_sum(spiral) == doctest::Approx(mean_sum(smooth)).epsilon(0.02));
   auto a = smooth.host<float>(), b = spiral.host<float>(), c = mirrored.host<float>();
   double least = 1, most = 1;
-  for (size_t i = 0; i < a.size(); ++i) least = std::min(least, double(b[i] / a[i])), most = std::max(most, double(b[i] / a[i]));
+  for (size_t i = 0; i < a.size(); ++i)
+    least = std::min(least, double(b[i] / a[i])), most = std::max(most, double(b[i] / a[i]));
   CHECK(least < 0.5);
   CHECK(most > 1.8);
   double worst = 0;  // y -> -y turns one sense into the other (phase 0)
@@ -68,7 +71,8 @@ TEST_CASE("random galaxies are of their kind") {
   Random random(8);
   int with_arms = 0;
   for (int i = 0; i < 50; ++i) {
-    sim::Galaxy e = sim::random_galaxy(random, sim::Kind::elliptical, 5), d = sim::random_galaxy(random, sim::Kind::disk, 5);
+    sim::Galaxy e = sim::random_galaxy(random, sim::Kind::elliptical, 5),
+                d = sim::random_galaxy(random, sim::Kind::disk, 5);
     REQUIRE((e.n() >= 2.5 && e.bulge_fraction == 1 && e.arms == 0 && e.q() >= 0.55));
     REQUIRE((d.n() == 1 && d.bulge_fraction <= 0.35 && d.q() >= 0.15 && d.q() <= 1 && d.r_eff() == 5));
     with_arms += d.arms > 0;
@@ -79,7 +83,8 @@ TEST_CASE("random galaxies are of their kind") {
 
 TEST_CASE("stars keep their flux and have as many rays as told; trails are straight") {
   Tensor image = zeros({81, 81, 3});
-  sim::Star star{.flux = 100, .x0 = 40, .y0 = 40, .colour = {1.2, 1, 0.8}, .spikes = 4, .spike_fraction = 0.5, .spike_length = 6};
+  sim::Star star{
+      .flux = 100, .x0 = 40, .y0 = 40, .colour = {1.2, 1, 0.8}, .spikes = 4, .spike_fraction = 0.5, .spike_length = 6};
   sim::add_star(image, star);
   auto s = sums(image);
   // a ray ends after six lengths: exp(-6) of its light is missing, and steps of 1/12 length add as little
@@ -98,11 +103,11 @@ TEST_CASE("contaminants: as many as told, none in the middle, light is only adde
   for (uint64_t seed = 0; seed < 20; ++seed) {
     Random random(seed);
     Tensor image = zeros({64, 64, 3});
-    auto list = sim::add_contaminants(image, random, 100, {.least = 2, .most = 3});
+    auto list = sim::add_contaminants(image, random, 100, {.least = 2, .most = 3, .inner = 0.3, .outer = 0.5});
     REQUIRE((list.size() == 2 || list.size() == 3));
     for (sim::Contaminant const& c : list) {
       double distance = std::hypot(c.x0 - 31.5, c.y0 - 31.5);
-      REQUIRE((distance >= 0.12 * 64 && distance <= 0.55 * 64));
+      REQUIRE((distance >= 0.3 * 64 && distance <= 0.5 * 64));
       REQUIRE((c.flux >= 8 && c.flux <= (c.kind == sim::Kind::star ? 300 : 100)));
     }
     for (float v : image.host<float>()) REQUIRE(v >= 0);
@@ -136,8 +141,12 @@ TEST_CASE("contaminate gives pairs in [0, 1], the same for a seed and any number
     for (float v : t.host<float>()) REQUIRE((v >= 0 && v <= 1));
   CHECK_FALSE(same(one.noisy, one.clean));
   // without objects, blur and (almost) noise, the noisy one is the clean one
-  sim::PictureContaminationOptions nothing{.objects = {.least = 0, .most = 0, .trail_probability = 0}, .most_blur = 0,
-                                           .least_noise = 1e-6, .most_noise = 1e-6, .photons = 1e12, .most_correlation = 0};
+  sim::PictureContaminationOptions nothing{.objects = {.least = 0, .most = 0, .trail_probability = 0},
+                                           .most_blur = 0,
+                                           .least_noise = 1e-6,
+                                           .most_noise = 1e-6,
+                                           .photons = 1e12,
+                                           .most_correlation = 0};
   auto pair = sim::contaminate(pictures, a, nothing);
   auto u = pair.noisy.host<float>(), v = pair.clean.host<float>();
   double worst = 0;

@@ -1,6 +1,6 @@
 // The Sersic profile: b against scipy, half of the light inside r_eff, the total, the direction of the axis.
-#include <d16/sim/sersic.hpp>
 #include <doctest/doctest.h>
+#include <d16/sim/sersic.hpp>
 
 #include <limits>
 #include <numbers>
@@ -53,6 +53,10 @@ TEST_CASE("the long axis points along theta, from columns towards rows") {
   s.theta = std::numbers::pi / 4;
   x = sim::sersic_profile(15, 17, s);
   CHECK(at(8, 10) > 2 * at(4, 10));
+  s.theta = std::atan2(3, 4), s.r_eff = 5;
+  x = sim::sersic_profile(15, 17, s);
+  CHECK(at(9, 12) == doctest::Approx(1));
+  CHECK(at(3, 4) == doctest::Approx(1));
 }
 
 TEST_CASE("oversampling gives the mean over the pixel") {

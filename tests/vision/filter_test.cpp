@@ -1,6 +1,6 @@
 // Filters against scipy and against obvious loops; resizing, turning and mirroring by their laws.
-#include <d16/vision/filter.hpp>
 #include <doctest/doctest.h>
+#include <d16/vision/filter.hpp>
 
 #include <algorithm>
 #include <limits>
@@ -35,7 +35,8 @@ TEST_CASE("gaussian_filter and median_filter as scipy 1.16") {
                      Expected{12, 10, 0.5992795144053324, 0.44993825982141994, 0.74, 0.59},
                      Expected{3, 9, 0.34770072766812976, 0.41732113237759794, 0.42, 0.42}}) {
     CHECK(std::abs(pixel(vision::gaussian_filter(a, 1.2), e.i, e.j) - e.narrow) <= 4 * 11 * epsilon);
-    CHECK(std::abs(pixel(vision::gaussian_filter(a, 4), e.i, e.j) - e.wide) <= 4 * 33 * epsilon);  // wider than the image
+    CHECK(std::abs(pixel(vision::gaussian_filter(a, 4), e.i, e.j) - e.wide) <=
+          4 * 33 * epsilon);  // wider than the image
     CHECK(pixel(vision::median_filter(a, 3), e.i, e.j) == e.median3);
     CHECK(pixel(vision::median_filter(a, 5), e.i, e.j) == e.median5);
   }
@@ -45,14 +46,16 @@ TEST_CASE("filters work channel by channel, in float32, on batches") {
   Tensor a = picture_a({.dtype = DType::f32}), x = empty({2, 13, 11, 3});
   for (int64_t n = 0; n < 2; ++n)
     for (int64_t i = 0; i < 143; ++i)
-      for (int64_t c = 0; c < 3; ++c) x.data<float>()[(n * 143 + i) * 3 + c] = a.data<float>()[i] * float(c + 1) + float(n);
+      for (int64_t c = 0; c < 3; ++c)
+        x.data<float>()[(n * 143 + i) * 3 + c] = a.data<float>()[i] * float(c + 1) + float(n);
   Tensor smooth = vision::gaussian_filter(x, 1.2), one = vision::gaussian_filter(a, 1.2);
   Tensor rank = vision::median_filter(x, 3), one_rank = vision::median_filter(a, 3);
   for (int64_t n = 0; n < 2; ++n)
     for (int64_t c = 0; c < 3; ++c) {
       double scale = double(c + 1), bound = 4 * 11 * 0x1p-23 * (scale + 1);
       for (int64_t i = 0; i < 143; ++i) {
-        double expected = one.data<float>()[i] * scale + double(n), rank_expected = one_rank.data<float>()[i] * scale + double(n);
+        double expected = one.data<float>()[i] * scale + double(n),
+               rank_expected = one_rank.data<float>()[i] * scale + double(n);
         REQUIRE(std::abs(smooth.data<float>()[(n * 143 + i) * 3 + c] - expected) <= bound);
         REQUIRE(std::abs(rank.data<float>()[(n * 143 + i) * 3 + c] - rank_expected) <= bound);
       }
@@ -95,7 +98,7 @@ TEST_CASE("a quarter turn moves pixels counter-clockwise as displayed") {
   x.data<float>()[2 * 5 + 4] = 1;  // in the middle of the right edge
   Tensor up = vision::rotate(x, std::numbers::pi / 2);
   CHECK(up.data<float>()[0 * 5 + 2] == doctest::Approx(1));  // now in the middle of the upper edge
-  Tensor a = vision::as_float32(picture_a()), square = vision::centre_crop(a, 11, 11).contiguous();
+  Tensor a = picture_a({.dtype = DType::f32}), square = vision::centre_crop(a, 11, 11).contiguous();
   double turn = 0x1p-23 * 4;  // four weights, values below 1; angles are rounded in double
   Tensor four = square;
   for (int i = 0; i < 4; ++i) four = vision::rotate(four, std::numbers::pi / 2);
@@ -127,7 +130,8 @@ TEST_CASE("sample moves, zooms and mirrors as told") {
   CHECK(at({.mirror = true}, 3, 2) == 1);
   CHECK(at({.shift_y = 2, .shift_x = -1}, 5, 5) == 1);
   CHECK(at({.scale = 0.5}, 3, 5) == 1);
-  CHECK(at({.angle = std::numbers::pi / 2, .mirror = true}, 5, 4) == doctest::Approx(1));  // mirrored to the left, turned down
+  CHECK(at({.angle = std::numbers::pi / 2, .mirror = true}, 5, 4) ==
+        doctest::Approx(1));  // mirrored to the left, turned down
   uint8_t bytes[] = {0, 255, 51, 102};
   float out[4];
   vision::sample(bytes, 2, 2, 1, 1.0f / 255, vision::Affine::about_centre(2, 2, 2, 2, {.shift_x = 0.5}), out, 2, 2);

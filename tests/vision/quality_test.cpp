@@ -1,6 +1,6 @@
 // mse, mae, PSNR and SSIM against scikit-image and by their laws.
-#include <d16/vision/quality.hpp>
 #include <doctest/doctest.h>
+#include <d16/vision/quality.hpp>
 
 #include <limits>
 
@@ -54,7 +54,8 @@ TEST_CASE("quality says what does not fit") {
   Tensor a = picture_a(), small = zeros({5, 5});
   CHECK_THROWS_WITH_AS(vision::psnr(a, small), "psnr: a is (13,11), b is (5,5); they must be equal", ShapeError);
   CHECK_THROWS_AS(vision::psnr(a, a, 0), ValueError);
-  CHECK_THROWS_WITH_AS(vision::ssim(small, small), "ssim: the images are (5,5), the window is 7x7; it must fit", ShapeError);
+  CHECK_THROWS_WITH_AS(vision::ssim(small, small), "ssim: the images are (5,5), the window is 7x7; it must fit",
+                       ShapeError);
   CHECK_THROWS_AS(vision::ssim(a, a, {.win_size = 4}), ValueError);
   CHECK_THROWS_AS(vision::ssim(zeros({9}), zeros({9})), ShapeError);
 }

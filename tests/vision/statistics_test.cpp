@@ -1,6 +1,6 @@
 // Robust statistics against astropy, and what happens to pixels that are not finite.
-#include <d16/vision/statistics.hpp>
 #include <doctest/doctest.h>
+#include <d16/vision/statistics.hpp>
 
 #include <limits>
 

@@ -1,9 +1,9 @@
 // The asinh stretch and its gradient; the invertible stretch: where sky, noise and white go, and the way back.
+#include <doctest/doctest.h>
 #include <d16/autograd/gradcheck.hpp>
 #include <d16/core/random.hpp>
 #include <d16/ops/arithmetic.hpp>
 #include <d16/vision/stretch.hpp>
-#include <doctest/doctest.h>
 
 #include <limits>
 
@@ -19,7 +19,8 @@ Tensor noisy_square(double factor, TensorOptions o = {}) {
       for (int64_t j = 0; j < 40; ++j)
         for (int64_t c = 0; c < 2; ++c) {
           bool bright = i >= 18 && i < 22 && j >= 18 && j < 22;
-          x.data<T>()[(i * 40 + j) * 2 + c] = T((3 + 0.5 * random.normal() + (bright ? 50 : 0)) * (c ? 10 * factor : factor));
+          x.data<T>()[(i * 40 + j) * 2 + c] =
+              T((3 + 0.5 * random.normal() + (bright ? 50 : 0)) * (c ? 10 * factor : factor));
         }
   });
   return x;
@@ -34,7 +35,8 @@ TEST_CASE("asinh_stretch: fixed points, oddness, gradient") {
   CHECK(y.data<double>()[3] == std::asinh(0.5) / std::asinh(10));
   CHECK_THROWS_AS(vision::asinh_stretch(x, 0), ValueError);
   manual_seed(1);
-  CHECK(gradcheck([](Tensor t) { return vision::asinh_stretch(t, 3.0); }, normal({4, 5}, {.dtype = DType::f64})) < 1e-7);
+  CHECK(gradcheck([](Tensor t) { return vision::asinh_stretch(t, 3.0); }, normal({4, 5}, {.dtype = DType::f64})) <
+        1e-7);
 }
 
 TEST_CASE("fit_stretch finds sky and noise in any unit; colour is signal to noise") {
@@ -65,7 +67,8 @@ TEST_CASE("minus five sigma is 0, white is 1, and the way back is exact") {
     CHECK(std::abs(back.data<double>()[i] - x.data<double>()[i]) <= 10 * 43 * epsilon);
   double h = 1e-6, y0 = v[3];
   Tensor around = s.invert(from(std::vector<double>{y0 + h, y0 - h}, {1, 2}));
-  CHECK(s.slope(y0, 0) == doctest::Approx((around.data<double>()[0] - around.data<double>()[1]) / (2 * h)).epsilon(1e-6));
+  CHECK(s.slope(y0, 0) ==
+        doctest::Approx((around.data<double>()[0] - around.data<double>()[1]) / (2 * h)).epsilon(1e-6));
   Tensor black = s.black_sky(y);
   CHECK(black.data<double>()[2] == doctest::Approx(0));
   CHECK(std::abs(black.data<double>()[1] - 1) <= 4 * epsilon);
@@ -89,8 +92,8 @@ TEST_CASE("NaN pixels are masked and become sky") {
 
 TEST_CASE("images without a scale are refused, images without noise have one") {
   Tensor flat = full({8, 8}, 2), nan = full({8, 8, 1}, std::numeric_limits<double>::quiet_NaN());
-  CHECK_THROWS_WITH_AS(vision::fit_stretch(flat), "fit_stretch: band 0: all pixels are 2; an image has at least two values",
-                       ValueError);
+  CHECK_THROWS_WITH_AS(vision::fit_stretch(flat),
+                       "fit_stretch: band 0: all pixels are 2; an image has at least two values", ValueError);
   CHECK_THROWS_AS(vision::fit_stretch(nan), ValueError);
   CHECK_THROWS_AS(vision::fit_stretch(zeros({2, 8, 8, 3})), ShapeError);
   CHECK_THROWS_AS(vision::Stretch{{}}.apply(flat), ShapeError);

@@ -47,8 +47,8 @@ struct Dataset {
   /// The side of the central square that networks see; the rest is a margin, so that turned images have real corners.
   /// 0: the whole image.
   int64_t visible = 0;
-  std::vector<Flagged> flagged = {};                ///< items that were listed but are not in images
-  std::map<std::string, int64_t> left_out = {};     ///< classes that no label stands for, with their numbers of items
+  std::vector<Flagged> flagged = {};             ///< items that were listed but are not in images
+  std::map<std::string, int64_t> left_out = {};  ///< classes that no label stands for, with their numbers of items
 
   int64_t size() const { return labels.defined() ? labels.numel() : 0; }
   int64_t height() const { return visible ? visible : images.dim(1); }

@@ -1,5 +1,5 @@
-// A folder of pictures and a CSV of classes as a Dataset. Pictures are decoded by io::read_image: include d16/io/jpeg.hpp
-// or d16/io/png.hpp to make it able to.
+// A folder of pictures and a CSV of classes as a Dataset. Pictures are decoded by io::read_image: include
+// d16/io/jpeg.hpp or d16/io/png.hpp to make it able to.
 #pragma once
 #include <filesystem>
 #include <map>
@@ -16,16 +16,16 @@
 namespace d16::data {
 
 struct ImageFolderOptions {
-  std::string labels = {};                   ///< a CSV file, in the folder or by its path; empty: no labels
-  std::string id_column = {};                ///< its column with file names, with or without ending; empty: the first
-  std::string class_column = {};             ///< its column with classes; empty: the second
+  std::string labels = {};        ///< a CSV file, in the folder or by its path; empty: no labels
+  std::string id_column = {};     ///< its column with file names, with or without ending; empty: the first
+  std::string class_column = {};  ///< its column with classes; empty: the second
   std::map<std::string, int64_t> classes = {};  ///< class in the file -> label; others are left out and counted.
                                                 ///< Empty: all, numbered in alphabetical order
   std::vector<std::string> class_names = {};    ///< of the labels; empty: the classes in the file, joined by +
-  int64_t size = 64;      ///< pixels a side that networks see
-  double crop = 0;        ///< side of the central square of the picture that becomes these pixels; 0: the largest
-  double margin = 0.25;   ///< kept around it on each side, in units of `size`: turned images get real corners
-  int64_t channels = 3;   ///< 3: grey is repeated; 1: colours are averaged
+  int64_t size = 64;                            ///< pixels a side that networks see
+  double crop = 0;       ///< side of the central square of the picture that becomes these pixels; 0: the largest
+  double margin = 0.25;  ///< kept around it on each side, in units of `size`: turned images get real corners
+  int64_t channels = 3;  ///< 3: grey is repeated; 1: colours are averaged
 };
 
 namespace detail {
@@ -116,16 +116,24 @@ inline Listing read_listing(std::string const& folder, ImageFolderOptions const&
 /// Cost     decoding, on all threads; S^2 * channels bytes a picture.      Deterministic  yes.
 /// Errors   FileError when the folder, the label file or one of its columns is not there, or no picture can be used.
 inline Dataset image_folder(std::string const& folder, ImageFolderOptions const& o = {}) {
-  require<ValueError>(o.size > 0 && o.margin >= 0 && (o.channels == 1 || o.channels == 3), "image_folder: size ", o.size,
-                      ", margin ", o.margin, ", channels ", o.channels, "; size > 0, margin >= 0, 1 or 3 channels are needed");
+  require<ValueError>(o.size > 0 && o.margin >= 0 && (o.channels == 1 || o.channels == 3), "image_folder: size ",
+                      o.size, ", margin ", o.margin, ", channels ", o.channels,
+                      "; size > 0, margin >= 0, 1 or 3 channels are needed");
   std::map<std::string, std::string> files = detail::files_by_stem(folder);
   detail::Listing listing;
-  if (!o.labels.empty()) listing = detail::read_listing(folder, o);
-  else for (auto const& [stem, path] : files) listing.ids.push_back(stem), listing.labels.push_back(-1);
+  if (!o.labels.empty())
+    listing = detail::read_listing(folder, o);
+  else
+    for (auto const& [stem, path] : files) listing.ids.push_back(stem), listing.labels.push_back(-1);
   int64_t N = int64_t(listing.ids.size()), side = o.size + 2 * int64_t(o.margin * double(o.size) + 0.5);
   require<FileError>(N > 0, folder, ": no pictures (.jpg, .jpeg, .png) with one of the wanted classes");
-  Dataset all{empty({N, side, side, o.channels}, {.dtype = DType::u8}), from(listing.labels, {N}), listing.ids,
-              listing.classes, o.size, {}, listing.left_out};
+  Dataset all{empty({N, side, side, o.channels}, {.dtype = DType::u8, .device = Device()}),
+              from(listing.labels, {N}, {.device = Device()}),
+              listing.ids,
+              listing.classes,
+              o.size,
+              {},
+              listing.left_out};
   std::vector<std::string> reasons(static_cast<size_t>(N));
   parallel_tasks(N, [&](int64_t i) {
     auto file = files.find(listing.ids[size_t(i)]);
@@ -141,11 +149,13 @@ inline Dataset image_folder(std::string const& folder, ImageFolderOptions const&
   });
   std::vector<int64_t> good;
   for (int64_t i = 0; i < N; ++i) {
-    if (reasons[size_t(i)].empty()) good.push_back(i);
-    else all.flagged.push_back({listing.ids[size_t(i)], reasons[size_t(i)]});
+    if (reasons[size_t(i)].empty())
+      good.push_back(i);
+    else
+      all.flagged.push_back({listing.ids[size_t(i)], reasons[size_t(i)]});
   }
-  require<FileError>(!good.empty(), folder, ": none of ", N, " pictures can be used; the first: ", all.flagged.front().id, ": ",
-                     all.flagged.front().reason);
+  require<FileError>(!good.empty(), folder, ": none of ", N,
+                     " pictures can be used; the first: ", all.flagged.front().id, ": ", all.flagged.front().reason);
   if (int64_t(good.size()) == N) return all;
   Dataset out = all.subset(good);
   out.flagged = std::move(all.flagged);

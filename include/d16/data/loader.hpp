@@ -14,17 +14,17 @@ namespace d16::data {
 
 struct LoaderOptions {
   int64_t batch = 64;
-  bool shuffle = true;     ///< another order in each epoch
-  bool augment = false;    ///< each image turned by any angle, mirrored or not, moved and zoomed at random
-  double shift = 2;        ///< with augment: up to so many pixels each way
-  double zoom = 0;         ///< with augment: larger or smaller by up to this fraction
-  bool balanced = false;   ///< each class equally often, drawn anew in each epoch: rare items repeat
-  bool drop_last = false;  ///< leaves out a last batch that is not full
+  bool shuffle = true;                ///< another order in each epoch
+  bool augment = false;               ///< each image turned by any angle, mirrored or not, moved and zoomed at random
+  double shift = 2;                   ///< with augment: up to so many pixels each way
+  double zoom = 0;                    ///< with augment: larger or smaller by up to this fraction
+  bool balanced = false;              ///< each class equally often, drawn anew in each epoch: rare items repeat
+  bool drop_last = false;             ///< leaves out a last batch that is not full
   std::optional<uint64_t> seed = {};  ///< of order and augmentation; absent: from the default generator (manual_seed)
 };
 
 struct Batch {
-  Tensor image;  ///< (N,H,W,C) float32
+  Tensor image;  ///< (N,H,W,C) float32, on the default device
   Tensor label;  ///< (N) int64
 };
 
@@ -47,7 +47,9 @@ class Loader {
   Loader(Dataset&&, LoaderOptions const& = {}) = delete;
 
   /// Batches in one epoch.
-  int64_t batches() const { return o_.drop_last ? dataset_->size() / o_.batch : (dataset_->size() + o_.batch - 1) / o_.batch; }
+  int64_t batches() const {
+    return o_.drop_last ? dataset_->size() / o_.batch : (dataset_->size() + o_.batch - 1) / o_.batch;
+  }
   /// The items of the batch at hand, as indices into the data set.
   std::vector<int64_t> const& items() const { return items_; }
 
@@ -107,18 +109,23 @@ class Loader {
     if (n <= 0 || (o_.drop_last && n < o_.batch)) return false;
     items_.assign(order_.begin() + state_.position, order_.begin() + state_.position + n);
     Dataset const& d = *dataset_;
-    batch_ = {empty({n, d.height(), d.width(), d.channels()}), empty({n}, {.dtype = DType::i64})};
+    batch_ = {empty({n, d.height(), d.width(), d.channels()}, {.device = Device()}),
+              empty({n}, {.dtype = DType::i64, .device = Device()})};
     bool bytes = d.images.dtype() == DType::u8;
     parallel_tasks(n, [&](int64_t i) {
       batch_.label.data<int64_t>()[i] = d.label(items_[size_t(i)]);
-      if (bytes) read<uint8_t>(i, 1.0f / 255);
-      else read<float>(i, 1);
+      if (bytes)
+        read<uint8_t>(i, 1.0f / 255);
+      else
+        read<float>(i, 1);
     });
+    batch_ = {batch_.image.to(default_device()), batch_.label.to(default_device())};
     state_.position += n;
     return true;
   }
 
-  template <class T> void read(int64_t i, float unit) {
+  template <class T>
+  void read(int64_t i, float unit) {
     Dataset const& d = *dataset_;
     int64_t H = d.images.dim(1), W = d.images.dim(2), C = d.channels(), h = d.height(), w = d.width();
     vision::Motion motion;

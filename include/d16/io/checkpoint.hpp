@@ -4,6 +4,7 @@
 #include <set>
 
 #include "../nn/build.hpp"
+#include "../ops/weights.hpp"
 #include "safetensors.hpp"
 
 namespace d16 {
@@ -23,13 +24,6 @@ inline io::TensorFile weights_file(nn::Module& net, io::Json const& about) {
   if (!about.is_null()) file.metadata["about"] = about.dump();
   for (nn::Named const& named : net.named_tensors()) file.tensors.emplace_back(named.name, named.tensor.detach());
   return file;
-}
-
-/// "(8,3,3,3)": weights have no axes N, H, W, C.
-inline std::string sizes(Shape const& shape) {
-  std::string out;
-  for (int64_t size : shape) out += (out.empty() ? "(" : ",") + std::to_string(size);
-  return out + ")";
 }
 
 inline std::string first_and_count(std::vector<std::string> const& names) {
@@ -62,8 +56,8 @@ inline void check_weights(io::TensorFile const& file, std::vector<nn::Named> con
                         ", which this net does not have; it holds the weights of another network");
   for (nn::Named const& named : mine) {
     Tensor const& found = file.at(named.name);
-    require<WeightsError>(found.shape() == named.tensor.shape(), file.source, ": \"", named.name, "\" is ", sizes(found.shape()),
-                          ", this net needs ", sizes(named.tensor.shape()), "; it holds the weights of another network");
+    require<WeightsError>(found.shape() == named.tensor.shape(), file.source, ": \"", named.name, "\" is ", sizes_text(found.shape()),
+                          ", this net needs ", sizes_text(named.tensor.shape()), "; it holds the weights of another network");
     require<WeightsError>(found.dtype() == named.tensor.dtype(), file.source, ": \"", named.name, "\" is ",
                           name_of(found.dtype()), ", this net needs ", name_of(named.tensor.dtype()), "; convert the file");
   }
@@ -118,6 +112,9 @@ inline LoadedNetwork load_network(std::string const& path) {
   io::Json network = detail::metadata_json(file, "network");
   require<WeightsError>(!network.is_null(), path, ": does not say which network it is for; make that network and use load()");
   try {
+    int64_t weights = 0;
+    for (auto const& [name, tensor] : file.tensors) weights += tensor.numel();
+    nn::WeightLimit limit(weights);
     LoadedNetwork out{nn::build(network), network, detail::metadata_json(file, "about")};
     nn::Module* module = out.net.module();
     require<WeightsError>(module != nullptr, path, ": describes a function without weights");

@@ -143,16 +143,23 @@ class FitsFile {
     return hdu;
   }
 
-  std::vector<FitsHdu> list() const {
-    int status = 0, count = 0;
-    fits_get_num_hdus(file_, &count, &status);
-    check(status, "cannot be read as FITS");
+  /// All HDUs up to the end of the file or the first damaged one; in that case `damage` says what is wrong with it.
+  std::vector<FitsHdu> list(std::string& damage) const {
     std::vector<FitsHdu> hdus;
-    for (int i = 0; i < count; ++i) {
-      go_to(i);
-      hdus.push_back(describe());
+    for (int i = 0;; ++i) {
+      int status = 0;
+      damage = i ? next_header_fault() : "";
+      if (!damage.empty()) return hdus;
+      if (fits_movabs_hdu(file_, i + 1, nullptr, &status) == 0) {
+        hdus.push_back(describe());
+        continue;
+      }
+      char reason[FLEN_STATUS] = {};
+      fits_get_errstatus(status, reason);
+      fits_clear_errmsg();
+      if (status != END_OF_FILE) damage = reason;
+      return hdus;
     }
-    return hdus;
   }
 
   FitsHeader header() const {
@@ -207,6 +214,29 @@ class FitsFile {
     plain_ = start == "SIMPLE  =";
     bool compressed = start.starts_with("\x1F\x8B") || start.starts_with("\x1F\x9D") || start.starts_with("BZh");
     require<FileError>(plain_ || compressed, path_, ": does not begin as FITS (SIMPLE = T) nor as gzip; it is damaged or something else");
+  }
+
+  /// What is wrong with the sizes of the table that follows the HDU we are at. CFITSIO 4.2 takes memory for a random number
+  /// of columns when it meets a bad size before TFIELDS, so that it must not see such a header.
+  std::string next_header_fault() const {
+    LONGLONG next = 0;
+    int status = 0;
+    fits_get_hduaddrll(file_, nullptr, nullptr, &next, &status);
+    if (status || !plain_ || next <= 0 || next > size_ - 2880) return "";
+    InputFile file(path_);
+    std::string block(2880, '\0');
+    file.seek(next);
+    file.read(block.data(), 2880);
+    bool table = block.starts_with("XTENSION= 'TABLE   '") || block.starts_with("XTENSION= 'BINTABLE'");
+    constexpr std::pair<int, std::string_view> sizes[] = {{3, "NAXIS1  ="}, {4, "NAXIS2  ="}, {5, "PCOUNT  ="}, {7, "TFIELDS ="}};
+    for (auto [place, key] : sizes) {  // the standard fixes the order of the first eight cards
+      std::string_view card = std::string_view(block).substr(size_t(place) * 80, 80), digits = card.substr(9);
+      digits.remove_prefix(std::min(digits.size(), digits.find_first_not_of(' ')));
+      int64_t value = -1;
+      std::from_chars(digits.data(), digits.data() + digits.size(), value);
+      if (table && (!card.starts_with(key) || value < 0)) return d16::text("a table without a valid ", key.substr(0, 7));
+    }
+    return "";
   }
 
   FitsHdu with_image_size(FitsHdu hdu) const {
@@ -287,17 +317,19 @@ inline bool same_name(std::string_view a, std::string_view b) {
 /// The HDU that the user means: by name, by index, or by `otherwise` when nothing was said.
 template <class Otherwise>
 FitsHdu find_hdu(FitsFile const& file, std::string const& wanted, Otherwise otherwise, char const* what) {
-  std::vector<FitsHdu> hdus = file.list();
+  std::string damage;
+  std::vector<FitsHdu> hdus = file.list(damage);
+  if (!damage.empty()) damage = "; what follows is damaged: " + damage;
   FitsHdu const* found = nullptr;
   if (wanted.empty()) {
     found = otherwise(hdus);
-    require<FileError>(found, file.path(), ": no ", what, " with data; it has ", fits_names(hdus));
+    require<FileError>(found, file.path(), ": no ", what, " with data; it has ", fits_names(hdus), damage);
   }
   for (FitsHdu const& hdu : hdus)
     if (!found && same_name(hdu.name, wanted)) found = &hdu;
   for (FitsHdu const& hdu : hdus)
     if (!found && std::to_string(hdu.index) == wanted) found = &hdu;
-  require<FileError>(found, file.path(), ": no HDU \"", wanted, "\"; it has ", fits_names(hdus));
+  require<FileError>(found, file.path(), ": no HDU \"", wanted, "\"; it has ", fits_names(hdus), damage);
   file.go_to(found->index);
   return *found;
 }
@@ -359,8 +391,11 @@ inline int64_t stored_bytes(FitsFile const& file, FitsHdu const& hdu) {
 
 }  // namespace detail
 
-/// The HDUs of a file.
-inline std::vector<FitsHdu> list_fits(std::string const& path) { return detail::FitsFile(path).list(); }
+/// The HDUs of a file, up to the first that is damaged.
+inline std::vector<FitsHdu> list_fits(std::string const& path) {
+  std::string damage;
+  return detail::FitsFile(path).list(damage);
+}
 
 /// Reads an image, or a section of one, of any BITPIX, plain, gzipped or tile-compressed. BSCALE and BZERO are applied;
 /// BLANK and infinities become NaN. The file name is literal.
@@ -625,7 +660,9 @@ inline Table read_fits_table(std::string const& path, FitsTableOptions const& o 
   long row_bytes = 0;
   fits_read_key_lng(file.get(), "NAXIS1", &row_bytes, nullptr, &status);
   file.check(status, "HDU " + hdu.name);
-  file.check_complete(hdu, row_bytes * hdu.sizes[0]);
+  int64_t bytes = 0;
+  bool too_many = __builtin_mul_overflow(row_bytes, hdu.sizes[0], &bytes);
+  file.check_complete(hdu, too_many ? std::numeric_limits<int64_t>::max() : bytes);
   std::vector<detail::FitsColumn> columns = detail::fits_columns(file, hdu);
   Table all, table;
   for (detail::FitsColumn const& column : columns) all.column(column.name, std::vector<bool>());

@@ -198,7 +198,7 @@ inline std::string table(Table const& t, TableStyle const& style = {}) {
     out += "</tr>\n";
   }
   out += "</tbody></table></div>\n";
-  if (shown < t.rows()) out += text("<p class=\"lead\">", count(t.rows() - shown), " more rows", style.rest_is_in.empty() ? "" : " are in " + escape(style.rest_is_in), ".</p>\n");
+  if (shown < t.rows()) out += text("<p class=\"lead\">", count(t.rows() - shown), t.rows() - shown == 1 ? " more row" : " more rows", style.rest_is_in.empty() ? "" : " in " + escape(style.rest_is_in), ".</p>\n");
   return out;
 }
 

@@ -61,12 +61,13 @@ class Scale {
     bool fixed_low = std::isfinite(axis.low), fixed_high = std::isfinite(axis.high);
     if (fixed_low) low = axis.low;
     if (fixed_high) high = axis.high;
-    if (!(low < high)) widen(low, high);
+    if (!(high - low > 1e-300 && high - low > 1e-12 * std::abs(high))) widen(low, high);
     if (log_) log_ticks(low, high, fixed_low, fixed_high);
     else linear_ticks(low, high, fixed_low, fixed_high);
   }
 
-  bool shows(double v) const { return std::isfinite(v) && (!log_ || v > 0); }
+  /// Values that are not finite, or too extreme to compute with, are not drawn.
+  bool shows(double v) const { return std::abs(v) < 1e300 && (!log_ || v > 1e-300); }
   /// Where v lies; what is outside the range is drawn on its edge.
   double at(double v) const {
     double t = log_ ? std::log(v / low_) / std::log(high_ / low_) : (v - low_) / (high_ - low_);
@@ -76,7 +77,10 @@ class Scale {
   double high() const { return high_; }
   std::vector<double> const& ticks() const { return ticks_; }
   std::string label(double tick) const {
-    if (log_ || std::abs(tick) >= 1e6 || step_ < 1e-5) return significant(tick, log_ ? 1 : 3);
+    if (log_) return significant(tick, 1);
+    double largest = std::max(std::abs(low_), std::abs(high_));
+    int digits = int(std::floor(std::log10(largest) + 1e-9) - std::floor(std::log10(step_) + 1e-9)) + 1;
+    if (largest >= 1e6 || step_ < 1e-5) return significant(tick, digits);
     return number(tick, std::max(0, int(std::ceil(-std::log10(step_) - 1e-9))));
   }
   size_t longest_label() const {
@@ -100,7 +104,7 @@ class Scale {
     for (double k = std::ceil(low_ / step_ - 1e-9); k * step_ <= high_ + 1e-9 * step_ && ticks_.size() < 20; ++k) ticks_.push_back(k * step_);
   }
   void log_ticks(double low, double high, bool fixed_low, bool fixed_high) {
-    double first = std::floor(std::log10(low) + 1e-9), last = std::ceil(std::log10(high) - 1e-9);
+    double first = std::floor(std::log10(low) + 1e-9), last = std::max(first + 1, std::ceil(std::log10(high) - 1e-9));
     low_ = fixed_low ? low : std::pow(10.0, first);
     high_ = fixed_high ? high : std::pow(10.0, last);
     double every = std::max(1.0, std::ceil((last - first) / 6));

@@ -12,7 +12,8 @@ namespace d16::learn {
 
 namespace detail {
 /// Evaluation mode while it lives, for networks that have one.
-template <class Net> class Evaluating {
+template <class Net>
+class Evaluating {
  public:
   explicit Evaluating(Net& net) : net_(net) {
     if constexpr (requires { net.training(); }) {
@@ -23,7 +24,7 @@ template <class Net> class Evaluating {
   Evaluating(Evaluating const&) = delete;
   Evaluating& operator=(Evaluating const&) = delete;
   ~Evaluating() {
-    if constexpr (requires(Net& n) { n.training(); }) net_.train(was_training_);
+    if constexpr (requires(Net & n) { n.training(); }) net_.train(was_training_);
   }
 
  private:
@@ -34,7 +35,8 @@ template <class Net> class Evaluating {
 
 /// What a network says of each item, in order, without augmentation and without gradients.
 /// Shapes   net: (N,H,W,C) -> (N,K); result (all items, K) float32 on the host.
-template <class Net> Tensor logits(Net& net, data::Dataset const& dataset, int64_t batch = 64) {
+template <class Net>
+Tensor logits(Net& net, data::Dataset const& dataset, int64_t batch = 64) {
   detail::Evaluating<Net> evaluating(net);
   NoGrad off;
   Tensor out;
@@ -42,8 +44,8 @@ template <class Net> Tensor logits(Net& net, data::Dataset const& dataset, int64
   int64_t done = 0;
   for (auto& [image, label] : loader) {
     Tensor y = net(image).to(Device()).contiguous();
-    require<ShapeError>(y.rank() == 2 && y.dim(0) == image.dim(0), "logits: the network gives ", y.shape(), " for images ",
-                        image.shape(), "; (N,K) is needed");
+    require<ShapeError>(y.rank() == 2 && y.dim(0) == image.dim(0), "logits: the network gives ", y.shape(),
+                        " for images ", image.shape(), "; (N,K) is needed");
     if (!out.defined()) out = empty({dataset.size(), y.dim(1)}, {.dtype = DType::f32, .device = Device()});
     require<ShapeError>(y.dim(1) == out.dim(1), "logits: the network gives ", y.dim(1), " classes after ", out.dim(1));
     std::copy_n(y.template data<float>(), y.numel(), out.template data<float>() + done * y.dim(1));
@@ -69,7 +71,8 @@ inline Tensor probabilities(Tensor const& logits) {
 
 /// The fraction of items whose largest logit is that of their class.
 /// Errors   ShapeError when the network does not give (N,K); ValueError for an item without label.
-template <class Net> double accuracy(Net& net, data::Dataset const& dataset) {
+template <class Net>
+double accuracy(Net& net, data::Dataset const& dataset) {
   Tensor y = logits(net, dataset);
   return accuracy(confusion_matrix(dataset.labels, argmax(y), y.dim(1)));
 }

@@ -17,7 +17,8 @@ namespace detail {
 
 inline std::vector<double> numbers(char const* op, Tensor const& x) {
   Tensor flat = x.detach().cast(DType::f64).contiguous();
-  std::vector<double> out(flat.data<double>(), flat.data<double>() + flat.numel());
+  auto values = flat.host<double>();
+  std::vector<double> out(values.begin(), values.end());
   for (size_t i = 0; i < out.size(); ++i)
     require<ValueError>(!std::isnan(out[i]), op, ": element ", i, " is NaN; every one must be a number");
   return out;
@@ -28,7 +29,8 @@ inline std::vector<int64_t> class_indices(char const* op, char const* what, Tens
   require<DTypeError>(x.dtype() == DType::i64 || x.dtype() == DType::u8 || x.dtype() == DType::boolean, op, ": ", what,
                       " are ", name_of(x.dtype()), "; integers are needed");
   Tensor flat = x.cast(DType::i64).contiguous();
-  std::vector<int64_t> out(flat.data<int64_t>(), flat.data<int64_t>() + flat.numel());
+  auto values = flat.host<int64_t>();
+  std::vector<int64_t> out(values.begin(), values.end());
   for (size_t i = 0; i < out.size(); ++i)
     require<ValueError>(out[i] >= 0 && out[i] < classes, op, ": ", what, "[", i, "] is ", out[i], "; classes are 0 to ",
                         classes - 1);
@@ -36,7 +38,8 @@ inline std::vector<int64_t> class_indices(char const* op, char const* what, Tens
 }
 
 inline void require_equal_length(char const* op, size_t a, size_t b) {
-  require<ShapeError>(a == b && a > 0, op, ": ", a, " predictions for ", b, " labels; equal numbers, at least one, are needed");
+  require<ShapeError>(a == b && a > 0, op, ": ", a, " predictions for ", b,
+                      " labels; equal numbers, at least one, are needed");
 }
 
 /// (score, label) from the highest score down, and how many labels are 1 and 0.
@@ -57,7 +60,8 @@ struct Ranking {
     std::sort(items.begin(), items.end(), [](auto const& a, auto const& b) { return a.first > b.first; });
   }
   /// visit(threshold, true positives, false positives) after each group of equal scores.
-  template <class F> void sweep(F&& visit) const {
+  template <class F>
+  void sweep(F&& visit) const {
     double tp = 0, fp = 0;
     for (size_t i = 0; i < items.size(); ++i) {
       (items[i].second ? tp : fp) += 1;
@@ -70,10 +74,11 @@ struct Ranking {
 
 /// The index of the largest of the last axis: logits (N,K) -> int64 (N). The first one of equals.
 inline Tensor argmax(Tensor const& logits) {
-  require<ShapeError>(logits.rank() == 2 && logits.dim(1) > 0, "argmax: logits are ", logits.shape(), "; (N,K) is needed");
+  require<ShapeError>(logits.rank() == 2 && logits.dim(1) > 0, "argmax: logits are ", logits.shape(),
+                      "; (N,K) is needed");
   std::vector<double> values = detail::numbers("argmax", logits);
   int64_t K = logits.dim(1);
-  Tensor out = empty({logits.dim(0)}, {.dtype = DType::i64});
+  Tensor out = empty({logits.dim(0)}, {.dtype = DType::i64, .device = Device()});
   for (int64_t i = 0; i < logits.dim(0); ++i) {
     auto row = values.begin() + i * K;
     out.data<int64_t>()[i] = std::max_element(row, row + K) - row;
@@ -89,7 +94,7 @@ inline Tensor confusion_matrix(Tensor const& labels, Tensor const& predictions, 
   auto t = detail::class_indices("confusion_matrix", "labels", labels, classes);
   auto p = detail::class_indices("confusion_matrix", "predictions", predictions, classes);
   detail::require_equal_length("confusion_matrix", p.size(), t.size());
-  Tensor counts = zeros({classes, classes}, {.dtype = DType::i64});
+  Tensor counts = zeros({classes, classes}, {.dtype = DType::i64, .device = Device()});
   for (size_t i = 0; i < t.size(); ++i) ++counts.data<int64_t>()[t[i] * classes + p[i]];
   return counts;
 }
@@ -216,8 +221,8 @@ struct Bootstrap {
 inline Bootstrap bootstrap(int64_t n, std::function<double(std::vector<int64_t> const&)> const& statistic,
                            BootstrapOptions const& o = {}) {
   require<ValueError>(n > 0, "bootstrap: no items");
-  require<ShapeError>(o.groups.empty() || int64_t(o.groups.size()) == n, "bootstrap: ", o.groups.size(), " groups for ", n,
-                      " items");
+  require<ShapeError>(o.groups.empty() || int64_t(o.groups.size()) == n, "bootstrap: ", o.groups.size(), " groups for ",
+                      n, " items");
   require<ValueError>(o.level > 0 && o.level < 1, "bootstrap: level is ", o.level, "; it lies between 0 and 1");
   std::map<int64_t, std::vector<int64_t>> members;
   std::vector<int64_t> all;
@@ -244,7 +249,9 @@ inline Bootstrap bootstrap(int64_t n, std::function<double(std::vector<int64_t> 
   for (double value : values) squares += (value - mean) * (value - mean);
   std::sort(values.begin(), values.end());
   auto at = [&](double q) { return values[size_t(std::lround(q * (count - 1)))]; };
-  return {statistic(all), std::sqrt(squares / (count - 1)), {at((1 - o.level) / 2), at((1 + o.level) / 2)},
+  return {statistic(all),
+          std::sqrt(squares / (count - 1)),
+          {at((1 - o.level) / 2), at((1 + o.level) / 2)},
           int64_t(values.size())};
 }
 
@@ -267,7 +274,8 @@ struct ReliabilityBin {
 };
 
 /// Said against true, in bins of equal width over [0, 1].
-inline std::vector<ReliabilityBin> reliability_bins(Tensor const& probabilities, Tensor const& labels, int64_t bins = 10) {
+inline std::vector<ReliabilityBin> reliability_bins(Tensor const& probabilities, Tensor const& labels,
+                                                    int64_t bins = 10) {
   std::vector<double> p = detail::numbers("reliability_bins", probabilities);
   std::vector<int64_t> l = detail::class_indices("reliability_bins", "labels", labels, 2);
   detail::require_equal_length("reliability_bins", p.size(), l.size());

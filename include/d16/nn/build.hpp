@@ -190,6 +190,8 @@ inline std::map<std::string, Builder>& builders() {
        [](Fields f) {
          Sequential net;
          for (io::Json const& stage : f.json.at("stages").array()) net.add(build(stage));
+         std::vector<int> input = f.list("input", {});
+         net.set_input({input.begin(), input.end()});
          return net;
        }},
       {"equivariant_classifier", [](Fields f) { return EquivariantClassifier(detail::equivariant_classifier_options(f)); }},

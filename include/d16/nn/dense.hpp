@@ -19,7 +19,9 @@ struct LinearOptions {
 struct Linear : Module {
   Parameter weight, bias;
 
-  Linear(int in, int out, LinearOptions o = {}) : weight(he_normal({out, in}, in)) {
+  Linear(int in, int out, LinearOptions o = {}) {
+    require<ValueError>(in > 0 && out > 0, "Linear: ", in, " -> ", out, "; both must be positive");
+    weight = he_normal({out, in}, in);
     if (o.bias) bias = zeros({out});
   }
   Tensor operator()(Tensor x) { return linear(x, weight, bias); }
@@ -43,6 +45,8 @@ struct Conv2d : Module {
   Conv2d(int in, int out, ConvOptions o = {}) : options(o) {
     require<ValueError>(in > 0 && out > 0 && o.groups > 0 && in % o.groups == 0 && out % o.groups == 0, "Conv2d: ", in, " -> ",
                         out, " channels in ", o.groups, " groups; both must be multiples of it");
+    require<ValueError>(o.kernel > 0 && o.stride > 0 && o.dilation > 0, "Conv2d: kernel ", o.kernel, ", stride ", o.stride,
+                        ", dilation ", o.dilation, "; all must be positive");
     if (options.padding == same) options.padding = o.dilation * (o.kernel / 2);
     weight = he_normal({out, in / o.groups, o.kernel, o.kernel}, int64_t(in / o.groups) * o.kernel * o.kernel);
     if (o.bias) bias = zeros({out});

@@ -1,6 +1,8 @@
 // First values of weights, scaled so that signals keep their size from layer to layer.
 #pragma once
 #include <cmath>
+#include <cstdint>
+#include <limits>
 
 #include "../core/tensor.hpp"
 #include "../group/steerable_filter.hpp"
@@ -10,10 +12,37 @@ namespace d16::nn {
 /// A half of the signal is lost in a ReLU, so the weights before it are drawn with twice the variance.
 constexpr double relu_gain = 2;
 
+namespace detail {
+inline int64_t& weights_left() {
+  static thread_local int64_t left = std::numeric_limits<int64_t>::max();
+  return left;
+}
+}  // namespace detail
+
+/// While it lives, the layers made on this thread may have so many weights together: a damaged description of a network
+/// must not fill the memory before its weights turn out to be missing.
+class WeightLimit {
+ public:
+  explicit WeightLimit(int64_t count) : before_(detail::weights_left()) { detail::weights_left() = count; }
+  ~WeightLimit() { detail::weights_left() = before_; }
+  WeightLimit(WeightLimit const&) = delete;
+  WeightLimit& operator=(WeightLimit const&) = delete;
+
+  static void claim(Shape const& shape) {
+    int64_t count = shape.numel();
+    require<ValueError>(count <= detail::weights_left(), "network: a layer has ", count, " weights, more than there are");
+    detail::weights_left() -= count;
+  }
+
+ private:
+  int64_t before_;
+};
+
 /// Normal with variance gain / fan_in: the sum of fan_in products then has variance gain * E[x^2].
 /// Deterministic  takes one draw of the default generator.
 /// Source   He et al. 2015, arXiv:1502.01852, equation 10.
 inline Tensor he_normal(Shape shape, int64_t fan_in, double gain = relu_gain) {
+  WeightLimit::claim(shape);
   Tensor w = normal(shape);
   float deviation = float(std::sqrt(gain / double(fan_in)));
   for (float& value : w.host<float>()) value *= deviation;
@@ -31,7 +60,10 @@ inline Tensor steerable_he_normal(Group group, Sides sides, int kernel, int Co, 
   auto basis = shared_basis(group, kernel);
   FilterRule rule{group, sides};
   int V = basis->V, order = group.order(), slots = rule.slots();
-  Tensor w = sides == Sides::regular ? normal({Co, Ci, V, order}) : normal({Co, Ci, V});
+  Shape shape{Co, Ci, V};
+  if (sides == Sides::regular) shape.push_back(order);
+  WeightLimit::claim(shape);
+  Tensor w = normal(shape);
   auto values = w.host<float>();
   for (int v = 0; v < V; ++v) {
     double norm = 0;

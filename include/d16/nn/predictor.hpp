@@ -62,16 +62,17 @@ class Predictor {
     return y.rank() == 2 ? softmax(y, 1) : y;
   }
   Shape input_shape(std::string const& path) const {
-    io::Json const& network = loaded_.network;
-    Shape shape{options_.batch, options_.height, options_.width, 0};
-    if (io::Json const* seen = network.find("input")) {
-      for (int i = 0; i < 3; ++i) shape[i + 1] = i == 2 || shape[i + 1] == 0 ? seen->array().at(size_t(i)).integer() : shape[i + 1];
-    } else if (network.has("size")) {
-      for (int i : {1, 2}) shape[i] = shape[i] ? shape[i] : network.integer("size");
-      shape[3] = network.integer("channels");
-    }
-    require<WeightsError>(shape[1] > 0 && shape[2] > 0 && shape[3] > 0, path,
+    nn::detail::Fields network(loaded_.network);
+    std::vector<int> trained = network.list("input", {});  // H, W, C
+    if (trained.empty() && network.json.has("size"))
+      trained = {network.required("size"), network.required("size"), network.required("channels")};
+    require<WeightsError>(trained.size() == 3, path,
                           ": does not say which images it was trained on; run the network once before save()");
+    Shape shape{options_.batch, options_.height ? options_.height : trained[0], options_.width ? options_.width : trained[1],
+                trained[2]};
+    require<ValueError>(shape[1] > 0 && shape[2] > 0, "Predictor: height ", shape[1], ", width ", shape[2], "; both must be positive");
+    require<WeightsError>(shape.numel() / options_.batch <= int64_t(1) << 28, path, ": is for images of ", shape[1], " x ", shape[2],
+                          " x ", shape[3], " values, more than any picture has");
     return shape;
   }
 

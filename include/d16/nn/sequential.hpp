@@ -94,6 +94,9 @@ class Sequential : public Module {
   size_t size() const { return stages_.size(); }
   Stage& operator[](size_t i) { return stages_[i]; }
 
+  /// The size H, W, C of images that it is for; also learnt from each image that it sees.
+  void set_input(std::vector<int64_t> size) { input_ = std::move(size); }
+
   Tensor operator()(Tensor x) {
     if (x.rank() == 4) input_ = {x.dim(1), x.dim(2), x.dim(3)};
     for (Stage& stage : stages_) x = stage(std::move(x));
@@ -104,7 +107,7 @@ class Sequential : public Module {
     for (size_t i = 0; i < stages_.size(); ++i)
       if (Module* m = stages_[i].module()) walk.visit(std::to_string(i), *m);
   }
-  /// The stages, and the size of the last image seen; null when a stage is a lambda or a module of one's own.
+  /// The stages, and the size of its images; null when a stage is a lambda or a module of one's own.
   io::Json describe() const override {
     io::Json list = io::Json::Array();
     for (Stage const& stage : stages_) {

@@ -14,30 +14,36 @@ struct AntialiasedAvgPoolOptions {
 };
 
 template <class T>
-constinit inline Slot<kernels::AntialiasedAvgPool<T>> antialiased_avg_pool_slot{
+constinit Slot<kernels::AntialiasedAvgPool<T>> antialiased_avg_pool_slot{
     "antialiased_avg_pool",
     {kernels::cpu::antialiased_avg_pool<T>, kernels::cpu::antialiased_avg_pool_work_bytes<T>},
-    {kernels::reference::antialiased_avg_pool<T>}, {}, {}};
+    {kernels::reference::antialiased_avg_pool<T>},
+    {},
+    {}};
 template <class T>
-constinit inline Slot<kernels::AntialiasedAvgPool<T>> antialiased_avg_pool_dx_slot{
+constinit Slot<kernels::AntialiasedAvgPool<T>> antialiased_avg_pool_dx_slot{
     "antialiased_avg_pool_dx",
     {kernels::cpu::antialiased_avg_pool_dx<T>, kernels::cpu::antialiased_avg_pool_work_bytes<T>},
-    {kernels::reference::antialiased_avg_pool_dx<T>}, {}, {}};
+    {kernels::reference::antialiased_avg_pool_dx<T>},
+    {},
+    {}};
 
 namespace detail {
 
 template <class T>
 kernels::AntialiasedAvgPool<T> antialiased_avg_pool_args(Shape const& x, AntialiasedAvgPoolOptions const& o) {
-  kernels::AntialiasedAvgPool<T> a{.N = x[axis::N], .H = x[axis::H], .W = x[axis::W], .C = x[axis::C], .sigma = o.sigma};
+  kernels::AntialiasedAvgPool<T> a{
+      .N = x[axis::N], .H = x[axis::H], .W = x[axis::W], .C = x[axis::C], .sigma = o.sigma};
   if (x.rank() == 5) a.C *= x[axis::G];
   a.kernel = o.kernel, a.stride = o.stride, a.padding = o.padding;
   return a;
 }
 
 inline Shape antialiased_avg_pool_shape(Shape const& x, AntialiasedAvgPoolOptions const& o) {
-  require<ShapeError>(x.rank() == 4 || x.rank() == 5, "antialiased_avg_pool: x is ", x, "; needs (N,H,W,C) or (N,H,W,C,G)");
-  require<ValueError>(o.sigma > 0 && o.kernel > 0 && o.stride > 0 && o.padding >= 0, "antialiased_avg_pool: sigma ", o.sigma,
-                      ", kernel ", o.kernel, ", stride ", o.stride, ", padding ", o.padding,
+  require<ShapeError>(x.rank() == 4 || x.rank() == 5, "antialiased_avg_pool: x is ", x,
+                      "; needs (N,H,W,C) or (N,H,W,C,G)");
+  require<ValueError>(o.sigma > 0 && o.kernel > 0 && o.stride > 0 && o.padding >= 0, "antialiased_avg_pool: sigma ",
+                      o.sigma, ", kernel ", o.kernel, ", stride ", o.stride, ", padding ", o.padding,
                       "; needs sigma, kernel, stride > 0 and padding >= 0");
   int64_t shorter = std::min(x[axis::H], x[axis::W]) + 2 * o.padding;
   require<ShapeError>(shorter >= o.kernel, "antialiased_avg_pool: x is ", x, " with padding ", o.padding,
@@ -67,15 +73,15 @@ inline Tensor antialiased_avg_pool(Tensor x, AntialiasedAvgPoolOptions o = {}) {
     run(antialiased_avg_pool_slot<T>, x.device(), a);
   });
   return record("antialiased_avg_pool", y, wrt(x, [=, like = x.like(), s = x.shape()](Tensor dy) {
-    dy = dy.contiguous();
-    Tensor dx = empty(s, like);
-    for_float(like.dtype, [&]<class T>(T) {
-      auto a = detail::antialiased_avg_pool_args<T>(s, o);
-      a.dy = dy.data<T>(), a.dx = dx.data<T>();
-      run(antialiased_avg_pool_dx_slot<T>, like.device, a);
-    });
-    return dx;
-  }));
+                  dy = dy.contiguous();
+                  Tensor dx = empty(s, like);
+                  for_float(like.dtype, [&]<class T>(T) {
+                    auto a = detail::antialiased_avg_pool_args<T>(s, o);
+                    a.dy = dy.data<T>(), a.dx = dx.data<T>();
+                    run(antialiased_avg_pool_dx_slot<T>, like.device, a);
+                  });
+                  return dx;
+                }));
 }
 
 }  // namespace d16

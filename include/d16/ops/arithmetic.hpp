@@ -7,7 +7,7 @@
 namespace d16 {
 
 template <class T>
-constinit inline Slot<kernels::Binary<T>> binary_slot{"binary", {kernels::cpu::binary<T>}, {kernels::reference::binary<T>}, {}, {}};
+constinit Slot<kernels::Binary<T>> binary_slot{"binary", {kernels::cpu::binary<T>}, {kernels::reference::binary<T>}, {}, {}};
 
 /// The shape into which a and b repeat: axes are matched from the last; sizes are equal, or 1, or missing.
 /// Errors   ShapeError when another size differs.

@@ -17,28 +17,41 @@ struct BatchNormOptions {
 };
 
 template <class T>
-constinit inline Slot<kernels::BatchNorm<T>> batch_norm_slot{
-    "batch_norm", {kernels::cpu::batch_norm<T>, kernels::cpu::batch_norm_work_bytes<T>}, {kernels::reference::batch_norm<T>}, {}, {}};
+constinit Slot<kernels::BatchNorm<T>> batch_norm_slot{
+    "batch_norm",
+    {kernels::cpu::batch_norm<T>, kernels::cpu::batch_norm_work_bytes<T>},
+    {kernels::reference::batch_norm<T>},
+    {},
+    {}};
 template <class T>
-constinit inline Slot<kernels::BatchNorm<T>> batch_norm_dw_slot{
-    "batch_norm_dw", {kernels::cpu::batch_norm_dw<T>, kernels::cpu::batch_norm_work_bytes<T>}, {kernels::reference::batch_norm_dw<T>}, {}, {}};
+constinit Slot<kernels::BatchNorm<T>> batch_norm_dw_slot{
+    "batch_norm_dw",
+    {kernels::cpu::batch_norm_dw<T>, kernels::cpu::batch_norm_work_bytes<T>},
+    {kernels::reference::batch_norm_dw<T>},
+    {},
+    {}};
 template <class T>
-constinit inline Slot<kernels::BatchNorm<T>> batch_norm_dx_slot{
-    "batch_norm_dx", {kernels::cpu::batch_norm_dx<T>, kernels::cpu::batch_norm_work_bytes<T>}, {kernels::reference::batch_norm_dx<T>}, {}, {}};
+constinit Slot<kernels::BatchNorm<T>> batch_norm_dx_slot{
+    "batch_norm_dx",
+    {kernels::cpu::batch_norm_dx<T>, kernels::cpu::batch_norm_work_bytes<T>},
+    {kernels::reference::batch_norm_dx<T>},
+    {},
+    {}};
 
 namespace detail {
 
 /// A vector of C values that goes with x, or no tensor.
 inline void check_norm_vector(char const* op, char const* what, Tensor const& x, Tensor const& v) {
   if (!v.defined()) return;
-  require<ShapeError>(v.shape() == Shape{x.dim(axis::C)}, op, ": ", what, " is ", v.shape(), ", x is ", x.shape(), "; needs (",
-                      x.dim(axis::C), ")");
-  require<DTypeError>(v.dtype() == x.dtype(), op, ": ", what, " is ", name_of(v.dtype()), ", x is ", name_of(x.dtype()));
+  require<ShapeError>(v.shape() == Shape{x.dim(axis::C)}, op, ": ", what, " is ", v.shape(), ", x is ", x.shape(),
+                      "; needs (", x.dim(axis::C), ")");
+  require<DTypeError>(v.dtype() == x.dtype(), op, ": ", what, " is ", name_of(v.dtype()), ", x is ",
+                      name_of(x.dtype()));
   require<DeviceError>(v.device() == x.device(), op, ": ", what, " is on ", v.device(), ", x on ", x.device());
 }
 
-inline void check_batch_norm(char const* op, Tensor const& x, Tensor const& weight, Tensor const& bias, Tensor const& mean,
-                             Tensor const& var, BatchNormOptions const& o) {
+inline void check_batch_norm(char const* op, Tensor const& x, Tensor const& weight, Tensor const& bias,
+                             Tensor const& mean, Tensor const& var, BatchNormOptions const& o) {
   check_norm_vector(op, "weight", x, weight);
   check_norm_vector(op, "bias", x, bias);
   check_norm_vector(op, "running_mean", x, mean);
@@ -68,7 +81,8 @@ inline Tensor batch_norm(char const* op, Tensor x, Tensor weight, Tensor bias, T
   Tensor statistics = empty({2, x.dim(axis::C)}, {.dtype = DType::f64, .device = x.device()});
   auto args = [=]<class T>(T) {
     int C = int(x.dim(axis::C)), G = x.rank() == 5 ? int(x.dim(axis::G)) : 1;
-    kernels::BatchNorm<T> a{.rows = x.dim(0) * x.dim(1) * x.dim(2), .C = C, .G = G, .training = o.training, .eps = o.eps};
+    kernels::BatchNorm<T> a{
+        .rows = x.dim(0) * x.dim(1) * x.dim(2), .C = C, .G = G, .training = o.training, .eps = o.eps};
     a.momentum = o.momentum;
     a.x = x.data<T>(), a.weight = weight.data<T>(), a.bias = bias.data<T>();
     a.mean = statistics.data<double>(), a.inv_std = a.mean + C;
@@ -102,14 +116,17 @@ inline Tensor batch_norm(char const* op, Tensor x, Tensor weight, Tensor bias, T
 }  // namespace detail
 
 /// Batch normalisation: y = weight (x - mean) / sqrt(variance + eps) + bias, mean and variance over N,H,W.
-/// Shapes   x, y (N,H,W,C); all others (C). An undefined weight is 1, an undefined bias 0.      Units  weight, bias: of y.
-/// Cost     12 N H W C bytes when training, 8 otherwise.   Deterministic  yes.   Aliasing  running statistics: in place.
+/// Shapes   x, y (N,H,W,C); all others (C). An undefined weight is 1, an undefined bias 0.
+/// Units    weight, bias, y: the same.
+/// Cost     12 N H W C bytes when training, 8 otherwise.   Deterministic  yes.
+/// Aliasing running_mean and running_var are updated in place when training.
 /// Gradient to x, weight, bias; through the statistics when training.
 /// Errors   d16::ShapeError, DTypeError, DeviceError; ValueError without running statistics unless training.
 /// Source   Ioffe & Szegedy 2015, arXiv:1502.03167.
 inline Tensor batch_norm2d(Tensor x, Tensor weight, Tensor bias, Tensor running_mean, Tensor running_var,
                            BatchNormOptions o = {}) {
-  require<ShapeError>(x.rank() == 4, "batch_norm2d: x is ", x.shape(), "; needs (N,H,W,C), or inner_batch_norm for features");
+  require<ShapeError>(x.rank() == 4, "batch_norm2d: x is ", x.shape(),
+                      "; needs (N,H,W,C), or inner_batch_norm for features");
   return detail::batch_norm("batch_norm2d", x, weight, bias, running_mean, running_var, o);
 }
 

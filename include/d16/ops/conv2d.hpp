@@ -16,17 +16,23 @@ struct Conv2dOptions {
 };
 
 template <class T>
-constinit inline Slot<kernels::Conv2d<T>> conv2d_slot{
+constinit Slot<kernels::Conv2d<T>> conv2d_slot{
     "conv2d", {kernels::cpu::conv2d<T>, kernels::cpu::conv2d_work_bytes<T>}, {kernels::reference::conv2d<T>}, {}, {}};
 template <class T>
-constinit inline Slot<kernels::Conv2d<T>> conv2d_dx_slot{
-    "conv2d_dx", {kernels::cpu::conv2d_dx<T>, kernels::cpu::conv2d_dx_work_bytes<T>}, {kernels::reference::conv2d_dx<T>}, {}, {}};
+constinit Slot<kernels::Conv2d<T>> conv2d_dx_slot{
+    "conv2d_dx",
+    {kernels::cpu::conv2d_dx<T>, kernels::cpu::conv2d_dx_work_bytes<T>},
+    {kernels::reference::conv2d_dx<T>}, {}, {}};
 template <class T>
-constinit inline Slot<kernels::Conv2d<T>> conv2d_dw_slot{
-    "conv2d_dw", {kernels::cpu::conv2d_dw<T>, kernels::cpu::conv2d_dw_work_bytes<T>}, {kernels::reference::conv2d_dw<T>}, {}, {}};
+constinit Slot<kernels::Conv2d<T>> conv2d_dw_slot{
+    "conv2d_dw",
+    {kernels::cpu::conv2d_dw<T>, kernels::cpu::conv2d_dw_work_bytes<T>},
+    {kernels::reference::conv2d_dw<T>}, {}, {}};
 template <class T>
-constinit inline Slot<kernels::Conv2d<T>> conv2d_db_slot{
-    "conv2d_db", {kernels::cpu::conv2d_db<T>, kernels::cpu::conv2d_db_work_bytes<T>}, {kernels::reference::conv2d_db<T>}, {}, {}};
+constinit Slot<kernels::Conv2d<T>> conv2d_db_slot{
+    "conv2d_db",
+    {kernels::cpu::conv2d_db<T>, kernels::cpu::conv2d_db_work_bytes<T>},
+    {kernels::reference::conv2d_db<T>}, {}, {}};
 
 namespace detail {
 
@@ -78,14 +84,15 @@ struct Conv2dCall {
 };
 
 /// One axis: the padded size must hold the spread-out kernel, and all of it must be countable.
-inline void check_conv2d_axis(char const* axis, int64_t size, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation) {
-  require<ValueError>(stride > 0 && padding >= 0 && dilation > 0, "conv2d: along ", axis, ", stride ", stride, ", padding ",
-                      padding, ", dilation ", dilation, "; needs stride and dilation > 0, padding >= 0");
+inline void check_conv2d_axis(char const* axis, int64_t size, int64_t kernel, int64_t stride, int64_t padding,
+                              int64_t dilation) {
+  require<ValueError>(stride > 0 && padding >= 0 && dilation > 0, "conv2d: along ", axis, ", stride ", stride,
+                      ", padding ", padding, ", dilation ", dilation, "; needs stride and dilation > 0, padding >= 0");
   int64_t padded = checked_int("conv2d", "the padded size of x", size + 2 * padding);
   checked_int("conv2d", "the kernel", kernel);
   int64_t reach = checked_int("conv2d", "the kernel with its gaps", dilation * (kernel - 1) + 1);
-  require<ShapeError>(padded >= reach, "conv2d: ", axis, " is ", size, " with padding ", padding, "; a kernel of ", kernel,
-                      " with dilation ", dilation, " needs at least ", reach, " pixels");
+  require<ShapeError>(padded >= reach, "conv2d: ", axis, " is ", size, " with padding ", padding, "; a kernel of ",
+                      kernel, " with dilation ", dilation, " needs at least ", reach, " pixels");
 }
 
 inline Conv2dCall conv2d_call(Tensor const& x, Tensor const& w, Tensor const& b, Conv2dOptions const& o) {
@@ -94,9 +101,11 @@ inline Conv2dCall conv2d_call(Tensor const& x, Tensor const& w, Tensor const& b,
                       "; needs (Co,Ci/groups,kh,kw), not empty");
   require<ValueError>(o.groups > 0, "conv2d: groups is ", o.groups, "; needs at least 1");
   require<ShapeError>(x.dim(axis::C) % o.groups == 0 && w.dim(0) % o.groups == 0, "conv2d: x is ", x.shape(), ", w is ",
-                      sizes_text(w.shape()), "; ", o.groups, " groups must divide Ci=", x.dim(axis::C), " and Co=", w.dim(0));
-  require<ShapeError>(w.dim(1) == x.dim(axis::C) / o.groups, "conv2d: x is ", x.shape(), ", w is ", sizes_text(w.shape()),
-                      "; with ", o.groups, " groups the second size of w is ", x.dim(axis::C) / o.groups);
+                      sizes_text(w.shape()), "; ", o.groups, " groups must divide Ci=", x.dim(axis::C),
+                      " and Co=", w.dim(0));
+  require<ShapeError>(w.dim(1) == x.dim(axis::C) / o.groups, "conv2d: x is ", x.shape(), ", w is ",
+                      sizes_text(w.shape()), "; with ", o.groups, " groups the second size of w is ",
+                      x.dim(axis::C) / o.groups);
   check_weights("conv2d", x, w, b, w.dim(0));
   check_conv2d_axis("H", x.dim(axis::H), w.dim(2), o.stride.h, o.padding.h, o.dilation.h);
   check_conv2d_axis("W", x.dim(axis::W), w.dim(3), o.stride.w, o.padding.w, o.dilation.w);
@@ -108,8 +117,9 @@ inline Conv2dCall conv2d_call(Tensor const& x, Tensor const& w, Tensor const& b,
 }  // namespace detail
 
 /// Convolution (cross-correlation) of images:
-///   y[n,p,q,o] = b[o] + sum_{c,i,j} w[o,c,i,j] x[n, p stride + i dilation - padding, q stride + j dilation - padding, c],
-/// zeros beyond the border. Output channel o sees the input channels of its own of the `groups`.
+///   y[n,p,q,o] = b[o] + sum_{c,i,j} w[o,c,i,j] x[n,h,v,c],
+///   h = p stride + i dilation - padding, v = q stride + j dilation - padding, zeros beyond the border.
+/// Output channel o sees the Ci/groups input channels of its own group.
 /// Shapes   x (N,H,W,Ci), w (Co,Ci/groups,kh,kw), b (Co) or undefined, y (N,P,Q,Co) without group tag;
 ///          P = (H + 2 padding - dilation (kh-1) - 1) / stride + 1, Q likewise.      Units  w: those of y / x.
 /// Cost     2 N P Q Co (Ci/groups) kh kw flops; scratch: the weights once more.
@@ -125,8 +135,8 @@ inline Tensor conv2d(Tensor x, Tensor w, Tensor b = {}, Conv2dOptions o = {}) {
     a.x = x.data<T>(), a.w = w.data<T>(), a.bias = b.data<T>(), a.y = y.data<T>();
     run(conv2d_slot<T>, x.device(), a);
   });
-  return record("conv2d", y, wrt(x, [=](Tensor dy) { return c.dx(dy, w); }), wrt(w, [=](Tensor dy) { return c.dw(dy, x); }),
-                wrt(b, [=](Tensor dy) { return c.db(dy); }));
+  return record("conv2d", y, wrt(x, [=](Tensor dy) { return c.dx(dy, w); }),
+                wrt(w, [=](Tensor dy) { return c.dw(dy, x); }), wrt(b, [=](Tensor dy) { return c.db(dy); }));
 }
 
 }  // namespace d16

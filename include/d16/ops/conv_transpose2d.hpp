@@ -15,22 +15,22 @@ struct ConvTranspose2dOptions {
 };
 
 template <class T>
-constinit inline Slot<kernels::ConvTranspose2d<T>> conv_transpose2d_slot{
+constinit Slot<kernels::ConvTranspose2d<T>> conv_transpose2d_slot{
     "conv_transpose2d",
     {kernels::cpu::conv_transpose2d<T>, kernels::cpu::conv_transpose2d_work_bytes<T>},
     {kernels::reference::conv_transpose2d<T>}, {}, {}};
 template <class T>
-constinit inline Slot<kernels::ConvTranspose2d<T>> conv_transpose2d_dx_slot{
+constinit Slot<kernels::ConvTranspose2d<T>> conv_transpose2d_dx_slot{
     "conv_transpose2d_dx",
     {kernels::cpu::conv_transpose2d_dx<T>, kernels::cpu::conv_transpose2d_dx_work_bytes<T>},
     {kernels::reference::conv_transpose2d_dx<T>}, {}, {}};
 template <class T>
-constinit inline Slot<kernels::ConvTranspose2d<T>> conv_transpose2d_dw_slot{
+constinit Slot<kernels::ConvTranspose2d<T>> conv_transpose2d_dw_slot{
     "conv_transpose2d_dw",
     {kernels::cpu::conv_transpose2d_dw<T>, kernels::cpu::conv_transpose2d_dw_work_bytes<T>},
     {kernels::reference::conv_transpose2d_dw<T>}, {}, {}};
 template <class T>
-constinit inline Slot<kernels::ConvTranspose2d<T>> conv_transpose2d_db_slot{
+constinit Slot<kernels::ConvTranspose2d<T>> conv_transpose2d_db_slot{
     "conv_transpose2d_db",
     {kernels::cpu::conv_transpose2d_db<T>, kernels::cpu::conv_transpose2d_db_work_bytes<T>},
     {kernels::reference::conv_transpose2d_db<T>}, {}, {}};
@@ -86,25 +86,29 @@ struct ConvTranspose2dCall {
 
 inline void check_conv_transpose2d_axis(char const* axis, int64_t size, int64_t kernel, int64_t stride, int64_t padding,
                                         int64_t output_padding) {
-  require<ValueError>(stride > 0 && padding >= 0 && output_padding >= 0 && output_padding < stride, "conv_transpose2d: along ",
-                      axis, ", stride ", stride, ", padding ", padding, ", output padding ", output_padding,
-                      "; needs stride > 0, padding >= 0 and 0 <= output padding < stride");
+  require<ValueError>(stride > 0 && padding >= 0 && output_padding >= 0 && output_padding < stride,
+                      "conv_transpose2d: along ", axis, ", stride ", stride, ", padding ", padding, ", output padding ",
+                      output_padding, "; needs stride > 0, padding >= 0 and 0 <= output padding < stride");
   checked_int("conv_transpose2d", "the size of x", size), checked_int("conv_transpose2d", "the kernel", kernel);
-  int64_t out = checked_int("conv_transpose2d", "the size of y before cropping", (size - 1) * stride + kernel + output_padding);
-  require<ShapeError>(out > 2 * padding, "conv_transpose2d: ", axis, " is ", size, " with kernel ", kernel, ", stride ", stride,
-                      "; padding ", padding, " crops all of its ", out, " pixels");
+  int64_t out =
+      checked_int("conv_transpose2d", "the size of y before cropping", (size - 1) * stride + kernel + output_padding);
+  require<ShapeError>(out > 2 * padding, "conv_transpose2d: ", axis, " is ", size, " with kernel ", kernel, ", stride ",
+                      stride, "; padding ", padding, " crops all of its ", out, " pixels");
 }
 
 inline ConvTranspose2dCall conv_transpose2d_call(Tensor const& x, Tensor const& w, Tensor const& b,
                                                  ConvTranspose2dOptions const& o) {
-  require<ShapeError>(x.rank() == 4 && x.numel() > 0, "conv_transpose2d: x is ", x.shape(), "; needs (N,H,W,Ci), not empty");
-  require<ShapeError>(w.rank() == 4 && w.numel() > 0 && w.dim(0) == x.dim(axis::C), "conv_transpose2d: x is ", x.shape(),
-                      ", w is ", sizes_text(w.shape()), "; needs w (", x.dim(axis::C), ",Co,kh,kw), not empty");
+  require<ShapeError>(x.rank() == 4 && x.numel() > 0, "conv_transpose2d: x is ", x.shape(),
+                      "; needs (N,H,W,Ci), not empty");
+  require<ShapeError>(w.rank() == 4 && w.numel() > 0 && w.dim(0) == x.dim(axis::C), "conv_transpose2d: x is ",
+                      x.shape(), ", w is ", sizes_text(w.shape()), "; needs w (", x.dim(axis::C),
+                      ",Co,kh,kw), not empty");
   check_weights("conv_transpose2d", x, w, b, w.dim(1));
   check_conv_transpose2d_axis("H", x.dim(axis::H), w.dim(2), o.stride.h, o.padding.h, o.output_padding.h);
   check_conv_transpose2d_axis("W", x.dim(axis::W), w.dim(3), o.stride.w, o.padding.w, o.output_padding.w);
   checked_int("conv_transpose2d", "N", x.dim(axis::N));
-  checked_int("conv_transpose2d", "kh kw times the number of channels", w.dim(2) * w.dim(3) * std::max(w.dim(0), w.dim(1)));
+  checked_int("conv_transpose2d", "kh kw times the number of channels",
+              w.dim(2) * w.dim(3) * std::max(w.dim(0), w.dim(1)));
   return {x.shape(), w.shape(), o, x.like()};
 }
 

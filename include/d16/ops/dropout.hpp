@@ -7,7 +7,7 @@
 namespace d16 {
 
 template <class T>
-constinit inline Slot<kernels::Dropout<T>> dropout_slot{"dropout", {kernels::cpu::dropout<T>}, {kernels::reference::dropout<T>}, {}, {}};
+constinit Slot<kernels::Dropout<T>> dropout_slot{"dropout", {kernels::cpu::dropout<T>}, {kernels::reference::dropout<T>}, {}, {}};
 
 namespace detail {
 

@@ -18,25 +18,33 @@ struct GroupConv2dOptions {
 };
 
 template <class T>
-constinit inline Slot<kernels::GroupConv2d<T>> group_conv2d_slot{
+constinit Slot<kernels::GroupConv2d<T>> group_conv2d_slot{
     "group_conv2d",
     {kernels::cpu::group_conv2d<T>, kernels::cpu::group_conv2d_work_bytes<T>},
-    {kernels::reference::group_conv2d<T>}, {}, {}};
+    {kernels::reference::group_conv2d<T>},
+    {},
+    {}};
 template <class T>
-constinit inline Slot<kernels::GroupConv2d<T>> group_conv2d_dx_slot{
+constinit Slot<kernels::GroupConv2d<T>> group_conv2d_dx_slot{
     "group_conv2d_dx",
     {kernels::cpu::group_conv2d_dx<T>, kernels::cpu::group_conv2d_dx_work_bytes<T>},
-    {kernels::reference::group_conv2d_dx<T>}, {}, {}};
+    {kernels::reference::group_conv2d_dx<T>},
+    {},
+    {}};
 template <class T>
-constinit inline Slot<kernels::GroupConv2d<T>> group_conv2d_dw_slot{
+constinit Slot<kernels::GroupConv2d<T>> group_conv2d_dw_slot{
     "group_conv2d_dw",
     {kernels::cpu::group_conv2d_dw<T>, kernels::cpu::group_conv2d_dw_work_bytes<T>},
-    {kernels::reference::group_conv2d_dw<T>}, {}, {}};
+    {kernels::reference::group_conv2d_dw<T>},
+    {},
+    {}};
 template <class T>
-constinit inline Slot<kernels::GroupConv2d<T>> group_conv2d_db_slot{
+constinit Slot<kernels::GroupConv2d<T>> group_conv2d_db_slot{
     "group_conv2d_db",
     {kernels::cpu::group_conv2d_db<T>, kernels::cpu::group_conv2d_db_work_bytes<T>},
-    {kernels::reference::group_conv2d_db<T>}, {}, {}};
+    {kernels::reference::group_conv2d_db<T>},
+    {},
+    {}};
 
 namespace detail {
 
@@ -102,7 +110,8 @@ inline void check_group_input(char const* op, Group group, Sides sides, Tensor c
     return;
   }
   require<ShapeError>(x.rank() == 5, op, ": x is ", x.shape(), "; needs group features (N,H,W,C,G)");
-  require<ShapeError>(x.dim(axis::G) == group.order(), op, ": x is ", x.shape(), ", ", group, " needs G=", group.order());
+  require<ShapeError>(x.dim(axis::G) == group.order(), op, ": x is ", x.shape(), ", ", group,
+                      " needs G=", group.order());
   require<GroupError>(bool(x.group()), op, ": x has no group; say which with x.with_group(", group, ")");
   require<GroupError>(x.group() == group, op, ": x holds ", x.group(), " features, this layer is ", group,
                       ": same size, other meaning");
@@ -112,11 +121,12 @@ inline void check_group_weights(GroupConv const& c, Tensor const& x, Tensor cons
   bool regular = c.sides == Sides::regular;
   bool fits = w.rank() == (regular ? 4 : 3) && w.dim(1) == x.dim(axis::C) && w.dim(2) == c.basis->V && w.dim(0) > 0 &&
               (!regular || w.dim(3) == c.group.order());
-  require<ShapeError>(fits, c.name, ": w is ", weight_sizes(w.shape()), ", x is ", x.shape(), "; needs (Co,", x.dim(axis::C), ",",
-                      c.basis->V, regular ? text(",", c.group.order()) : "", "): fields out, fields in, ", c.basis->V,
-                      " functions of the ", c.o.kernel, " x ", c.o.kernel, " basis", regular ? ", elements" : "");
-  require<ShapeError>(!b.defined() || b.shape() == Shape{w.dim(0)}, c.name, ": bias is ", b.defined() ? b.shape() : Shape{},
-                      "; needs (", w.dim(0), "), one value for each field");
+  require<ShapeError>(fits, c.name, ": w is ", weight_sizes(w.shape()), ", x is ", x.shape(), "; needs (Co,",
+                      x.dim(axis::C), ",", c.basis->V, regular ? text(",", c.group.order()) : "",
+                      "): fields out, fields in, ", c.basis->V, " functions of the ", c.o.kernel, " x ", c.o.kernel,
+                      " basis", regular ? ", elements" : "");
+  require<ShapeError>(!b.defined() || b.shape() == Shape{w.dim(0)}, c.name, ": bias is ",
+                      b.defined() ? b.shape() : Shape{}, "; needs (", w.dim(0), "), one value for each field");
   for (Tensor const& other : {w, b})
     if (other.defined()) {
       require<DTypeError>(other.dtype() == x.dtype(), c.name, ": x is ", name_of(x.dtype()), ", the weights are ",
@@ -127,19 +137,22 @@ inline void check_group_weights(GroupConv const& c, Tensor const& x, Tensor cons
 }
 
 inline void check_group_options(char const* op, Tensor const& x, GroupConv2dOptions const& o) {
-  require<ValueError>(o.stride > 0 && o.padding >= 0 && o.dilation > 0, op, ": stride ", o.stride, ", padding ", o.padding,
-                      ", dilation ", o.dilation, "; needs stride, dilation > 0 and padding >= 0");
+  require<ValueError>(o.stride > 0 && o.padding >= 0 && o.dilation > 0, op, ": stride ", o.stride, ", padding ",
+                      o.padding, ", dilation ", o.dilation, "; needs stride, dilation > 0 and padding >= 0");
+  require<ShapeError>(x.numel() > 0, op, ": x is ", x.shape(), ": no elements");
   require<ValueError>(o.path != kernels::Path::fourier, op,
                       ": path is fourier; only automatic and expanded have kernels");
-  int64_t reach = int64_t(o.dilation) * (o.kernel - 1) + 1, shorter = std::min(x.dim(axis::H), x.dim(axis::W)) + 2 * o.padding;
-  require<ShapeError>(shorter >= reach, op, ": x is ", x.shape(), " with padding ", o.padding, "; a kernel of ", o.kernel,
-                      " with dilation ", o.dilation, " needs at least ", reach, " pixels");
+  int64_t reach = int64_t(o.dilation) * (o.kernel - 1) + 1,
+          shorter = std::min(x.dim(axis::H), x.dim(axis::W)) + 2 * o.padding;
+  require<ShapeError>(shorter >= reach, op, ": x is ", x.shape(), " with padding ", o.padding, "; a kernel of ",
+                      o.kernel, " with dilation ", o.dilation, " needs at least ", reach, " pixels");
 }
 
 /// All three convolutions; they differ in which sides carry the group.
 inline Tensor group_conv(char const* op, Group group, Sides sides, Tensor x, Tensor w, Tensor b, GroupConv2dOptions o) {
   check_group_input(op, group, sides, x);
-  auto c = std::make_shared<GroupConv>(GroupConv{op, group, sides, o, shared_basis(group, o.kernel, o.rings), {}, {}, {}, {}, {}});
+  auto c = std::make_shared<GroupConv>(
+      GroupConv{op, group, sides, o, shared_basis(group, o.kernel, o.rings), {}, {}, {}, {}, {}});
   check_group_options(op, x, o);
   check_group_weights(*c, x, w, b);
   x = x.contiguous();
@@ -157,8 +170,8 @@ inline Tensor group_conv(char const* op, Group group, Sides sides, Tensor x, Ten
     a.x = x.data<T>(), a.w = w.data<T>(), a.bias = b.data<T>(), a.y = y.data<T>();
     run(group_conv2d_slot<T>, x.device(), a);
   });
-  return record(op, y, wrt(x, [c, w](Tensor dy) { return c->dx(dy, w); }), wrt(w, [c, x](Tensor dy) { return c->dw(dy, x); }),
-                wrt(b, [c](Tensor dy) { return c->db(dy); }));
+  return record(op, y, wrt(x, [c, w](Tensor dy) { return c->dx(dy, w); }),
+                wrt(w, [c, x](Tensor dy) { return c->dw(dy, x); }), wrt(b, [c](Tensor dy) { return c->db(dy); }));
 }
 
 }  // namespace detail

@@ -9,23 +9,24 @@
 namespace d16 {
 
 template <class T>
-constinit inline Slot<kernels::GroupPool<T>> group_max_pool_slot{
+constinit Slot<kernels::GroupPool<T>> group_max_pool_slot{
     "group_max_pool", {kernels::cpu::group_max_pool<T>}, {kernels::reference::group_max_pool<T>}, {}, {}};
 template <class T>
-constinit inline Slot<kernels::GroupPool<T>> group_max_pool_dx_slot{
+constinit Slot<kernels::GroupPool<T>> group_max_pool_dx_slot{
     "group_max_pool_dx", {kernels::cpu::group_max_pool_dx<T>}, {kernels::reference::group_max_pool_dx<T>}, {}, {}};
 template <class T>
-constinit inline Slot<kernels::GroupPool<T>> group_mean_pool_slot{
+constinit Slot<kernels::GroupPool<T>> group_mean_pool_slot{
     "group_mean_pool", {kernels::cpu::group_mean_pool<T>}, {kernels::reference::group_mean_pool<T>}, {}, {}};
 template <class T>
-constinit inline Slot<kernels::GroupPool<T>> group_mean_pool_dx_slot{
+constinit Slot<kernels::GroupPool<T>> group_mean_pool_dx_slot{
     "group_mean_pool_dx", {kernels::cpu::group_mean_pool_dx<T>}, {kernels::reference::group_mean_pool_dx<T>}, {}, {}};
 
 namespace detail {
 
 /// The empty result for x; throws unless x is (N,H,W,C,G).
 inline Tensor group_pool_result(char const* op, Tensor const& x) {
-  require<ShapeError>(x.rank() == 5 && x.dim(axis::G) > 0, op, ": x is ", x.shape(), "; needs group features (N,H,W,C,G)");
+  require<ShapeError>(x.rank() == 5 && x.dim(axis::G) > 0, op, ": x is ", x.shape(),
+                      "; needs group features (N,H,W,C,G)");
   TensorOptions o = x.like();
   o.group = {};
   return empty({x.dim(0), x.dim(1), x.dim(2), x.dim(3)}, o);
@@ -52,15 +53,15 @@ inline Tensor group_max_pool(Tensor x) {
     run(group_max_pool_slot<T>, x.device(), a);
   });
   return record("group_max_pool", y, wrt(x, [x](Tensor dy) {
-    dy = dy.contiguous();
-    Tensor dx = empty_like(x);
-    for_float(x.dtype(), [&]<class T>(T) {
-      auto a = detail::group_pool_args<T>(x.shape());
-      a.x = x.data<T>(), a.dy = dy.data<T>(), a.dx = dx.data<T>();
-      run(group_max_pool_dx_slot<T>, x.device(), a);
-    });
-    return dx;
-  }));
+                  dy = dy.contiguous();
+                  Tensor dx = empty_like(x);
+                  for_float(x.dtype(), [&]<class T>(T) {
+                    auto a = detail::group_pool_args<T>(x.shape());
+                    a.x = x.data<T>(), a.dy = dy.data<T>(), a.dx = dx.data<T>();
+                    run(group_max_pool_dx_slot<T>, x.device(), a);
+                  });
+                  return dx;
+                }));
 }
 
 /// Invariant pooling: y[n,h,w,c] = mean over g of x[n,h,w,c,g].
@@ -78,15 +79,15 @@ inline Tensor group_mean_pool(Tensor x) {
     run(group_mean_pool_slot<T>, x.device(), a);
   });
   return record("group_mean_pool", y, wrt(x, [like = x.like(), s = x.shape()](Tensor dy) {
-    dy = dy.contiguous();
-    Tensor dx = empty(s, like);
-    for_float(like.dtype, [&]<class T>(T) {
-      auto a = detail::group_pool_args<T>(s);
-      a.dy = dy.data<T>(), a.dx = dx.data<T>();
-      run(group_mean_pool_dx_slot<T>, like.device, a);
-    });
-    return dx;
-  }));
+                  dy = dy.contiguous();
+                  Tensor dx = empty(s, like);
+                  for_float(like.dtype, [&]<class T>(T) {
+                    auto a = detail::group_pool_args<T>(s);
+                    a.dy = dy.data<T>(), a.dx = dx.data<T>();
+                    run(group_mean_pool_dx_slot<T>, like.device, a);
+                  });
+                  return dx;
+                }));
 }
 
 }  // namespace d16

@@ -10,17 +10,23 @@
 namespace d16 {
 
 template <class T>
-constinit inline Slot<kernels::Linear<T>> linear_slot{
+constinit Slot<kernels::Linear<T>> linear_slot{
     "linear", {kernels::cpu::linear<T>, kernels::cpu::linear_work_bytes<T>}, {kernels::reference::linear<T>}, {}, {}};
 template <class T>
-constinit inline Slot<kernels::Linear<T>> linear_dx_slot{
-    "linear_dx", {kernels::cpu::linear_dx<T>, kernels::cpu::linear_dx_work_bytes<T>}, {kernels::reference::linear_dx<T>}, {}, {}};
+constinit Slot<kernels::Linear<T>> linear_dx_slot{
+    "linear_dx",
+    {kernels::cpu::linear_dx<T>, kernels::cpu::linear_dx_work_bytes<T>},
+    {kernels::reference::linear_dx<T>}, {}, {}};
 template <class T>
-constinit inline Slot<kernels::Linear<T>> linear_dw_slot{
-    "linear_dw", {kernels::cpu::linear_dw<T>, kernels::cpu::linear_dw_work_bytes<T>}, {kernels::reference::linear_dw<T>}, {}, {}};
+constinit Slot<kernels::Linear<T>> linear_dw_slot{
+    "linear_dw",
+    {kernels::cpu::linear_dw<T>, kernels::cpu::linear_dw_work_bytes<T>},
+    {kernels::reference::linear_dw<T>}, {}, {}};
 template <class T>
-constinit inline Slot<kernels::Linear<T>> linear_db_slot{
-    "linear_db", {kernels::cpu::linear_db<T>, kernels::cpu::linear_db_work_bytes<T>}, {kernels::reference::linear_db<T>}, {}, {}};
+constinit Slot<kernels::Linear<T>> linear_db_slot{
+    "linear_db",
+    {kernels::cpu::linear_db<T>, kernels::cpu::linear_db_work_bytes<T>},
+    {kernels::reference::linear_db<T>}, {}, {}};
 
 namespace detail {
 
@@ -66,7 +72,8 @@ struct LinearCall {
 
 inline LinearCall linear_call(Tensor const& x, Tensor const& w, Tensor const& b) {
   bool fits = w.rank() == 2 && x.rank() > 0 && x.shape().back() == w.dim(1) && x.numel() > 0 && w.numel() > 0;
-  require<ShapeError>(fits, "linear: x is ", x.shape(), ", w is ", sizes_text(w.shape()), "; needs x (...,I) and w (O,I), none empty");
+  require<ShapeError>(fits, "linear: x is ", x.shape(), ", w is ", sizes_text(w.shape()),
+                      "; needs x (...,I) and w (O,I), none empty");
   check_weights("linear", x, w, b, w.dim(0));
   checked_int("linear", "the number of rows of x", x.numel() / w.dim(1));
   checked_int("linear", "O", w.dim(0)), checked_int("linear", "I", w.dim(1));
@@ -91,8 +98,8 @@ inline Tensor linear(Tensor x, Tensor w, Tensor b = {}) {
     a.x = x.data<T>(), a.w = w.data<T>(), a.bias = b.data<T>(), a.y = y.data<T>();
     run(linear_slot<T>, x.device(), a);
   });
-  return record("linear", y, wrt(x, [=](Tensor dy) { return c.dx(dy, w); }), wrt(w, [=](Tensor dy) { return c.dw(dy, x); }),
-                wrt(b, [=](Tensor dy) { return c.db(dy); }));
+  return record("linear", y, wrt(x, [=](Tensor dy) { return c.dx(dy, w); }),
+                wrt(w, [=](Tensor dy) { return c.dw(dy, x); }), wrt(b, [=](Tensor dy) { return c.db(dy); }));
 }
 
 }  // namespace d16

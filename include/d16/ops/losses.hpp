@@ -15,10 +15,10 @@ struct CrossEntropyOptions {
 };
 
 template <class T>
-constinit inline Slot<kernels::PairLoss<T>> pair_loss_slot{
+constinit Slot<kernels::PairLoss<T>> pair_loss_slot{
     "pair_loss", {kernels::cpu::pair_loss<T>, kernels::cpu::pair_loss_work_bytes<T>}, {kernels::reference::pair_loss<T>}, {}, {}};
 template <class T>
-constinit inline Slot<kernels::CrossEntropy<T>> cross_entropy_slot{
+constinit Slot<kernels::CrossEntropy<T>> cross_entropy_slot{
     "cross_entropy",
     {kernels::cpu::cross_entropy<T>, kernels::cpu::cross_entropy_work_bytes<T>},
     {kernels::reference::cross_entropy<T>},

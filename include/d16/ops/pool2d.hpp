@@ -21,16 +21,16 @@ struct AvgPool2dOptions {
 };
 
 template <class T>
-constinit inline Slot<kernels::Pool2d<T>> max_pool2d_slot{
+constinit Slot<kernels::Pool2d<T>> max_pool2d_slot{
     "max_pool2d", {kernels::cpu::max_pool2d<T>}, {kernels::reference::max_pool2d<T>}, {}, {}};
 template <class T>
-constinit inline Slot<kernels::Pool2d<T>> max_pool2d_dx_slot{
+constinit Slot<kernels::Pool2d<T>> max_pool2d_dx_slot{
     "max_pool2d_dx", {kernels::cpu::max_pool2d_dx<T>}, {kernels::reference::max_pool2d_dx<T>}, {}, {}};
 template <class T>
-constinit inline Slot<kernels::Pool2d<T>> avg_pool2d_slot{
+constinit Slot<kernels::Pool2d<T>> avg_pool2d_slot{
     "avg_pool2d", {kernels::cpu::avg_pool2d<T>}, {kernels::reference::avg_pool2d<T>}, {}, {}};
 template <class T>
-constinit inline Slot<kernels::Pool2d<T>> avg_pool2d_dx_slot{
+constinit Slot<kernels::Pool2d<T>> avg_pool2d_dx_slot{
     "avg_pool2d_dx", {kernels::cpu::avg_pool2d_dx<T>}, {kernels::reference::avg_pool2d_dx<T>}, {}, {}};
 
 namespace detail {

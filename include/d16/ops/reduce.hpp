@@ -25,12 +25,12 @@ class Axes {
 };
 
 template <class T>
-constinit inline Slot<kernels::Reduce<T>> sum_slot{
+constinit Slot<kernels::Reduce<T>> sum_slot{
     "sum", {kernels::cpu::sum<T>, kernels::cpu::reduce_work_bytes<T>}, {kernels::reference::sum<T>}, {}, {}};
 template <class T>
-constinit inline Slot<kernels::Reduce<T>> max_slot{"max", {kernels::cpu::max<T>}, {kernels::reference::max<T>}, {}, {}};
+constinit Slot<kernels::Reduce<T>> max_slot{"max", {kernels::cpu::max<T>}, {kernels::reference::max<T>}, {}, {}};
 template <class T>
-constinit inline Slot<kernels::Reduce<T>> max_dx_slot{
+constinit Slot<kernels::Reduce<T>> max_dx_slot{
     "max_dx", {kernels::cpu::max_dx<T>}, {kernels::reference::max_dx<T>}, {}, {}};
 
 namespace detail {

@@ -7,9 +7,9 @@
 namespace d16 {
 
 template <class T>
-constinit inline Slot<kernels::Unary<T>> unary_slot{"unary", {kernels::cpu::unary<T>}, {kernels::reference::unary<T>}, {}, {}};
+constinit Slot<kernels::Unary<T>> unary_slot{"unary", {kernels::cpu::unary<T>}, {kernels::reference::unary<T>}, {}, {}};
 template <class T>
-constinit inline Slot<kernels::Unary<T>> unary_dx_slot{
+constinit Slot<kernels::Unary<T>> unary_dx_slot{
     "unary_dx", {kernels::cpu::unary_dx<T>}, {kernels::reference::unary_dx<T>}, {}, {}};
 
 namespace detail {

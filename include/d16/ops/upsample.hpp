@@ -16,10 +16,10 @@ struct UpsampleOptions {
 };
 
 template <class T>
-constinit inline Slot<kernels::Upsample<T>> upsample_slot{
+constinit Slot<kernels::Upsample<T>> upsample_slot{
     "upsample", {kernels::cpu::upsample<T>}, {kernels::reference::upsample<T>}, {}, {}};
 template <class T>
-constinit inline Slot<kernels::Upsample<T>> upsample_dx_slot{
+constinit Slot<kernels::Upsample<T>> upsample_dx_slot{
     "upsample_dx", {kernels::cpu::upsample_dx<T>}, {kernels::reference::upsample_dx<T>}, {}, {}};
 
 namespace detail {

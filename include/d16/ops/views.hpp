@@ -8,8 +8,8 @@
 
 namespace d16 {
 
-constinit inline Slot<kernels::Copy> copy_slot{"copy", {kernels::cpu::copy}, {kernels::reference::copy}, {}, {}};
-constinit inline Slot<kernels::Cast> cast_slot{"cast", {kernels::cpu::cast}, {kernels::reference::cast}, {}, {}};
+inline constinit Slot<kernels::Copy> copy_slot{"copy", {kernels::cpu::copy}, {kernels::reference::copy}, {}, {}};
+inline constinit Slot<kernels::Cast> cast_slot{"cast", {kernels::cpu::cast}, {kernels::reference::cast}, {}, {}};
 
 namespace detail {
 

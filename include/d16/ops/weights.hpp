@@ -21,8 +21,8 @@ inline void check_weights(char const* op, Tensor const& x, Tensor const& w, Tens
       char const* name = other.same_memory(w) ? "w" : "bias";
       require<DTypeError>(other.dtype() == x.dtype(), op, ": x is ", name_of(x.dtype()), ", ", name, " is ",
                           name_of(other.dtype()), "; cast one of them");
-      require<DeviceError>(other.device() == x.device(), op, ": x is on ", x.device(), ", ", name, " is on ", other.device(),
-                           "; use to()");
+      require<DeviceError>(other.device() == x.device(), op, ": x is on ", x.device(), ", ", name, " is on ",
+                           other.device(), "; use to()");
     }
   if (b.defined())
     require<ShapeError>(b.shape() == Shape{channels}, op, ": bias is ", sizes_text(b.shape()), "; needs (", channels,

@@ -24,7 +24,7 @@ struct AdamWOptions {
   double weight_decay = 0.01;
 };
 
-template <class T> constinit inline Slot<kernels::Adam<T>> adam_slot{
+template <class T> constinit Slot<kernels::Adam<T>> adam_slot{
     "adam", {kernels::cpu::adam<T>}, {kernels::reference::adam<T>}, {}, {}};
 
 namespace detail {

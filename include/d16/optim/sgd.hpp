@@ -14,7 +14,7 @@ struct SgdOptions {
   double weight_decay = 0;
 };
 
-template <class T> constinit inline Slot<kernels::Sgd<T>> sgd_slot{
+template <class T> constinit Slot<kernels::Sgd<T>> sgd_slot{
     "sgd", {kernels::cpu::sgd<T>}, {kernels::reference::sgd<T>}, {}, {}};
 
 /// One step in place: g = grad + weight_decay * param, b = momentum * b + g (g at step 1), param -= lr * b, or

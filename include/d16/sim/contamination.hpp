@@ -22,12 +22,12 @@ struct Contaminant {
 };
 
 struct ContaminationOptions {
-  int least = 1, most = 3;          ///< number of objects
-  double star_fraction = 0.35;      ///< how many of them are stars
+  int least = 1, most = 3;                  ///< number of objects
+  double star_fraction = 0.35;              ///< how many of them are stars
   double least_flux = 0.08, most_flux = 1;  ///< of the target's flux, uniform in the logarithm; stars three times that
-  double inner = 0.12, outer = 0.55;  ///< distance from the centre, in units of the side
+  double inner = 0.12, outer = 0.55;        ///< distance from the centre, in units of the side
   double trail_probability = 0.08;
-  int spikes = 4;                   ///< of bright stars: 0, 4 or 6
+  int spikes = 4;  ///< of bright stars: 0, 4 or 6
 };
 
 /// Adds random contaminants to an image, before PSF and noise, and returns their list.
@@ -36,8 +36,8 @@ struct ContaminationOptions {
 inline std::vector<Contaminant> add_contaminants(Tensor& image, Random& random, double target_flux,
                                                  ContaminationOptions const& o = {}, int64_t frame = 0) {
   require<ValueError>(o.least >= 0 && o.most >= o.least && o.least_flux > 0 && o.most_flux >= o.least_flux,
-                      "add_contaminants: ", o.least, " to ", o.most, " objects with ", o.least_flux, " to ", o.most_flux,
-                      " of the flux; give lower bounds below upper ones");
+                      "add_contaminants: ", o.least, " to ", o.most, " objects with ", o.least_flux, " to ",
+                      o.most_flux, " of the flux; give lower bounds below upper ones");
   double side = double(std::min(image.dim(0), image.dim(1)) - 2 * frame);
   double cx = double(image.dim(1) - 1) / 2, cy = double(image.dim(0) - 1) / 2;
   std::vector<Contaminant> added;
@@ -94,9 +94,10 @@ struct ContaminatedPair {
 
 namespace detail {
 
-inline ContaminatedPair contaminate_picture(Tensor const& picture, Random& random, PictureContaminationOptions const& o) {
+inline ContaminatedPair contaminate_picture(Tensor const& picture, Random& random,
+                                            PictureContaminationOptions const& o) {
   double unit = std::asinh(1 / o.softness), sky = 0, centre = 0;
-  Tensor light = empty(picture.shape()), objects = zeros(picture.shape());
+  Tensor light = empty(picture.shape(), picture.like()), objects = zeros(picture.shape(), picture.like());
   auto in = picture.host<float>(), clean = light.host<float>();
   for (size_t i = 0; i < in.size(); ++i) clean[i] = float(o.softness * std::sinh(double(in[i]) * unit));
   sky = vision::median(light);
@@ -104,13 +105,14 @@ inline ContaminatedPair contaminate_picture(Tensor const& picture, Random& rando
   for (float value : middle.host<float>()) centre += std::max(0.0, double(value) - sky);
   double flux = std::max(centre / 3, 0.5);  // a picture of nothing still gets objects
   add_contaminants(objects, random, flux, o.objects);
-  if (random.uniform() < o.objects.trail_probability) add_random_trail(objects, random, 3 * flux / double(middle.numel()));
+  if (random.uniform() < o.objects.trail_probability)
+    add_random_trail(objects, random, 3 * flux / double(middle.numel()));
   Tensor spoilt = convolve(objects, moffat_psf(11, random.uniform(o.least_fwhm, o.most_fwhm)));
   auto out = spoilt.host<float>();
   for (size_t i = 0; i < out.size(); ++i) out[i] += clean[i];
   if (double blur = random.uniform(0, o.most_blur); blur > 0.1) spoilt = vision::gaussian_filter(spoilt, blur);
   double level = std::exp(random.uniform(std::log(o.least_noise), std::log(o.most_noise)));
-  Tensor noise = empty(picture.shape());
+  Tensor noise = empty(picture.shape(), picture.like());
   auto total = spoilt.host<float>(), n = noise.host<float>();
   for (size_t i = 0; i < n.size(); ++i)
     n[i] = float(random.normal() * std::sqrt(level * level + std::max(0.0, double(total[i])) / o.photons));
@@ -131,15 +133,16 @@ inline ContaminatedPair contaminate(Tensor const& pictures, Random& random, Pict
   vision::Extent e = vision::extent_of("contaminate", pictures.shape());
   require<ShapeError>(pictures.rank() > 2 && e.C == 3, "contaminate: the pictures are ", pictures.shape(),
                       "; (H,W,3) or (N,H,W,3) is needed");
-  Tensor in = pictures.detach().contiguous();
+  Tensor in = vision::on_host("contaminate", pictures);
   for (float value : in.host<float>())
     require<ValueError>(value >= 0 && value <= 1, "contaminate: a pixel is ", value, "; pictures lie in [0, 1]");
-  ContaminatedPair out{empty(in.shape()), empty(in.shape())};
+  ContaminatedPair out{empty(in.shape(), in.like()), empty(in.shape(), in.like())};
   uint64_t seed = uint64_t(random.next()) << 32 | random.next();
   parallel_tasks(e.N, [&](int64_t n) {
     Random own(seed, uint64_t(n));
     int64_t at = n * e.picture();
-    ContaminatedPair pair = detail::contaminate_picture(wrap(in.data<float>() + at, {e.H, e.W, e.C}), own, o);
+    ContaminatedPair pair =
+        detail::contaminate_picture(wrap(in.data<float>() + at, {e.H, e.W, e.C}, in.like()), own, o);
     std::copy_n(pair.noisy.data<float>(), e.picture(), out.noisy.data<float>() + at);
     std::copy_n(pair.clean.data<float>(), e.picture(), out.clean.data<float>() + at);
   });

@@ -54,13 +54,14 @@ inline double flux_for_snr(double snr, double area, NoiseModel const& m) {
 }  // namespace detail
 
 /// Draws a cutout.
-/// Shapes   clean, contaminated and noisy (size,size,3) float32, bands from red to blue.   Units  those of the noise model.
-/// Cost     some ten milliseconds for 64 pixels a side.   Deterministic  for the state of `random`.
-/// Errors   ValueError for bounds in the wrong order.
+/// Shapes   clean, contaminated and noisy (size,size,3) float32, bands from red to blue.   Units  those of the noise
+/// model. Cost     some ten milliseconds for 64 pixels a side.   Deterministic  for the state of `random`. Errors
+/// ValueError for bounds in the wrong order.
 inline Cutout simulate_cutout(Random& random, CutoutOptions const& o = {}) {
-  require<ValueError>(o.size > 7 && o.least_r > 0 && o.most_r >= o.least_r && o.least_snr > 0 && o.most_snr >= o.least_snr,
-                      "simulate_cutout: size ", o.size, ", r ", o.least_r, " to ", o.most_r, ", S/N ", o.least_snr, " to ",
-                      o.most_snr, "; size > 7 and lower bounds below upper ones are needed");
+  require<ValueError>(
+      o.size > 7 && o.least_r > 0 && o.most_r >= o.least_r && o.least_snr > 0 && o.most_snr >= o.least_snr,
+      "simulate_cutout: size ", o.size, ", r ", o.least_r, " to ", o.most_r, ", S/N ", o.least_snr, " to ", o.most_snr,
+      "; size > 7 and lower bounds below upper ones are needed");
   Cutout cutout;
   Truth& t = cutout.truth;
   t.random = random.state();
@@ -70,9 +71,10 @@ inline Cutout simulate_cutout(Random& random, CutoutOptions const& o = {}) {
   t.snr = std::exp(random.uniform(std::log(o.least_snr), std::log(o.most_snr)));
   g.flux = t.flux = detail::flux_for_snr(t.snr, std::numbers::pi * g.r_eff() * g.r_eff() * g.q(), o.noise);
   g.x0 = double(side - 1) / 2 + random.uniform(-1, 1), g.y0 = double(side - 1) / 2 + random.uniform(-1, 1);
-  t.n = g.n(), t.r_eff = g.r_eff(), t.q = g.q(), t.theta = g.theta, t.bulge_fraction = g.bulge_fraction, t.arms = g.arms;
+  t.n = g.n(), t.r_eff = g.r_eff(), t.q = g.q(), t.theta = g.theta, t.bulge_fraction = g.bulge_fraction,
+  t.arms = g.arms;
   t.x0 = g.x0 - double(frame), t.y0 = g.y0 - double(frame);
-  Tensor target = zeros({side, side, 3});
+  Tensor target = zeros({side, side, 3}, vision::host_tensor());
   add_galaxy(target, g);
   Tensor all = target.clone();
   t.contaminants = add_contaminants(all, random, g.flux, o.contamination, frame);

@@ -33,13 +33,13 @@ struct Galaxy {
   Colour bulge_colour{1.25, 1.02, 0.73};
   double disk_r = 6, disk_q = 0.6;  ///< effective radius of the disk, and minor to major axis from its inclination
   Colour disk_colour{0.97, 1.0, 1.03};
-  int arms = 0;               ///< number of spiral arms
-  double arm_strength = 1;    ///< 0: none; 1: brighter and darker by about the disk itself
-  double winding = 0.3;       ///< tangent of the pitch angle; negative: the other sense
+  int arms = 0;             ///< number of spiral arms
+  double arm_strength = 1;  ///< 0: none; 1: brighter and darker by about the disk itself
+  double winding = 0.3;     ///< tangent of the pitch angle; negative: the other sense
   double phase = 0;
-  int clumps = 0;             ///< star-forming knots along the arms
+  int clumps = 0;  ///< star-forming knots along the arms
   uint64_t clump_seed = 0;
-  double dust = 0;            ///< optical depth of the lane along the middle of an edge-on disk
+  double dust = 0;  ///< optical depth of the lane along the middle of an edge-on disk
 
   /// Sersic index and effective radius of the component with most of the light, for the truth.
   double n() const { return bulge_fraction > 0.5 ? bulge_n : 1; }
@@ -53,17 +53,20 @@ namespace detail {
 class GalaxyLight {
  public:
   explicit GalaxyLight(Galaxy const& g)
-      : g_(g), c_(std::cos(g.theta)), s_(std::sin(g.theta)),
+      : g_(g),
+        c_(std::cos(g.theta)),
+        s_(std::sin(g.theta)),
         bulge_(Sersic{1, g.bulge_r, g.bulge_n, g.bulge_q}.with_flux(g.flux * g.bulge_fraction)),
         disk_(Sersic{1, g.disk_r, 1, g.disk_q}.with_flux(g.flux * (1 - g.bulge_fraction))) {}
 
   Colour operator()(double x, double y) const {
     double dx = x - g_.x0, dy = y - g_.y0, u = dx * c_ + dy * s_, v = dy * c_ - dx * s_;
     Colour light{};
-    double bulge = g_.bulge_fraction > 0 ? bulge_.at_radius(std::hypot(u, v / g_.bulge_q)) : 0;
-    double w = v / g_.disk_q, r = std::hypot(u, w);
+    double z = v / g_.bulge_q, bulge = g_.bulge_fraction > 0 ? bulge_.at_radius(std::sqrt(u * u + z * z)) : 0;
+    double w = v / g_.disk_q, r = std::sqrt(u * u + w * w);
     double disk = g_.bulge_fraction < 1 ? disk_.at_radius(r) : 0, arm = g_.arms ? pattern(r, std::atan2(w, u)) : 0;
-    double lane = v / (0.12 * g_.disk_q * g_.disk_r), depth = g_.dust * std::exp(-lane * lane - r / (2 * g_.disk_r));
+    double lane = v / (0.12 * g_.disk_q * g_.disk_r);
+    double depth = g_.dust > 0 ? g_.dust * std::exp(-lane * lane - r / (2 * g_.disk_r)) : 0;
     for (size_t k = 0; k < 3; ++k) {
       double blue = 0.8 + 0.2 * double(k);  // arms are bluer than the disk, dust reddens
       light[k] = bulge * g_.bulge_colour[k] + disk * g_.disk_colour[k] * std::max(0.0, 1 + blue * arm);
@@ -97,7 +100,8 @@ class GalaxyLight {
 
 /// Adds `flux` spread as a round Gaussian, in three colours.
 inline void add_blob(Tensor& image, double x0, double y0, double sigma, double flux, Colour const& colour) {
-  int64_t H = image.dim(0), W = image.dim(1), reach = int64_t(4 * sigma) + 1, cx = std::lround(x0), cy = std::lround(y0);
+  int64_t H = image.dim(0), W = image.dim(1), reach = int64_t(4 * sigma) + 1, cx = std::lround(x0),
+          cy = std::lround(y0);
   double norm = flux / (2 * std::numbers::pi * sigma * sigma);
   for (int64_t i = std::max<int64_t>(0, cy - reach); i <= std::min(H - 1, cy + reach); ++i)
     for (int64_t j = std::max<int64_t>(0, cx - reach); j <= std::min(W - 1, cx + reach); ++j) {
@@ -111,7 +115,7 @@ inline void add_blob(Tensor& image, double x0, double y0, double sigma, double f
 
 /// Adds a galaxy to a picture, in place.
 /// Shapes   image (H,W,3) float32, contiguous: bands from red to blue.   Units  those of flux, per pixel.
-/// Cost     H * W * 9 profiles, more near the centre.     Deterministic  yes.
+/// Cost     H * W profiles of two components, more near the centre.     Deterministic  yes.
 /// Errors   ShapeError for another shape.
 inline void add_galaxy(Tensor& image, Galaxy const& g) {
   require<ShapeError>(image.rank() == 3 && image.dim(2) == 3 && image.is_contiguous(), "add_galaxy: the image is ",
@@ -122,7 +126,7 @@ inline void add_galaxy(Tensor& image, Galaxy const& g) {
   parallel_tasks(image.dim(0), [&](int64_t i) {
     for (int64_t j = 0; j < W; ++j) {
       double distance = std::hypot(double(j) - g.x0, double(i) - g.y0);
-      int points = distance < 1.5 ? 15 : distance < 4 ? 7 : distance < 5 * g.r_eff() ? 3 : 1;
+      int points = distance < 1.5 ? 15 : distance < 4 ? 7 : distance < 5 * g.r_eff() ? 2 : 1;
       Colour sum{};
       for (int a = 0; a < points; ++a)
         for (int b = 0; b < points; ++b) {
@@ -169,7 +173,8 @@ inline Galaxy random_galaxy(Random& random, Kind kind, double r_eff) {
   g.clump_seed = (uint64_t(random.next()) << 32) | random.next();
   bool visible = g.disk_q > 0.35 && random.uniform() < 0.85;
   int arms[] = {2, 2, 2, 3, 4};
-  if (visible) g.arms = arms[random.integer(5)], g.arm_strength = random.uniform(0.5, 1.2), g.clumps = int(random.integer(20));
+  if (visible)
+    g.arms = arms[random.integer(5)], g.arm_strength = random.uniform(0.5, 1.2), g.clumps = int(random.integer(20));
   if (g.disk_q < 0.3 && random.uniform() < 0.6) g.dust = random.uniform(0.4, 1.2);
   return g;
 }
@@ -178,10 +183,10 @@ inline Galaxy random_galaxy(Random& random, Kind kind, double r_eff) {
 struct Star {
   double flux = 1, x0 = 0, y0 = 0;
   Colour colour{1, 1, 1};
-  int spikes = 4;             ///< rays: 0, 4 (crossed struts) or 6 (hexagonal mirror)
+  int spikes = 4;               ///< rays: 0, 4 (crossed struts) or 6 (hexagonal mirror)
   double spike_fraction = 0.2;  ///< of the flux that is in the rays
-  double spike_length = 8;    ///< pixels in which a ray fades by e
-  double spike_angle = 0;     ///< of the first ray, radians
+  double spike_length = 8;      ///< pixels in which a ray fades by e
+  double spike_angle = 0;       ///< of the first ray, radians
 };
 
 /// Adds the star's point, shared among the four pixels around it, and its rays, in place. Convolve with the PSF later.
@@ -196,7 +201,8 @@ inline void add_star(Tensor& image, Star const& s) {
       int64_t j = int64_t(fx) + corner % 2, i = int64_t(fy) + corner / 2;
       if (i < 0 || j < 0 || i >= H || j >= W) continue;
       double share = (corner % 2 ? x - fx : 1 - x + fx) * (corner / 2 ? y - fy : 1 - y + fy);
-      for (size_t k = 0; k < 3; ++k) image.data<float>()[(i * W + j) * 3 + int64_t(k)] += float(flux * share * s.colour[k]);
+      for (size_t k = 0; k < 3; ++k)
+        image.data<float>()[(i * W + j) * 3 + int64_t(k)] += float(flux * share * s.colour[k]);
     }
   };
   double rays = s.spikes ? s.spike_fraction : 0;

@@ -13,10 +13,11 @@ namespace d16::sim {
 
 namespace detail {
 /// A round profile on an odd grid, averaged over 5 x 5 points a pixel, with sum 1.
-template <class F> Tensor round_psf(char const* op, int64_t size, double fwhm, F const& profile) {
+template <class F>
+Tensor round_psf(char const* op, int64_t size, double fwhm, F const& profile) {
   require<ValueError>(size > 0 && size % 2 == 1 && fwhm > 0, op, ": size is ", size, ", fwhm ", fwhm,
                       "; an odd size and fwhm > 0 are needed");
-  Tensor psf = empty({size, size});
+  Tensor psf = empty({size, size}, vision::host_tensor());
   double centre = double(size / 2), sum = 0;
   auto light = [&](double x, double y) { return profile((x - centre) * (x - centre) + (y - centre) * (y - centre)); };
   std::vector<double> values;
@@ -40,7 +41,8 @@ inline Tensor gaussian_psf(int64_t size, double fwhm) {
 inline Tensor moffat_psf(int64_t size, double fwhm, double beta = 3) {
   require<ValueError>(beta > 1, "moffat_psf: beta is ", beta, "; above 1 the light is finite");
   double alpha = fwhm / (2 * std::sqrt(std::exp2(1 / beta) - 1));
-  return detail::round_psf("moffat_psf", size, fwhm, [=](double r2) { return std::pow(1 + r2 / (alpha * alpha), -beta); });
+  return detail::round_psf("moffat_psf", size, fwhm,
+                           [=](double r2) { return std::pow(1 + r2 / (alpha * alpha), -beta); });
 }
 
 /// y[i,j,c] = sum over a, b of psf[a,b] x[i - a + A/2, j - b + B/2, c]; outside of the image it is dark.
@@ -49,9 +51,9 @@ inline Tensor moffat_psf(int64_t size, double fwhm, double beta = 3) {
 /// Errors   ShapeError for other ranks or even sides.
 inline Tensor convolve(Tensor const& x, Tensor const& psf) {
   vision::Extent e = vision::extent_of("convolve", x.shape());
-  require<ShapeError>(x.rank() < 4 && psf.rank() == 2 && psf.dim(0) % 2 == 1 && psf.dim(1) % 2 == 1, "convolve: x is ", x.shape(),
-                      ", psf ", psf.shape(), "; (H,W) or (H,W,C) and (A,B) with odd A and B are needed");
-  Tensor in = x.detach().contiguous(), kernel = psf.detach().contiguous(), y = zeros(x.shape(), x.like());
+  require<ShapeError>(x.rank() < 4 && psf.rank() == 2 && psf.dim(0) % 2 == 1 && psf.dim(1) % 2 == 1, "convolve: x is ",
+                      x.shape(), ", psf ", psf.shape(), "; (H,W) or (H,W,C) and (A,B) with odd A and B are needed");
+  Tensor in = vision::on_host("convolve", x), kernel = vision::on_host("convolve", psf), y = zeros(x.shape(), x.like());
   float const *source = in.data<float>(), *weights = kernel.data<float>();
   float* out = y.data<float>();
   int64_t A = psf.dim(0), B = psf.dim(1);

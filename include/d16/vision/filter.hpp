@@ -30,7 +30,7 @@ inline Tensor gaussian_filter(Tensor const& x, double sigma, double truncate = 4
 inline Tensor median_filter(Tensor const& x, int64_t size) {
   require<ValueError>(size > 0 && size % 2 == 1, "median_filter: size is ", size, "; it must be odd");
   Extent e = extent_of("median_filter", x.shape());
-  Tensor in = x.detach().contiguous(), out = empty(x.shape(), x.like());
+  Tensor in = on_host("median_filter", x), out = empty(x.shape(), x.like());
   for_float(x.dtype(), [&]<class T>(T) {
     parallel_tasks(e.N * e.H, [&](int64_t line) {
       int64_t i = line % e.H;
@@ -71,12 +71,12 @@ inline Tensor centre_crop(Tensor const& x, int64_t height, int64_t width) {
   return x.slice(h, top, top + height).slice(h + 1, left, left + width);
 }
 
-/// Turned about its centre by `angle` radians, counter-clockwise as displayed (row 0 on top); bilinear, edges reflected.
-/// Shapes   x (H,W), (H,W,C) or (N,H,W,C) float32, y as x.
+/// Turned about its centre by `angle` radians, counter-clockwise as displayed (row 0 on top); bilinear, edges
+/// reflected. Shapes   x (H,W), (H,W,C) or (N,H,W,C) float32, y as x.
 inline Tensor rotate(Tensor const& x, double angle) {
   Extent e = extent_of("rotate", x.shape());
   require<DTypeError>(x.dtype() == DType::f32, "rotate: the image is ", name_of(x.dtype()), "; cast it to float32");
-  Tensor in = x.detach().contiguous(), out = empty(x.shape(), x.like());
+  Tensor in = on_host("rotate", x), out = empty(x.shape(), x.like());
   Affine map = Affine::about_centre(e.H, e.W, e.H, e.W, {.angle = angle});
   parallel_tasks(e.N, [&](int64_t n) {
     sample(in.data<float>() + n * e.picture(), e.H, e.W, e.C, 1.0f, map, out.data<float>() + n * e.picture(), e.H, e.W);
@@ -87,7 +87,7 @@ inline Tensor rotate(Tensor const& x, double angle) {
 namespace detail {
 inline Tensor flip(char const* op, Tensor const& x, bool rows) {
   Extent e = extent_of(op, x.shape());
-  Tensor in = x.detach().contiguous(), out = empty(x.shape(), x.like());
+  Tensor in = on_host(op, x), out = empty(x.shape(), x.like());
   for_dtype(x.dtype(), [&]<class T>(T) {
     parallel_for(e.N * e.pixels(), [&](int64_t pixel) {
       int64_t j = pixel % e.W, line = pixel / e.W, i = line % e.H;

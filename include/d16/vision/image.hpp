@@ -14,7 +14,8 @@ struct Extent {
 };
 
 inline Extent extent_of(char const* op, Shape const& s) {
-  require<ShapeError>(s.rank() >= 2 && s.rank() <= 4, op, ": the image is ", s, "; (H,W), (H,W,C) or (N,H,W,C) is needed");
+  require<ShapeError>(s.rank() >= 2 && s.rank() <= 4, op, ": the image is ", s,
+                      "; (H,W), (H,W,C) or (N,H,W,C) is needed");
   require<ShapeError>(s.numel() > 0, op, ": the image is ", s, ": it has no pixels");
   if (s.rank() == 2) return {1, s[0], s[1], 1};
   if (s.rank() == 3) return {1, s[0], s[1], s[2]};
@@ -28,16 +29,14 @@ inline Shape resized(Shape s, int64_t height, int64_t width) {
   return s;
 }
 
-/// Pixels as contiguous host floats: uint8 becomes 0 .. 1, float64 is rounded, float32 is taken as it is.
-inline Tensor as_float32(Tensor const& x) {
-  if (x.dtype() == DType::f32) return x.detach().contiguous();
-  if (x.dtype() != DType::u8) return x.detach().cast(DType::f32).contiguous();
-  Tensor bytes = x.contiguous(), y = empty(x.shape(), {DType::f32, x.device()});
-  uint8_t const* in = bytes.data<uint8_t>();
-  float* out = y.data<float>();
-  parallel_for(x.numel(), [=](int64_t i) { out[i] = float(in[i]) / 255; });
-  return y;
+/// The picture as contiguous host memory, outside the gradient graph: what the functions of this room compute on.
+inline Tensor on_host(char const* op, Tensor const& x) {
+  require<DeviceError>(x.device().is_host(), op, ": the image is on ", x.device(),
+                       ", this runs on the host; use to(\"cpu\") first");
+  return x.detach().contiguous();
 }
+/// For new tensors in host memory, whatever the default device is.
+inline TensorOptions host_tensor(DType dtype = DType::f32) { return {dtype, Device(), {}}; }
 
 /// Where index i of a line of n lands when the line is continued by its mirror image: d c b a | a b c d | d c b a.
 inline int64_t reflect(int64_t i, int64_t n) {

@@ -33,7 +33,8 @@ inline LineMap::Row folded(int64_t first, std::vector<double> const& weights, in
 /// Correlation with a kernel of odd length over the reflected line; the outer `crop` results are left out.
 inline LineMap correlation_map(int64_t n, std::vector<double> const& kernel, int64_t crop = 0) {
   LineMap map;
-  for (int64_t i = crop; i < n - crop; ++i) map.rows.push_back(detail::folded(i - int64_t(kernel.size()) / 2, kernel, n));
+  for (int64_t i = crop; i < n - crop; ++i)
+    map.rows.push_back(detail::folded(i - int64_t(kernel.size()) / 2, kernel, n));
   return map;
 }
 
@@ -72,7 +73,8 @@ inline std::vector<double> gaussian_kernel(double sigma, int64_t radius) {
 }
 
 /// Applies the map to the middle axis of `in` (outer, n, inner), giving `out` (outer, map.size(), inner).
-template <class T> void apply(LineMap const& map, T const* in, int64_t outer, int64_t n, int64_t inner, T* out) {
+template <class T>
+void apply(LineMap const& map, T const* in, int64_t outer, int64_t n, int64_t inner, T* out) {
   int64_t m = map.size();
   parallel_chunks(outer * m, std::max<int64_t>(1, 8192 / inner), [&](int64_t begin, int64_t end) {
     for (int64_t line = begin; line < end; ++line) {
@@ -93,7 +95,7 @@ template <class T> void apply(LineMap const& map, T const* in, int64_t outer, in
 /// Shapes   x (H,W), (H,W,C) or (N,H,W,C), float32 or float64; the result has the maps' sizes.
 inline Tensor apply(char const* op, LineMap const& vertical, LineMap const& horizontal, Tensor const& x) {
   Extent e = extent_of(op, x.shape());
-  Tensor in = x.detach().contiguous();
+  Tensor in = on_host(op, x);
   Tensor half = empty(resized(x.shape(), vertical.size(), e.W), x.like());
   Tensor out = empty(resized(x.shape(), vertical.size(), horizontal.size()), x.like());
   for_float(x.dtype(), [&]<class T>(T) {

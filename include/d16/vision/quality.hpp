@@ -11,10 +11,11 @@ namespace d16::vision {
 namespace detail {
 
 /// Mean over all elements of f(a - b), in double. Sums per row, so that the result does not depend on threads.
-template <class F> double mean_difference(char const* op, Tensor const& a, Tensor const& b, F const& f) {
+template <class F>
+double mean_difference(char const* op, Tensor const& a, Tensor const& b, F const& f) {
   require<ShapeError>(a.shape() == b.shape(), op, ": a is ", a.shape(), ", b is ", b.shape(), "; they must be equal");
   require<ShapeError>(a.numel() > 0, op, ": the images are ", a.shape(), ": they have no pixels");
-  Tensor x = a.detach().cast(DType::f64).contiguous(), y = b.detach().cast(DType::f64).contiguous();
+  Tensor x = on_host(op, a).cast(DType::f64), y = on_host(op, b).cast(DType::f64);
   double const *p = x.data<double>(), *q = y.data<double>();
   int64_t grain = 4096;
   std::vector<double> partial(size_t((x.numel() + grain - 1) / grain));
@@ -45,7 +46,8 @@ inline double mae(Tensor const& a, Tensor const& b) {
 /// Source   skimage.metrics.peak_signal_noise_ratio.
 inline double psnr(Tensor const& a, Tensor const& b, double data_range = 1) {
   require<ValueError>(data_range > 0, "psnr: data_range is ", data_range, "; it must be positive");
-  return 10 * std::log10(data_range * data_range / detail::mean_difference("psnr", a, b, [](double d) { return d * d; }));
+  return 10 *
+         std::log10(data_range * data_range / detail::mean_difference("psnr", a, b, [](double d) { return d * d; }));
 }
 
 struct SsimOptions {
@@ -72,16 +74,17 @@ inline double ssim(Tensor const& a, Tensor const& b, SsimOptions o = {}) {
   int64_t gaussian_radius = int64_t(3.5 * o.sigma + 0.5);
   int64_t size = o.win_size ? o.win_size : o.gaussian_weights ? 2 * gaussian_radius + 1 : 7;
   require<ValueError>(size > 0 && size % 2 == 1, "ssim: win_size is ", size, "; it must be odd");
-  require<ShapeError>(size <= e.H && size <= e.W, "ssim: the images are ", a.shape(), ", the window is ", size, "x", size,
-                      "; it must fit");
+  require<ShapeError>(size <= e.H && size <= e.W, "ssim: the images are ", a.shape(), ", the window is ", size, "x",
+                      size, "; it must fit");
   require<ValueError>(size > 1 || !o.use_sample_covariance, "ssim: win_size 1 has no sample covariance");
-  Tensor x = a.detach().cast(DType::f64).contiguous(), y = b.detach().cast(DType::f64).contiguous();
+  Tensor x = on_host("ssim", a).cast(DType::f64), y = on_host("ssim", b).cast(DType::f64);
   std::vector<double> window = o.gaussian_weights ? gaussian_kernel(o.sigma, gaussian_radius)
                                                   : std::vector<double>(size_t(size), 1.0 / double(size));
   LineMap vertical = correlation_map(e.H, window, size / 2), horizontal = correlation_map(e.W, window, size / 2);
   auto windowed = [&](auto const& product) {  // means over the windows of product(a, b)
-    Tensor p = empty(a.shape(), {.dtype = DType::f64});
-    parallel_for(a.numel(), [&](int64_t i) { p.data<double>()[i] = product(x.data<double>()[i], y.data<double>()[i]); });
+    Tensor p = empty(a.shape(), host_tensor(DType::f64));
+    parallel_for(a.numel(),
+                 [&](int64_t i) { p.data<double>()[i] = product(x.data<double>()[i], y.data<double>()[i]); });
     return apply("ssim", vertical, horizontal, p);
   };
   Tensor ma = windowed([](double u, double) { return u; }), mb = windowed([](double, double v) { return v; });
@@ -89,7 +92,8 @@ inline double ssim(Tensor const& a, Tensor const& b, SsimOptions o = {}) {
   Tensor mab = windowed([](double u, double v) { return u * v; });
   double points = double(size * size), norm = o.use_sample_covariance ? points / (points - 1) : 1, sum = 0;
   double c1 = 1e-4 * o.data_range * o.data_range, c2 = 9e-4 * o.data_range * o.data_range;
-  auto u = ma.host<double>(), v = mb.host<double>(), uu = maa.host<double>(), vv = mbb.host<double>(), uv = mab.host<double>();
+  auto u = ma.host<double>(), v = mb.host<double>(), uu = maa.host<double>(), vv = mbb.host<double>(),
+       uv = mab.host<double>();
   for (size_t i = 0; i < u.size(); ++i) {
     double saa = norm * (uu[i] - u[i] * u[i]), sbb = norm * (vv[i] - v[i] * v[i]), sab = norm * (uv[i] - u[i] * v[i]);
     sum += (2 * u[i] * v[i] + c1) * (2 * sab + c2) / ((u[i] * u[i] + v[i] * v[i] + c1) * (saa + sbb + c2));

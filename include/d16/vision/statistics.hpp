@@ -53,8 +53,8 @@ inline double mad_sigma(Tensor const& x) {
 }
 
 struct SigmaClipOptions {
-  double sigma = 3;   ///< values further from the median than this many standard deviations go
-  int maxiters = 5;   ///< at most so many rounds; negative: until nothing changes
+  double sigma = 3;  ///< values further from the median than this many standard deviations go
+  int maxiters = 5;  ///< at most so many rounds; negative: until nothing changes
 };
 struct ClippedStats {
   double mean, median, std;

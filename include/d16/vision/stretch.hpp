@@ -18,6 +18,8 @@ namespace d16::vision {
 /// Source   Lupton, Gunn & Szalay 1999, AJ 118, 1406; astropy.visualization.AsinhStretch.
 inline Tensor asinh_stretch(Tensor x, double a) {
   require<ValueError>(a > 0, "asinh_stretch: a is ", a, "; it must be positive");
+  require<DeviceError>(x.device().is_host(), "asinh_stretch: x is on ", x.device(),
+                       ", this runs on the host; use to(\"cpu\") first");
   x = x.contiguous();
   Tensor y = empty(x.shape(), x.like());
   double unit = std::asinh(1 / a);
@@ -27,20 +29,21 @@ inline Tensor asinh_stretch(Tensor x, double a) {
     parallel_for(x.numel(), [=](int64_t i) { out[i] = T(std::asinh(double(in[i]) / a) / unit); });
   });
   return record("asinh_stretch", y, wrt(x, [=](Tensor dy) {
-    dy = dy.contiguous();
-    Tensor dx = empty(x.shape(), x.like());
-    for_float(x.dtype(), [&]<class T>(T) {
-      T const *in = x.data<T>(), *up = dy.data<T>();
-      T* out = dx.data<T>();
-      parallel_for(x.numel(), [=](int64_t i) { out[i] = T(double(up[i]) / (unit * std::hypot(a, double(in[i])))); });
-    });
-    return dx;
-  }));
+                  dy = dy.contiguous();
+                  Tensor dx = empty(x.shape(), x.like());
+                  for_float(x.dtype(), [&]<class T>(T) {
+                    T const *in = x.data<T>(), *up = dy.data<T>();
+                    T* out = dx.data<T>();
+                    parallel_for(x.numel(),
+                                 [=](int64_t i) { out[i] = T(double(up[i]) / (unit * std::hypot(a, double(in[i])))); });
+                  });
+                  return dx;
+                }));
 }
 
 /// Where the pixels are finite: 1, else 0.       Shapes   any, result as x, bool.
 inline Tensor finite_mask(Tensor const& x) {
-  Tensor in = x.detach().contiguous(), mask = empty(x.shape(), {DType::boolean, x.device()});
+  Tensor in = on_host("finite_mask", x), mask = empty(x.shape(), {DType::boolean, x.device()});
   bool* out = mask.data<bool>();
   for_float(in.dtype(), [&]<class T>(T) {
     T const* p = in.data<T>();
@@ -99,10 +102,11 @@ struct Stretch {
     double backward(double y) const { return s * std::sinh(y * range - zero); }
   };
 
-  template <class F> Tensor each(Tensor const& x, F const& f) const {
+  template <class F>
+  Tensor each(Tensor const& x, F const& f) const {
     Extent e = extent_of("stretch", x.shape());
-    require<ShapeError>(e.C == int64_t(bands.size()), "stretch: the image is ", x.shape(), ", the stretch has ", bands.size(),
-                        " bands; their number must be the same");
+    require<ShapeError>(e.C == int64_t(bands.size()), "stretch: the image is ", x.shape(), ", the stretch has ",
+                        bands.size(), " bands; their number must be the same");
     require<ValueError>(softness > 0, "stretch: softness is ", softness, "; it must be positive");
     std::vector<Line> lines;
     for (BandScale const& band : bands) {
@@ -110,7 +114,7 @@ struct Stretch {
                           "; both must be positive");
       lines.emplace_back(band, softness);
     }
-    Tensor in = x.detach().contiguous(), out = empty(x.shape(), x.like());
+    Tensor in = on_host("stretch", x), out = empty(x.shape(), x.like());
     for_float(x.dtype(), [&]<class T>(T) {
       T const* p = in.data<T>();
       T* q = out.data<T>();
@@ -139,13 +143,16 @@ inline Stretch fit_stretch(Tensor const& image, StretchOptions o = {}) {
   double white = o.least_white;
   for (int64_t b = 0, bands = image.rank() == 3 ? image.dim(2) : 1; b < bands; ++b) {
     std::vector<double> values = finite_values(image.rank() == 3 ? image.select(2, b) : image);
-    require<ValueError>(!values.empty(), "fit_stretch: band ", b, " of the image ", image.shape(), " has no finite pixel");
+    require<ValueError>(!values.empty(), "fit_stretch: band ", b, " of the image ", image.shape(),
+                        " has no finite pixel");
     auto [low, high] = std::minmax_element(values.begin(), values.end());
     double first = *low, span = *high - *low;
-    require<ValueError>(span > 0, "fit_stretch: band ", b, ": all pixels are ", first, "; an image has at least two values");
+    require<ValueError>(span > 0, "fit_stretch: band ", b, ": all pixels are ", first,
+                        "; an image has at least two values");
     double bright = quantile(values, o.white_quantile);
     ClippedStats sky = sigma_clipped_stats(std::move(values), {.sigma = 3, .maxiters = 10});
-    double sigma = std::max({sky.std, 1e-4 * (bright - sky.median), 1e-9 * span});  // without noise there is a scale too
+    double sigma =
+        std::max({sky.std, 1e-4 * (bright - sky.median), 1e-9 * span});  // without noise there is a scale too
     stretch.bands.push_back({sky.median, sigma, 0});
     white = std::max(white, (bright - sky.median) / sigma);
   }

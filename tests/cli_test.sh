@@ -1,0 +1,300 @@
+#!/usr/bin/env bash
+# Tests of the command-line tool: the main job from end to end, and bad input of every kind.
+#   tests/cli_test.sh [PROGRAM]      default: build/bin/d16
+# An error must be one line on stderr that names the file, exit code 1, and leave nothing behind.
+set -u
+cd "$(dirname "$0")/.."
+d16=$(realpath -- "${1:-build/bin/d16}") || exit 1
+[[ -x $d16 ]] || { echo "cli_test.sh: $d16: no such program; build it first" >&2 && exit 1; }
+shared=$(realpath -m ../shared/data)
+unset D16_WEIGHTS
+
+work=$(mktemp -d)
+mounted=
+clean_up() {
+  [[ -n $mounted ]] && umount "$mounted"
+  rm -rf "$work"
+}
+trap clean_up EXIT
+cd "$work"
+
+passed=0 failed=0 skipped=0
+ok() { echo "ok $1" && passed=$((passed + 1)); }
+bad() { echo "FAIL $1: $2" && failed=$((failed + 1)); }
+skip() { echo "skipped $1: $2" && skipped=$((skipped + 1)); }
+
+# check NAME COMMAND...: the command must succeed. It finds what the program said last in the file stdout.
+check() {
+  local name=$1
+  shift
+  if "$@" >checked 2>&1; then ok "$name"; else bad "$name" "exit code $? of $*: $(tail -c 300 checked)"; fi
+}
+
+# works NAME COMMAND...: exit code 0 and nothing on stderr.
+works() {
+  local name=$1 code=0
+  shift
+  "$@" >stdout 2>stderr || code=$?
+  if ((code != 0)); then bad "$name" "exit code $code: $(tail -c 300 stderr)"
+  elif [[ -s stderr ]]; then bad "$name" "stderr: $(head -c 300 stderr)"
+  else ok "$name"; fi
+}
+
+# fails NAME CODE TEXT OUT COMMAND...: that exit code, one line on stderr with TEXT in it, and no file or folder OUT.
+fails() {
+  local name=$1 expected=$2 words=$3 out=$4 code=0 line
+  shift 4
+  "$@" >stdout 2>stderr || code=$?
+  line=$(cat stderr)
+  if ((code != expected)); then bad "$name" "exit code $code, not $expected: $line"
+  elif [[ $(wc -l <stderr) != 1 || $line != "d16: error: "* ]]; then bad "$name" "not one line of error: $line"
+  elif [[ $line != *"$words"* ]]; then bad "$name" "does not name $words: $line"
+  elif [[ $out != - && -e $out ]]; then bad "$name" "left $out behind"
+  elif compgen -G "*/.d16-unfinished-*" >/dev/null; then bad "$name" "left an unfinished folder behind"
+  else ok "$name"; fi
+}
+
+# --- fixtures ---------------------------------------------------------------------------------------------------------
+# Cards of a FITS header, each padded to 80 bytes, END, and the header padded to 2880.
+fits_header() {
+  local bytes=80 card
+  for card in "$@"; do printf '%-80s' "$card" && bytes=$((bytes + 80)); done
+  printf '%-80s' END
+  printf "%$(((2880 - bytes % 2880) % 2880))s" ''
+}
+# COUNT copies of four bytes, as printf takes them, and zeros up to a multiple of 2880.
+fits_data() {
+  local i
+  for ((i = 0; i < $1; ++i)); do printf "$2"; done
+  head -c $(((2880 - $1 * 4 % 2880) % 2880)) /dev/zero
+}
+image_cards() { fits_header "SIMPLE  =                    T" "BITPIX  =                  -32" "NAXIS   =                    2" "NAXIS1  = $1" "NAXIS2  = $2"; }
+# A safetensors file: length of the header as eight bytes for printf, header, bytes of data.
+hostile() {
+  printf "$2" >"$1"
+  printf '%s' "$3" >>"$1"
+  head -c "$4" /dev/zero >>"$1"
+}
+# The length of a text of less than 256 bytes as eight bytes for printf.
+length_of() { printf '\\x%02x\\x00\\x00\\x00\\x00\\x00\\x00\\x00' ${#1}; }
+
+# --- the golden path --------------------------------------------------------------------------------------------------
+for command in "" info simulate train "train disk" "train denoise" evaluate denoise classify run; do
+  works "help: d16 $command --help" "$d16" $command --help
+done
+works "version" "$d16" --version
+works "info" "$d16" info
+works "info --json" "$d16" info --json
+check "info --json is one object" grep -q '"instructions"' stdout
+
+works "simulate FITS" "$d16" simulate --out field --count 6 --size 48 --seed 5
+check "simulate keeps the truth" test "$(wc -l <field/truth.csv)" = 7
+check "simulate keeps clean images" test "$(ls field/clean | wc -l)" = 6
+works "simulate again" "$d16" simulate --out again --count 6 --size 48 --seed 5 --threads 1
+check "the same seed gives the same bytes" diff -r field again
+works "simulate PNG" "$d16" simulate --out pictures --count 60 --size 32 --seed 7 --format png
+works "info of an image" "$d16" info field/sim_00001.fits
+check "info knows the unit" grep -q nJy stdout
+works "info of a picture" "$d16" info pictures/sim_00001.png
+works "info of a table" "$d16" info field/truth.csv
+
+mkdir weights
+tiny=(--data pictures --size 32 --seed 3 --batch 16)
+works "train disk" "$d16" train disk "${tiny[@]}" --labels pictures/truth.csv --out weights/disk.safetensors --epochs 2 --group C4 --widths 2,4
+check "train disk writes a model card" grep -q "AUC" weights/disk.md
+check "train disk writes a log" test "$(wc -l <weights/disk.training/log.jsonl)" = 2
+works "train disk --resume" "$d16" train disk "${tiny[@]}" --labels pictures/truth.csv --out weights/disk.safetensors --epochs 3 --group C4 --widths 2,4 --resume
+check "train disk went on" test "$(wc -l <weights/disk.training/log.jsonl)" = 3
+works "train disk, plain" "$d16" train disk "${tiny[@]}" --labels pictures/truth.csv --out plain.safetensors --epochs 1 --model plain --widths 2,4
+works "train denoise" "$d16" train denoise "${tiny[@]}" --out weights/denoise.safetensors --epochs 1 --widths 2,4 --latent 2
+check "train denoise writes a model card" grep -q "PSNR" weights/denoise.md
+works "info of weights" "$d16" info weights/disk.safetensors
+check "info names the network" grep -q equivariant_classifier stdout
+works "evaluate a classifier" "$d16" evaluate --weights weights/disk.safetensors --data pictures --labels pictures/truth.csv
+works "evaluate a denoiser" "$d16" evaluate --weights weights/denoise.safetensors --data pictures --json
+check "evaluate --json has a median filter" grep -q '"median"' stdout
+
+export D16_WEIGHTS=$work/weights
+works "run" "$d16" run --input field --out results
+check "run: a row for each object" test "$(wc -l <results/catalog.csv)" = 7
+check "run: a report with pictures" grep -q "data:image/png" results/report.html
+check "run: nothing else" test "$(ls -A results | tr '\n' ' ')" = "catalog.csv catalog.fits report.html "
+works "info reads the catalogue" "$d16" info results/catalog.fits
+check "the catalogue has units" grep -q "ra \[deg\]" stdout
+works "run again, one thread" "$d16" run --input field --out results1 --threads 1
+check "threads do not change results" cmp results/catalog.csv results1/catalog.csv
+works "run on the reference device" "$d16" run --input field/sim_00001.fits --out one --device reference
+works "run --json" "$d16" run --input pictures --out results2 --json
+check "run --json says how many" grep -q '"objects": 60' stdout
+works "classify" "$d16" classify --input field --out catalog.fits
+works "classify to CSV" "$d16" classify --input pictures/sim_00001.png --out one.csv
+check "classify: one row" test "$(wc -l <one.csv)" = 2
+works "denoise FITS" "$d16" denoise --input field --out denoised
+check "denoise: all" test "$(ls denoised | wc -l)" = 6
+works "info reads a denoised image" "$d16" info denoised/sim_00001.fits
+check "denoise keeps the unit" grep -q nJy stdout
+works "denoise PNG" "$d16" denoise --input pictures --out denoised-pictures
+works "denoised images can be run again" "$d16" run --input denoised --out results3
+
+if [[ -d $shared/jwst_ceers_nircam ]]; then
+  works "run on JWST cutouts" "$d16" run --input "$shared/jwst_ceers_nircam" --out jwst
+  check "JWST: six objects" test "$(wc -l <jwst/catalog.csv)" = 7
+  check "JWST: position known" grep -q "^10735,10735,214.89" jwst/catalog.csv
+  check "JWST: three bands by wavelength" grep -q '"F444W,F277W,F150W"' jwst/catalog.csv
+  works "run with chosen bands" "$d16" run --input "$shared/jwst_ceers_nircam" --out jwst2 --bands f356w,f200w,f115w
+  check "JWST: bands as chosen" grep -q '"F356W,F200W,F115W"' jwst2/catalog.csv
+  fails "a band that is not there" 1 'no band "F999W"' jwst3 "$d16" run --input "$shared/jwst_ceers_nircam" --out jwst3 --bands F999W
+else
+  skip "run on JWST cutouts" "no ../shared/data/jwst_ceers_nircam"
+fi
+if [[ -d $shared/hsc_decals_cutouts ]]; then
+  works "run on a Legacy Survey file and NumPy arrays" "$d16" run --input "$shared/hsc_decals_cutouts/examples/examp_gals" --out decals
+  check "bands of a Legacy Survey file" grep -q '"z,r,g"' decals/catalog.csv
+else
+  skip "run on a Legacy Survey file and NumPy arrays" "no ../shared/data/hsc_decals_cutouts"
+fi
+
+# --- bad arguments ----------------------------------------------------------------------------------------------------
+fails "no subcommand" 2 "--help" - "$d16"
+fails "unknown subcommand" 2 "--help" - "$d16" fly
+fails "missing option" 2 "--out" - "$d16" run --input field
+fails "number out of range" 2 "--size" new "$d16" simulate --out new --size 3
+fails "unknown device" 2 "--device" - "$d16" info --device abacus
+fails "bad group" 1 "--group X9" x.safetensors "$d16" train disk "${tiny[@]}" --labels pictures/truth.csv --out x.safetensors --group X9
+
+# --- bad input: each alone is an error that names it, and leaves no output ----------------------------------------------
+head -c 5000 field/sim_00001.fits >truncated.fits
+echo "this is a letter, not an image" >renamed.fits
+: >empty.fits
+: >empty.png
+head -c 20000 /dev/urandom >noise.fits
+head -c 20000 /dev/urandom >noise.jpg
+head -c 20000 /dev/urandom >noise.png
+image_cards 0 0 >zero.fits
+{ image_cards 16 16 && fits_data 256 '\x7f\xc0\x00\x00'; } >nan.fits
+{ image_cards 16 16 && fits_data 256 '\x3f\x80\x00\x00'; } >flat.fits
+image_cards 1000000 1000000 >huge.fits
+head -c 700 pictures/sim_00001.png >truncated.png
+cp results/catalog.fits table.fits
+for file in truncated.fits renamed.fits empty.fits empty.png noise.fits noise.jpg noise.png zero.fits nan.fits huge.fits truncated.png table.fits missing.fits; do
+  for command in run classify denoise; do
+    out=out-$command
+    [[ $command == classify ]] && out=out.csv
+    fails "$command: $file" 1 "$file" "$out" "$d16" "$command" --input "$file" --out "$out"
+  done
+done
+fails "info: empty file" 1 empty.fits - "$d16" info empty.fits
+fails "info: renamed file" 1 renamed.fits - "$d16" info renamed.fits
+fails "info: no such file" 1 nothing.fits - "$d16" info nothing.fits
+mkdir void
+fails "run: folder without images" 1 void out "$d16" run --input void --out out
+works "run: a flat image is an object without anything in it" "$d16" run --input flat.fits --out flat
+check "flat image is flagged" grep -q "sim\|flat" flat/catalog.csv
+
+mkdir mixed
+cp field/sim_0000[1-3].fits truncated.fits renamed.fits nan.fits mixed
+works "run: bad files in a folder are flagged, the rest goes on" "$d16" run --input mixed --out mixed-results
+check "a row for each file" test "$(wc -l <mixed-results/catalog.csv)" = 7
+check "bad files have flag 1 and a note" test "$(grep -c ',1,[^,]*\(truncated\|renamed\|nan\)\.fits' mixed-results/catalog.csv)" = 3
+mkdir allbad
+cp truncated.fits renamed.fits allbad
+fails "run: a folder of bad files only" 1 "none of its 2 objects" out "$d16" run --input allbad --out out
+
+mkdir pair
+cp field/sim_00001.fits pair/F444W_sci.fits
+cp renamed.fits pair/F444W_mask.fits
+fails "run: a bad mask beside a good image" 1 F444W_mask.fits out "$d16" run --input pair --out out
+
+# --- bad labels -------------------------------------------------------------------------------------------------------
+sed '1s/class/kind/' pictures/truth.csv >no-class.csv
+fails "missing label column" 1 no-class.csv x.safetensors "$d16" train disk "${tiny[@]}" --labels no-class.csv --out x.safetensors
+fails "no label file" 1 nowhere.csv x.safetensors "$d16" train disk "${tiny[@]}" --labels nowhere.csv --out x.safetensors
+: >empty.csv
+fails "empty label file" 1 empty.csv x.safetensors "$d16" train disk "${tiny[@]}" --labels empty.csv --out x.safetensors
+fails "no pictures" 1 void x.safetensors "$d16" train disk --data void --labels pictures/truth.csv --out x.safetensors
+
+# --- bad weights ------------------------------------------------------------------------------------------------------
+fails "weights of another network" 1 denoise.safetensors out "$d16" run --input field --out out --classifier weights/denoise.safetensors
+fails "weights of another network, as denoiser" 1 disk.safetensors out "$d16" run --input field --out out --denoiser weights/disk.safetensors
+fails "no such weights" 1 none.safetensors out "$d16" run --input field --out out --denoiser none.safetensors
+fails "resume another network" 1 last.safetensors - "$d16" train disk "${tiny[@]}" --labels pictures/truth.csv --out weights/disk.safetensors --epochs 9 --group C4 --widths 3,3 --resume
+head -c 2000 weights/disk.safetensors >cut.safetensors
+: >blank.safetensors
+cp renamed.fits text.safetensors
+hostile length.safetensors '\xff\xff\xff\xff\xff\xff\xff\x7f' '{}' 0
+hostile negative.safetensors '\xff\xff\xff\xff\xff\xff\xff\xff' '{}' 0
+header='{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}'
+hostile overlap.safetensors "$(length_of "$header")" "$header" 12
+header='{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}'
+hostile range.safetensors "$(length_of "$header")" "$header" 4
+header='{"a":{"dtype":"F32","shape":[4294967296,4294967296,4],"data_offsets":[0,0]}}'
+hostile overflow.safetensors "$(length_of "$header")" "$header" 0
+header='{"a":{"dtype":"F32","shape":[-2],"data_offsets":[0,8]}}'
+hostile sign.safetensors "$(length_of "$header")" "$header" 8
+for file in cut blank text length negative overlap range overflow sign; do
+  fails "hostile weights: $file" 1 "$file.safetensors" out "$d16" run --input field --out out --classifier "$file.safetensors"
+  fails "info of hostile weights: $file" 1 "$file.safetensors" - "$d16" info "$file.safetensors"
+done
+D16_WEIGHTS=$work/void fails "no weights anywhere" 1 denoise.safetensors out "$d16" run --input field --out out
+
+# --- output that cannot be written --------------------------------------------------------------------------------------
+: >file
+fails "output folder below a file" 1 file/out - "$d16" run --input field --out file/out
+fails "output folder is a file" 1 file - "$d16" run --input field --out file
+fails "output folder in /proc" 1 /proc/d16 - "$d16" simulate --out /proc/d16 --count 1
+fails "catalogue below a file" 1 file/c.csv - "$d16" classify --input field --out file/c.csv
+fails "catalogue of unknown kind" 1 c.txt c.txt "$d16" classify --input field --out c.txt
+fails "weights below a file" 1 file/x.safetensors - "$d16" train disk "${tiny[@]}" --labels pictures/truth.csv --out file/x.safetensors
+if ((EUID != 0)); then
+  mkdir locked && chmod 555 locked
+  fails "output folder without permission" 1 locked locked/out "$d16" run --input field --out locked/out
+else
+  skip "output folder without permission" "root may write everywhere"
+fi
+
+small() { (ulimit -f 8 && "$@"); } # files of at most 8 KiB
+fails "file too large: simulate" 1 new new small "$d16" simulate --out new --count 2 --size 64
+fails "file too large: run" 1 new new small "$d16" run --input field --out new
+mkdir disk
+if mount -t tmpfs -o size=64k none disk 2>/dev/null; then
+  mounted=$work/disk
+  fails "full disk: simulate" 1 disk disk/truth.csv "$d16" simulate --out disk --count 4 --size 64
+  fails "full disk: run" 1 disk/ disk/catalog.csv "$d16" run --input field --out disk
+  check "full disk: nothing is left on it" test -z "$(ls -A disk)"
+else
+  skip "full disk" "no right to mount a small file system"
+fi
+
+# --- interruption -------------------------------------------------------------------------------------------------------
+# The reference kernels are slow enough to be caught in the act.
+mkdir many
+for i in 1 2 3 4 5 6 7 8 9; do for j in 1 2 3 4 5 6; do cp "field/sim_0000$j.fits" "many/sim_$i$j.fits"; done; done
+slow() { exec "$d16" run --input many --out "$1" --device reference; }
+interrupt() { # signal, out
+  (slow "$2") >stdout 2>stderr &
+  local pid=$!
+  for _ in $(seq 100); do [[ -d $2 ]] && break || sleep 0.05; done
+  sleep 0.3
+  kill -0 $pid 2>/dev/null || return 1
+  kill "-$1" $pid
+  wait $pid 2>/dev/null
+  code=$?
+  return 0
+}
+if interrupt INT stopped; then
+  if [[ $code == 130 && $(wc -l <stderr) == 1 && ! -e stopped ]]; then ok "Ctrl-C leaves nothing behind"
+  else bad "Ctrl-C leaves nothing behind" "exit code $code, $(cat stderr), $(ls -A stopped 2>&1)"; fi
+else
+  bad "Ctrl-C leaves nothing behind" "the run ended before it could be interrupted"
+fi
+if interrupt KILL killed; then
+  if [[ $code == 137 && ! -e killed/catalog.csv && ! -e killed/catalog.fits && ! -e killed/report.html ]]; then ok "kill -9 leaves nothing half-written"
+  else bad "kill -9 leaves nothing half-written" "exit code $code, $(ls -A killed)"; fi
+  works "the next run cleans up" "$d16" run --input field --out killed
+  check "only results are left" test "$(ls -A killed | tr '\n' ' ')" = "catalog.csv catalog.fits report.html "
+else
+  bad "kill -9 leaves nothing half-written" "the run ended before it could be killed"
+fi
+
+echo "cli_test: $passed passed, $failed failed, $skipped skipped"
+((failed == 0))
