@@ -25,7 +25,8 @@ template <class T> struct Case {
 
   explicit Case(Layer l)
       : a{.N = l.N, .H = l.size, .W = l.size, .Ci = l.Ci, .Co = l.Co, .kh = l.kernel, .kw = l.kernel,
-          .stride_h = l.stride, .stride_w = l.stride, .pad_h = l.kernel / 2, .pad_w = l.kernel / 2, .groups = l.groups} {
+          .stride_h = l.stride, .stride_w = l.stride, .pad_h = l.kernel / 2, .pad_w = l.kernel / 2,
+          .groups = l.groups} {
     x.resize(size_t(l.N) * l.size * l.size * l.Ci), dx.resize(x.size());
     y.resize(size_t(l.N) * a.P() * a.Q() * l.Co), dy.resize(y.size());
     w.resize(size_t(l.Co) * (l.Ci / l.groups) * l.kernel * l.kernel), dw.resize(w.size());

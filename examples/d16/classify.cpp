@@ -19,9 +19,14 @@ Json classify(ClassifyOptions const& o) {
   d16::io::Json p = Json::Object();
   for (Row const& row : rows) p[row.id] = std::isnan(row.p_disk) ? Json() : Json(row.p_disk);
   if (rows.size() <= 20)
-    for (Row const& row : rows) say(row.id + ": p_disk " + decimals(row.p_disk, 3) + (row.note.empty() ? "" : "  " + row.note));
+    for (Row const& row : rows)
+      say(row.id + ": p_disk " + decimals(row.p_disk, 3) + (row.note.empty() ? "" : "  " + row.note));
   say(d16::text(o.out, ": ", rows.size(), " objects, ", bad, " of them flagged as unreadable"));
-  return Json::object({{"catalog", o.out}, {"objects", rows.size()}, {"unreadable", bad}, {"p_disk", p}, {"weights", classifier.path()}});
+  return Json::object({{"catalog", o.out},
+                       {"objects", rows.size()},
+                       {"unreadable", bad},
+                       {"p_disk", p},
+                       {"weights", classifier.path()}});
 }
 
 }  // namespace tool

@@ -34,9 +34,7 @@ bool quiet = false;
 volatile std::sig_atomic_t stop_asked = 0;
 std::string command;
 
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
+double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 /// The second Ctrl-C ends the process at once.
 void on_signal(int signal) {
@@ -110,7 +108,8 @@ void remember_command_line(int argc, char** argv) {
 Stopwatch::Stopwatch() : start_(now()) {}
 double Stopwatch::seconds() const { return now() - start_; }
 
-Progress::Progress(std::string what, int64_t total) : what_(std::move(what)), total_(total), terminal_(isatty(STDOUT_FILENO)) {}
+Progress::Progress(std::string what, int64_t total)
+    : what_(std::move(what)), total_(total), terminal_(isatty(STDOUT_FILENO)) {}
 
 Progress::~Progress() {
   if (line_open_) std::fputs("\n", stdout);
@@ -128,8 +127,9 @@ void Progress::show(std::string const& note, bool last) {
   if (quiet) return;
   shown_ = watch_.seconds();
   double left = shown_ / double(done_) * double(total_ - done_);
-  std::string line = text(what_, ": ", done_, " of ", total_, last ? ", took " : ", left ", duration(last ? shown_ : left),
-                          ", peak memory ", int64_t(peak_memory()), " MiB", note.empty() ? "" : ", ", note);
+  std::string line =
+      text(what_, ": ", done_, " of ", total_, last ? ", took " : ", left ", duration(last ? shown_ : left),
+           ", peak memory ", int64_t(peak_memory()), " MiB", note.empty() ? "" : ", ", note);
   if (terminal_) std::printf("\r\033[K%s", line.c_str());
   else std::printf("%s\n", line.c_str());
   line_open_ = terminal_;

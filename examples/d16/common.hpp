@@ -47,8 +47,8 @@ class Stopwatch {
   double start_;
 };
 
-/// A long task in `total` steps: share done, time left, peak memory. One line that is rewritten on a terminal; elsewhere
-/// a plain line every ten seconds and at the end.
+/// A long task in `total` steps: share done, time left, peak memory. One line that is rewritten on a terminal;
+/// elsewhere a plain line every ten seconds and at the end.
 class Progress {
  public:
   Progress(std::string what, int64_t total);
@@ -75,7 +75,7 @@ std::string decimals(double value, int places);
 std::string command_line();
 void remember_command_line(int argc, char** argv);
 
-/// A folder whose new files appear all together: they are written to a hidden folder inside it, and commit() moves them.
+/// A folder whose new files appear all together: they are written to a hidden folder inside it, commit() moves them.
 /// Without commit() nothing stays, nor does a folder that was made for them.
 class OutputFolder {
  public:
@@ -85,14 +85,14 @@ class OutputFolder {
   OutputFolder(OutputFolder const&) = delete;
   OutputFolder& operator=(OutputFolder const&) = delete;
   std::string const& path() const { return path_; }
-  /// Calls writer(path) with the place to write the file that will be `name` ("catalog.csv", "clean/a.fits") in the folder.
+  /// Calls writer(path) with the place to write what will be `name` in the folder ("catalog.csv", "clean/a.fits").
   void write(std::string const& name, std::function<void(std::string const&)> const& writer);
   void commit();
 
  private:
   void remove_leftovers();
   std::string path_, stage_;
-  std::vector<std::string> made_;     // folders that were not there before, outermost first
+  std::vector<std::string> made_;  // folders that were not there before, outermost first
   std::vector<std::string> names_;
 };
 

@@ -67,11 +67,11 @@ Role role_of(std::string const& word) {
   static constexpr struct {
     char const* word;
     Role role;
-  } known[] = {{"err", Role::sigma}, {"rms", Role::sigma}, {"sigma", Role::sigma}, {"unc", Role::sigma},
-               {"wht", Role::weight}, {"weight", Role::weight}, {"ivar", Role::weight}, {"invvar", Role::weight},
-               {"mask", Role::mask}, {"dq", Role::mask}, {"flag", Role::mask}, {"sci", Role::science}, {"image", Role::science},
-               {"seg", Role::other}, {"segmap", Role::other}, {"psf", Role::other}, {"var", Role::other}, {"con", Role::other},
-               {"model", Role::other}, {"area", Role::other}};
+  } known[] = {{"err", Role::sigma},     {"rms", Role::sigma},     {"sigma", Role::sigma},  {"unc", Role::sigma},
+               {"wht", Role::weight},    {"weight", Role::weight}, {"ivar", Role::weight},  {"invvar", Role::weight},
+               {"mask", Role::mask},     {"dq", Role::mask},       {"flag", Role::mask},    {"sci", Role::science},
+               {"image", Role::science}, {"seg", Role::other},     {"segmap", Role::other}, {"psf", Role::other},
+               {"var", Role::other},     {"con", Role::other},     {"model", Role::other},  {"area", Role::other}};
   for (auto const& k : known)
     if (lower(word) == k.word) return k.role;
   return Role::single;
@@ -103,8 +103,9 @@ Plane sigma_of_weight(Plane p) {
 
 /// Puts a sigma, weight or mask beside the image of its band.
 void attach(Band& band, Role role, Plane plane, std::string const& file) {
-  require<FileError>(plane.h == band.image.h && plane.w == band.image.w, file, ": is ", plane.w, "x", plane.h, " pixels, the image of band ",
-                     band.name, " is ", band.image.w, "x", band.image.h, "; they must be equal");
+  require<FileError>(plane.h == band.image.h && plane.w == band.image.w, file, ": is ", plane.w, "x", plane.h,
+                     " pixels, the image of band ", band.name, " is ", band.image.w, "x", band.image.h,
+                     "; they must be equal");
   if (role == Role::mask) band.mask = std::move(plane);
   else if (role == Role::sigma) band.sigma = std::move(plane);
   else if (role == Role::weight) band.sigma = sigma_of_weight(std::move(plane));
@@ -132,7 +133,7 @@ void add_cube(Cutout& cutout, std::string const& path, io::FitsHdu const& hdu) {
   }
 }
 
-/// All images of one FITS file: science images become bands, the others belong to the band of their name or before them.
+/// All images of one FITS file: science images become bands; the others belong to the band of their name, or the last.
 void add_fits(Cutout& cutout, std::string const& path) {
   for (io::FitsHdu const& hdu : io::list_fits(path)) {
     if (hdu.kind != io::FitsHdu::Kind::image || !hdu.has_data() || hdu.sizes.size() < 2) continue;
@@ -140,7 +141,8 @@ void add_fits(Cutout& cutout, std::string const& path) {
       add_cube(cutout, path, hdu);
       continue;
     }
-    io::FitsImage image = io::read_fits(path, {.hdu = std::to_string(hdu.index), .section = {}, .max_pixels = max_pixels});
+    io::FitsImage image =
+        io::read_fits(path, {.hdu = std::to_string(hdu.index), .section = {}, .max_pixels = max_pixels});
     Part part = part_of_hdu(image, int64_t(cutout.bands.size()) + 1);
     if (part.role == Role::science) {
       cutout.bands.push_back(band_of(image, part.band));
@@ -162,8 +164,8 @@ void add_picture(Cutout& cutout, std::string const& path) {
 
 Plane read_array(std::string const& path) {
   Tensor image = io::read_npy(path);
-  require<FileError>(image.rank() == 2 && image.numel() > 0 && image.numel() <= max_pixels, path, ": is an array ", image.shape(),
-                     "; an image (H,W) of at most 4096x4096 pixels is needed");
+  require<FileError>(image.rank() == 2 && image.numel() > 0 && image.numel() <= max_pixels, path, ": is an array ",
+                     image.shape(), "; an image (H,W) of at most 4096x4096 pixels is needed");
   return plane_of(image);
 }
 
@@ -181,7 +183,9 @@ void add_parts(Cutout& cutout, std::vector<std::string> const& files) {
     Band* band = find_band(cutout, part.band);
     if (!band || part.role == Role::science || part.role == Role::other) continue;
     bool array = ends_with(lower(path), ".npy");
-    attach(*band, part.role, array ? read_array(path) : plane_of(io::read_fits(path, {.section = {}, .max_pixels = max_pixels}).pixels), path);
+    attach(*band, part.role,
+           array ? read_array(path) : plane_of(io::read_fits(path, {.section = {}, .max_pixels = max_pixels}).pixels),
+           path);
   }
 }
 
@@ -201,7 +205,8 @@ void drop_empty_bands(Cutout& cutout) {
     if (empty) dropped += (dropped.empty() ? "" : ", ") + band.name;
     return empty;
   });
-  require<FileError>(!cutout.bands.empty(), cutout.file, ": has no finite pixel in ", dropped, "; cut it out where there are data");
+  require<FileError>(!cutout.bands.empty(), cutout.file, ": has no finite pixel in ", dropped,
+                     "; cut it out where there are data");
   if (!dropped.empty()) cutout.note = "no finite pixel in " + dropped;
 }
 

@@ -22,24 +22,24 @@ struct Plane {
 /// Linear sky coordinates: (x, y) from 0 in pixels to degrees on the sky around (ra, dec).
 struct Wcs {
   bool known = false;
-  bool rotation_lost = false;        ///< the PC matrix is no rotation: CDELT is taken as the scale, the angle is unknown
-  double x = 0, y = 0;               ///< the reference pixel
-  double ra = 0, dec = 0;            ///< where it points
-  double cd[4] = {0, 0, 0, 0};       ///< d(xi, eta) / d(x, y) in degrees
+  bool rotation_lost = false;   ///< the PC matrix is no rotation: CDELT is taken as the scale, the angle is unknown
+  double x = 0, y = 0;          ///< the reference pixel
+  double ra = 0, dec = 0;       ///< where it points
+  double cd[4] = {0, 0, 0, 0};  ///< d(xi, eta) / d(x, y) in degrees
   double scale() const { return 3600 * std::sqrt(std::abs(cd[0] * cd[3] - cd[1] * cd[2])); }  ///< arcsec per pixel
 };
 
 struct Band {
-  std::string name;       ///< "F444W", "r", "red"; "1" where the file does not say
-  Plane image, sigma;     ///< sigma is empty where the file does not say
-  Plane mask;             ///< not 0: a pixel of another object or a bad one; may be empty
+  std::string name;    ///< "F444W", "r", "red"; "1" where the file does not say
+  Plane image, sigma;  ///< sigma is empty where the file does not say
+  Plane mask;          ///< not 0: a pixel of another object or a bad one; may be empty
   Wcs wcs;
   std::string unit = {};
 };
 
 struct Cutout {
   std::string id, file;
-  bool picture = false;   ///< PNG or JPEG: stretched already, no flux
+  bool picture = false;  ///< PNG or JPEG: stretched already, no flux
   std::vector<Band> bands = {};
   std::string note = {};  ///< what was left out
 };
@@ -54,7 +54,7 @@ Part part_of(std::string const& path);
 
 /// The files of one object.
 struct Source {
-  std::string id, path;               ///< path: what messages name, a file or a folder
+  std::string id, path;  ///< path: what messages name, a file or a folder
   std::vector<std::string> files;
 };
 

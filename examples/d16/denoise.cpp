@@ -17,9 +17,16 @@ std::vector<io::FitsCard> cards_of(Object const& object, int k, Network const& n
   if (!f.units[size_t(k)].empty()) cards.push_back({"BUNIT", f.units[size_t(k)], "as in the input"});
   if (f.wcs.known) {
     Wcs const& w = f.wcs;
-    for (auto const& card : std::vector<io::FitsCard>{{"CTYPE1", "RA---TAN"}, {"CTYPE2", "DEC--TAN"}, {"CRPIX1", w.x + 1}, {"CRPIX2", w.y + 1},
-                                                      {"CRVAL1", w.ra, "deg"}, {"CRVAL2", w.dec, "deg"}, {"CD1_1", w.cd[0], "deg per pixel"},
-                                                      {"CD1_2", w.cd[1]}, {"CD2_1", w.cd[2]}, {"CD2_2", w.cd[3]}})
+    for (auto const& card : std::vector<io::FitsCard>{{"CTYPE1", "RA---TAN"},
+                                                      {"CTYPE2", "DEC--TAN"},
+                                                      {"CRPIX1", w.x + 1},
+                                                      {"CRPIX2", w.y + 1},
+                                                      {"CRVAL1", w.ra, "deg"},
+                                                      {"CRVAL2", w.dec, "deg"},
+                                                      {"CD1_1", w.cd[0], "deg per pixel"},
+                                                      {"CD1_2", w.cd[1]},
+                                                      {"CD2_1", w.cd[2]},
+                                                      {"CD2_2", w.cd[3]}})
       cards.push_back(card);
   }
   auto const& stretch = object.stretch.bands[size_t(k)];
@@ -57,7 +64,8 @@ Json denoise(DenoiseOptions const& o) {
       return;
     }
     if (object.frame.picture)
-      out.write(object.id + ".png", [&](std::string const& path) { io::write_png(path, picture_of(object.frame, object.denoised)); });
+      out.write(object.id + ".png",
+                [&](std::string const& path) { io::write_png(path, picture_of(object.frame, object.denoised)); });
     else out.write(object.id + ".fits", [&](std::string const& path) { write_fits_bands(path, object, network); });
     ++written;
   });

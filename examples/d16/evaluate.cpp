@@ -22,9 +22,14 @@ Json evaluate_disk(EvaluateOptions const& o, Network& network, data::Dataset con
   auto const& c = scores.confusion;
   say(text("test set: ", test.size(), " (", test.class_counts_text(), "), threshold ", decimals(threshold, 3)));
   say_scores(scores.scores);
-  say(text("  ellipticals: ", c[0], " right, ", c[1], " called disk; disks: ", c[3], " right, ", c[2], " called elliptical"));
-  return Json::object({{"task", "disk"}, {"weights", o.weights}, {"test", test.class_counts_text()}, {"threshold", threshold},
-                       {"scores", json_of(scores.scores)}, {"confusion", Json(c)}});
+  say(text("  ellipticals: ", c[0], " right, ", c[1], " called disk; disks: ", c[3], " right, ", c[2],
+           " called elliptical"));
+  return Json::object({{"task", "disk"},
+                       {"weights", o.weights},
+                       {"test", test.class_counts_text()},
+                       {"threshold", threshold},
+                       {"scores", json_of(scores.scores)},
+                       {"confusion", Json(c)}});
 }
 
 Json evaluate_denoiser(EvaluateOptions const& o, Network& network, data::ThreeParts const& parts) {

@@ -71,8 +71,8 @@ Plane smooth(Plane const& p, int64_t r) {
   return out;
 }
 
-/// The pixel that is bright and near the centre: brightest above the sky after weighting with a Gaussian of a sixteenth of
-/// the side. -1 when it is not above the threshold.
+/// The pixel that is bright and near the centre: brightest above the sky after weighting with a Gaussian of a sixteenth
+/// of the side. -1 when it is not above the threshold.
 int64_t central_peak(Plane const& p, double sky, double threshold) {
   double width = std::max(1.0, double(std::min(p.h, p.w)) / 16), best = 0;
   int64_t peak = -1;
@@ -225,7 +225,7 @@ bool any_finite(Plane const& p) {
   return std::any_of(p.values.begin(), p.values.end(), [](float v) { return std::isfinite(v); });
 }
 
-/// The mean of the three bands on the grid of the reference band, each in units of its noise: finds what any band shows.
+/// The sum of the three bands on the grid of the reference band, each in units of its noise: shows what any band shows.
 Plane detection_image(Cutout const& cutout, std::array<size_t, 3> const& chosen) {
   Band const& reference = cutout.bands[chosen[0]];
   Plane sum{reference.image.h, reference.image.w, std::vector<float>(reference.image.values.size(), 0)};
@@ -328,7 +328,8 @@ double stretched_r90(Plane const& plane, Shape2d const& object, double side, boo
     Plane whole = field;
     fill(whole, clipped_level(border_values(field)).sky);
     Curve c = fit_curve(whole, 0);
-    for (float& v : field.values) v = float(std::clamp(c.slope * std::asinh((v - c.sky) / c.soft) + sky_level, 0.0, 1.0));
+    for (float& v : field.values)
+      v = float(std::clamp(c.slope * std::asinh((v - c.sky) / c.soft) + sky_level, 0.0, 1.0));
   }
   Shape2d seen = measure(field);
   return seen.found ? seen.r90 * side / double(size) : object.r90;
@@ -356,7 +357,8 @@ void place(Plane const& plane, Shape2d const& object, bool picture, double zoom,
   f.r50 = object.r50, f.r90 = object.r90;
 }
 
-void set_flags(Cutout const& cutout, Band const& reference, std::array<size_t, 3> const& chosen, int64_t filled, Frame& f) {
+void set_flags(Cutout const& cutout, Band const& reference, std::array<size_t, 3> const& chosen, int64_t filled,
+               Frame& f) {
   auto set = [&f](Flag flag, bool on) { f.flags |= on ? flag : 0; };
   set(flag_filled, filled * 20 > 3 * f.size * f.size);
   set(flag_few_bands, chosen[0] == chosen[1] || chosen[1] == chosen[2]);
@@ -368,7 +370,8 @@ void set_flags(Cutout const& cutout, Band const& reference, std::array<size_t, 3
 /// Resamples and fills one band. Returns its pixels and adds how many were filled.
 Plane draw(Band const& band, Mapping const& map, Frame const& f, int64_t& filled) {
   Plane pixels = resample(unmasked(band), map, f.x, f.y, f.side, f.size);
-  require<ValueError>(any_finite(pixels), "band ", band.name, " has no valid pixel around the object; choose other bands");
+  require<ValueError>(any_finite(pixels), "band ", band.name,
+                      " has no valid pixel around the object; choose other bands");
   filled += fill(pixels, clipped_level(border_values(pixels)).sky);
   return pixels;
 }
@@ -392,7 +395,8 @@ template <class F> Tensor map(Tensor const& x, F const& f) {
 }  // namespace
 
 d16::vision::Stretch fit_picture(Tensor const& light) {
-  return stretch_of({fit_curve(channel(light, 0), 0), fit_curve(channel(light, 1), 1), fit_curve(channel(light, 2), 2)});
+  return stretch_of(
+      {fit_curve(channel(light, 0), 0), fit_curve(channel(light, 1), 1), fit_curve(channel(light, 2), 2)});
 }
 
 Tensor light_of(Tensor const& picture) {
@@ -461,7 +465,8 @@ std::array<size_t, 3> choose_bands(Cutout const& cutout, std::vector<std::string
   std::sort(known.begin(), known.end());
   auto nearest = [&](double target) {
     auto distance = [&](auto const& k) { return std::abs(std::log(k.first / target)); };
-    return *std::min_element(known.begin(), known.end(), [&](auto const& a, auto const& b) { return distance(a) < distance(b); });
+    return *std::min_element(known.begin(), known.end(),
+                             [&](auto const& a, auto const& b) { return distance(a) < distance(b); });
   };
   auto red = known.back(), blue = nearest(red.first / 3);
   return {red.second, nearest(std::sqrt(red.first * blue.first)).second, blue.second};

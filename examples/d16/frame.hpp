@@ -13,27 +13,27 @@ namespace tool {
 
 /// Bits of the catalogue column `flags`.
 enum Flag : int32_t {
-  flag_unreadable = 1,       ///< no result; the note says why
-  flag_filled = 2,           ///< more than 5 % of the frame was masked, NaN or outside of the image, and filled
-  flag_not_found = 4,        ///< nothing stands out at the centre: the whole image is the frame
-  flag_edge = 8,             ///< the galaxy is too large for the cutout to be framed as in training
-  flag_few_bands = 16,       ///< fewer than three bands: one is used twice or three times
-  flag_wcs = 32,             ///< sky coordinates are missing or contradict themselves: check ra, dec and size_arcsec
-  flag_picture = 64,         ///< a picture without flux: no snr
-  flag_faint = 128,          ///< snr below 10
+  flag_unreadable = 1,  ///< no result; the note says why
+  flag_filled = 2,      ///< more than 5 % of the frame was masked, NaN or outside of the image, and filled
+  flag_not_found = 4,   ///< nothing stands out at the centre: the whole image is the frame
+  flag_edge = 8,        ///< the galaxy is too large for the cutout to be framed as in training
+  flag_few_bands = 16,  ///< fewer than three bands: one is used twice or three times
+  flag_wcs = 32,        ///< sky coordinates are missing or contradict themselves: check ra, dec and size_arcsec
+  flag_picture = 64,    ///< a picture without flux: no snr
+  flag_faint = 128,     ///< snr below 10
 };
 /// "1 unreadable, 2 ...": the meaning of the bits, for column comments and reports.
 std::string flag_legend();
 /// The names of the set bits: "few_bands, picture".
 std::string flag_names(int32_t flags);
 
-/// The object at the centre of a plane: of the part that is symmetric about its peak, the pixels above sky + 2.5 sigma of
-/// the smoothed image that hang together.
+/// The object at the centre of a plane: in the part that is symmetric about its peak, the pixels above sky + 2.5 sigma
+/// of the smoothed image that hang together.
 struct Shape2d {
   bool found = false;
-  double x = 0, y = 0;                ///< flux-weighted centre
-  double r50 = nan, r90 = nan;        ///< radii around it with 50 and 90 % of the flux, in pixels
-  double sky = 0;                     ///< of the border, sigma-clipped
+  double x = 0, y = 0;          ///< flux-weighted centre
+  double r50 = nan, r90 = nan;  ///< radii around it with 50 and 90 % of the flux, in pixels
+  double sky = 0;               ///< of the border, sigma-clipped
   double flux = 0;
   std::vector<int64_t> pixels = {};
 };
@@ -48,13 +48,13 @@ struct FrameOptions {
 /// What networks see of an object and what is known about it.
 struct Frame {
   int64_t size = 0;
-  d16::Tensor light;                          ///< (size, size, 3), units of the bands, red first, no NaN
-  bool picture = false;                       ///< light was taken from a PNG or JPEG: see light_of()
-  d16::vision::Stretch stretch = {};          ///< light to a picture; unused when it was one
-  std::array<std::string, 3> bands;           ///< names, red first
+  d16::Tensor light;                  ///< (size, size, 3), units of the bands, red first, no NaN
+  bool picture = false;               ///< light was taken from a PNG or JPEG: see light_of()
+  d16::vision::Stretch stretch = {};  ///< light to a picture; unused when it was one
+  std::array<std::string, 3> bands;   ///< names, red first
   std::array<std::string, 3> units;
-  double x = 0, y = 0, side = 0;              ///< centre and side of the frame in pixels of the reference band
-  Wcs wcs = {};                               ///< of the frame's own pixels
+  double x = 0, y = 0, side = 0;  ///< centre and side of the frame in pixels of the reference band
+  Wcs wcs = {};                   ///< of the frame's own pixels
   double ra = nan, dec = nan, snr = nan, r50 = nan, r90 = nan, scale = nan;  ///< r50, r90: pixels of the reference band
   int32_t n_bands = 0, flags = 0;
   std::string note = {};
@@ -70,8 +70,8 @@ d16::vision::Stretch fit_picture(d16::Tensor const& light);
 constexpr double picture_softness = 0.1;
 d16::Tensor light_of(d16::Tensor const& picture);
 
-/// The sides of frames are this many times the r90 of the stretched picture: what the central 192 pixels of a Galaxy Zoo image
-/// measure on the median of 400, which the networks are trained on.
+/// The sides of frames are this many times the r90 of the stretched picture: the median over 400 Galaxy Zoo images of
+/// what the central 192 pixels measure, which the networks are trained on.
 constexpr double frame_per_r90 = 4.4;
 
 /// Errors   ValueError, with no file name: a band that is not there, no finite pixel.

@@ -52,11 +52,19 @@ std::string where(char const* name) {
 Json about_program() {
   float cfitsio = 0;
   fits_get_version(&cfitsio);
-  Json out = Json::object({{"version", d16::stamp::version}, {"commit", d16::stamp::commit}, {"compiler", d16::stamp::compiler},
-                           {"flags", d16::stamp::flags}, {"processor", processor()}, {"cores", int64_t(std::thread::hardware_concurrency())},
-                           {"threads", d16::threads()}, {"instructions", d16::kernels::cpu::isa_name(d16::kernels::cpu::best_isa())},
-                           {"devices", Json::array({"cpu", "reference"})}, {"cfitsio", std::round(double(cfitsio) * 1000) / 1000},
-                           {"libpng", PNG_LIBPNG_VER_STRING}, {"libjpeg", JPEG_LIB_VERSION}, {"disk_weights", where("disk.safetensors")},
+  Json out = Json::object({{"version", d16::stamp::version},
+                           {"commit", d16::stamp::commit},
+                           {"compiler", d16::stamp::compiler},
+                           {"flags", d16::stamp::flags},
+                           {"processor", processor()},
+                           {"cores", int64_t(std::thread::hardware_concurrency())},
+                           {"threads", d16::threads()},
+                           {"instructions", d16::kernels::cpu::isa_name(d16::kernels::cpu::best_isa())},
+                           {"devices", Json::array({"cpu", "reference"})},
+                           {"cfitsio", std::round(double(cfitsio) * 1000) / 1000},
+                           {"libpng", PNG_LIBPNG_VER_STRING},
+                           {"libjpeg", JPEG_LIB_VERSION},
+                           {"disk_weights", where("disk.safetensors")},
                            {"denoise_weights", where("denoise.safetensors")}});
   return out;
 }
@@ -80,12 +88,14 @@ Json shape_of(std::vector<int64_t> const& sizes) { return Json(sizes); }
 /// One HDU: images with statistics (the first plane of a cube), tables with their columns.
 Json about_hdu(std::string const& path, io::FitsHdu const& hdu) {
   bool image = hdu.kind == io::FitsHdu::Kind::image;
-  Json out = Json::object({{"hdu", hdu.index}, {"name", hdu.name}, {"kind", image ? "image" : "table"}, {"shape", shape_of(hdu.sizes)}});
+  Json out = Json::object(
+      {{"hdu", hdu.index}, {"name", hdu.name}, {"kind", image ? "image" : "table"}, {"shape", shape_of(hdu.sizes)}});
   std::string index = std::to_string(hdu.index);
   if (!image) {
     io::Table table = io::read_fits_table(path, {.hdu = index, .columns = {}});
     Json columns = Json::Array();
-    for (io::Column const& c : table.columns()) columns.push_back(c.name + (c.info.unit.empty() ? "" : " [" + c.info.unit + "]"));
+    for (io::Column const& c : table.columns())
+      columns.push_back(c.name + (c.info.unit.empty() ? "" : " [" + c.info.unit + "]"));
     out["columns"] = columns;
     return out;
   }
@@ -124,7 +134,9 @@ Json about_weights(std::string const& path) {
 }
 
 Json about_array(std::string const& path, char const* kind, Tensor const& x) {
-  return Json::object({{"file", path}, {"kind", kind}, {"shape", Json(std::vector<int64_t>(x.shape().begin(), x.shape().end()))},
+  return Json::object({{"file", path},
+                       {"kind", kind},
+                       {"shape", Json(std::vector<int64_t>(x.shape().begin(), x.shape().end()))},
                        {"statistics", statistics(x)}});
 }
 
@@ -142,11 +154,13 @@ Json about_file(std::string const& path) {
   file.read(bytes, std::min<int64_t>(file.size(), 8));
   std::string start(bytes, size_t(std::min<int64_t>(file.size(), 8))), name = lower(path);
   d16::require<d16::FileError>(!start.empty(), path, ": is empty; fetch the file again");
-  if (start.starts_with("\x89PNG") || start.starts_with("\xFF\xD8\xFF")) return about_array(path, "picture", io::read_image(path));
+  if (start.starts_with("\x89PNG") || start.starts_with("\xFF\xD8\xFF"))
+    return about_array(path, "picture", io::read_image(path));
   if (start.starts_with("\x93NUMPY")) return about_array(path, "NumPy array", io::read_npy(path));
   if (ends_with(name, ".safetensors")) return about_weights(path);
   if (ends_with(name, ".csv")) return about_table(path);
-  if (start.starts_with("SIMPLE") || ends_with(name, ".fits") || ends_with(name, ".gz") || ends_with(name, ".fit")) return about_fits(path);
+  if (start.starts_with("SIMPLE") || ends_with(name, ".fits") || ends_with(name, ".gz") || ends_with(name, ".fit"))
+    return about_fits(path);
   throw d16::FileError(path + ": is no FITS, picture, .npy, .csv or .safetensors file; give one of these");
 }
 

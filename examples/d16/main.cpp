@@ -23,20 +23,28 @@ struct Command {
 void add_common(CLI::App* app, Common& o) {
   app->add_option("--seed", o.seed, "start of all random numbers")->capture_default_str();
   app->add_option("--threads", o.threads, "threads; 0: one for each core. Results do not depend on it")
-      ->check(CLI::Range(0, 1024))->capture_default_str();
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
   app->add_option("--device", o.device, "cpu (fast) or reference (plain loops in double)")
-      ->check(CLI::IsMember({"cpu", "reference"}))->capture_default_str();
+      ->check(CLI::IsMember({"cpu", "reference"}))
+      ->capture_default_str();
   app->add_flag("--json", o.json, "print the answer as one JSON object and nothing else");
 }
 
 void add_input(CLI::App* app, InputOptions& o) {
-  app->add_option("--input", o.input,
-                  "a FITS, PNG or JPEG file; a folder of them; or a folder with BAND_sci.fits files (and _err, _mask), in it "
-                  "or in one sub-folder for each object")->required();
-  app->add_option("--bands", o.bands, "three bands for red, green and blue, or one: F444W,F277W,F150W. Default: chosen by "
-                  "wavelength from what is there")->delimiter(',')->expected(1, 3);
+  app->add_option(
+         "--input", o.input,
+         "a FITS, PNG or JPEG file; a folder of them; or a folder with BAND_sci.fits files (and _err, _mask), in it "
+         "or in one sub-folder for each object")
+      ->required();
+  app->add_option("--bands", o.bands,
+                  "three bands for red, green and blue, or one: F444W,F277W,F150W. Default: chosen by "
+                  "wavelength from what is there")
+      ->delimiter(',')
+      ->expected(1, 3);
   app->add_option("--zoom", o.zoom, "enlarges (above 1) or shrinks the galaxy in its frame")
-      ->check(CLI::Range(0.1, 10.0))->capture_default_str();
+      ->check(CLI::Range(0.1, 10.0))
+      ->capture_default_str();
   add_common(app, o);
 }
 
@@ -76,27 +84,40 @@ Command make_simulate(CLI::App& parent) {
     app->add_option("--count", o.count, "galaxies")->check(CLI::Range(1, 1000000))->capture_default_str();
     app->add_option("--size", o.size, "pixels on a side")->check(CLI::Range(8, 1024))->capture_default_str();
     app->add_option("--format", o.format, "fits (three bands, units, noise in ERR) or png (stretched)")
-        ->check(CLI::IsMember({"fits", "png"}))->capture_default_str();
+        ->check(CLI::IsMember({"fits", "png"}))
+        ->capture_default_str();
     add_common(app, o);
   };
-  return make<SimulateOptions>(parent, "simulate", "galaxies with noise and one to three contaminants, and their truth",
-                               simulate, add, {"simulate --out field --count 24 --seed 16",
-                                               "simulate --out pictures --count 100 --format png --size 128"});
+  return make<SimulateOptions>(
+      parent, "simulate", "galaxies with noise and one to three contaminants, and their truth", simulate, add,
+      {"simulate --out field --count 24 --seed 16", "simulate --out pictures --count 100 --format png --size 128"});
 }
 
 void add_training(CLI::App* app, TrainOptions& o) {
   app->add_option("--data", o.data, "folder of images")->required();
-  app->add_option("--labels", o.labels, "CSV: the first column names the images, the column \"class\" has elliptical, spiral_*, "
+  app->add_option("--labels", o.labels,
+                  "CSV: the first column names the images, the column \"class\" has elliptical, spiral_*, "
                   "edge_on or disk; other classes are left out");
-  app->add_option("--out", o.out, "weights to write: NAME.safetensors; beside them NAME.md, the model card, and NAME.training/ with log.jsonl and checkpoints")->required();
+  app->add_option("--out", o.out,
+                  "weights to write: NAME.safetensors; beside them NAME.md, the model card, and NAME.training/ with "
+                  "log.jsonl and checkpoints")
+      ->required();
   app->add_option("--widths", o.widths, "channels of the stages: 8,16,32")->delimiter(',');
-  app->add_option("--size", o.size, "pixels on a side that the network sees")->check(CLI::Range(16, 512))->capture_default_str();
-  app->add_option("--crop", o.crop, "side of the central square that is used, in pixels; 0: 45 % of the side of large images, all of small ones")->capture_default_str();
-  app->add_option("--epochs", o.epochs, "passes over the training images")->check(CLI::Range(1, 10000))->capture_default_str();
+  app->add_option("--size", o.size, "pixels on a side that the network sees")
+      ->check(CLI::Range(16, 512))
+      ->capture_default_str();
+  app->add_option(
+         "--crop", o.crop,
+         "side of the central square that is used, in pixels; 0: 45 % of the side of large images, all of small ones")
+      ->capture_default_str();
+  app->add_option("--epochs", o.epochs, "passes over the training images")
+      ->check(CLI::Range(1, 10000))
+      ->capture_default_str();
   app->add_option("--batch", o.batch, "images per step")->check(CLI::Range(1, 4096))->capture_default_str();
   app->add_option("--lr", o.lr, "largest learning rate")->check(CLI::PositiveNumber)->capture_default_str();
   app->add_option("--weight-decay", o.weight_decay, "of AdamW")->check(CLI::NonNegativeNumber)->capture_default_str();
-  app->add_option("--minutes", o.minutes, "stop after the last epoch that fits; 0: no limit")->check(CLI::NonNegativeNumber)
+  app->add_option("--minutes", o.minutes, "stop after the last epoch that fits; 0: no limit")
+      ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   app->add_option("--limit", o.limit, "use the first so many images only; 0: all")->capture_default_str();
   app->add_flag("--resume", o.resume, "go on from the last checkpoint, in the .training folder beside --out");
@@ -106,29 +127,37 @@ void add_training(CLI::App* app, TrainOptions& o) {
 Command make_train_disk(CLI::App& parent) {
   auto add = [](CLI::App* app, TrainOptions& o) {
     add_training(app, o);
-    app->add_option("--model", o.model, "equivariant or plain")->check(CLI::IsMember({"equivariant", "plain"}))
+    app->add_option("--model", o.model, "equivariant or plain")
+        ->check(CLI::IsMember({"equivariant", "plain"}))
         ->capture_default_str();
     app->add_option("--group", o.group, "of the equivariant network: C4, C8, D4, D8 ...")->capture_default_str();
   };
-  return make<TrainOptions>(parent, "disk", "a classifier: disk-like (spiral_*, edge_on) or elliptical", train_disk, add,
-                            {"train disk --data gz/images --labels gz/labels.csv --out weights/disk.safetensors --group D4",
-                             "train disk --data gz/images --labels gz/labels.csv --out plain.safetensors --model plain"});
+  return make<TrainOptions>(
+      parent, "disk", "a classifier: disk-like (spiral_*, edge_on) or elliptical", train_disk, add,
+      {"train disk --data gz/images --labels gz/labels.csv --out weights/disk.safetensors --group D4",
+       "train disk --data gz/images --labels gz/labels.csv --out plain.safetensors --model plain"});
 }
 
 Command make_train_denoise(CLI::App& parent) {
   auto add = [](CLI::App* app, TrainOptions& o) {
     add_training(app, o);
-    app->add_option("--latent", o.latent, "channels of the latent grid")->check(CLI::Range(1, 4096))->capture_default_str();
-    app->add_option("--beta", o.beta, "weight of the Kullback-Leibler term")->check(CLI::NonNegativeNumber)->capture_default_str();
+    app->add_option("--latent", o.latent, "channels of the latent grid")
+        ->check(CLI::Range(1, 4096))
+        ->capture_default_str();
+    app->add_option("--beta", o.beta, "weight of the Kullback-Leibler term")
+        ->check(CLI::NonNegativeNumber)
+        ->capture_default_str();
   };
-  return make<TrainOptions>(parent, "denoise", "a U-Net VAE that takes noise and neighbours away", train_denoise, add,
-                            {"train denoise --data gz/images --labels gz/labels.csv --out weights/denoise.safetensors"});
+  return make<TrainOptions>(
+      parent, "denoise", "a U-Net VAE that takes noise and neighbours away", train_denoise, add,
+      {"train denoise --data gz/images --labels gz/labels.csv --out weights/denoise.safetensors"});
 }
 
 std::vector<Command> make_train(CLI::App& parent) {
   CLI::App* train = parent.add_subcommand("train", "train a network: d16 train disk, d16 train denoise");
   train->require_subcommand(1);
-  train->footer("Fields with crc32(objid >> 16) % 5 = 0 are the test set and never seen, those with 1 choose the best epoch.");
+  train->footer(
+      "Fields with crc32(objid >> 16) % 5 = 0 are the test set and never seen, those with 1 choose the best epoch.");
   return {make_train_disk(*train), make_train_denoise(*train)};
 }
 
@@ -140,7 +169,8 @@ Command make_evaluate(CLI::App& parent) {
     app->add_option("--limit", o.limit, "use the first so many images only; 0: all")->capture_default_str();
     add_common(app, o);
   };
-  return make<EvaluateOptions>(parent, "evaluate", "scores of weights on the test split, with bootstrap errors", evaluate, add,
+  return make<EvaluateOptions>(parent, "evaluate", "scores of weights on the test split, with bootstrap errors",
+                               evaluate, add,
                                {"evaluate --weights weights/disk.safetensors --data gz/images --labels gz/labels.csv",
                                 "evaluate --weights weights/denoise.safetensors --data gz/images --json"});
 }
@@ -161,8 +191,9 @@ Command make_classify(CLI::App& parent) {
     app->add_option("--out", o.out, "catalogue to write: .csv or .fits")->required();
     add_input(app, o);
   };
-  return make<ClassifyOptions>(parent, "classify", "the probability of a disk for each image, as it is", classify, add,
-                               {"classify --input cutouts --out catalog.fits", "classify --input galaxy.jpg --out one.csv"});
+  return make<ClassifyOptions>(
+      parent, "classify", "the probability of a disk for each image, as it is", classify, add,
+      {"classify --input cutouts --out catalog.fits", "classify --input galaxy.jpg --out one.csv"});
 }
 
 Command make_run(CLI::App& parent) {
@@ -173,8 +204,9 @@ Command make_run(CLI::App& parent) {
     app->add_flag("--raw", o.raw, "p_disk from the raw image; default: from the denoised one");
     add_input(app, o);
   };
-  return make<RunOptions>(parent, "run", "the whole job: denoise, classify, catalogue, report", run, add,
-                          {"run --input cutouts --out results", "run --input jwst --out results --bands F444W,F277W,F150W"});
+  return make<RunOptions>(
+      parent, "run", "the whole job: denoise, classify, catalogue, report", run, add,
+      {"run --input cutouts --out results", "run --input jwst --out results --bands F444W,F277W,F150W"});
 }
 
 std::string one_line(std::string text) {

@@ -82,9 +82,12 @@ std::vector<io::FitsCard> history(Networks const& networks) {
   std::vector<io::FitsCard> cards{{"ORIGIN", text("d16 ", d16::stamp::version, " ", d16::stamp::commit), "program"},
                                   {"HISTORY", command_line()},
                                   {"HISTORY", "flags: " + flag_legend()}};
-  if (networks.denoiser) cards.push_back({"HISTORY", "denoiser " + base_name(networks.denoiser->path()) + ": " + networks.denoiser->summary()});
+  if (networks.denoiser)
+    cards.push_back(
+        {"HISTORY", "denoiser " + base_name(networks.denoiser->path()) + ": " + networks.denoiser->summary()});
   if (networks.classifier)
-    cards.push_back({"HISTORY", "classifier " + base_name(networks.classifier->path()) + ": " + networks.classifier->summary()});
+    cards.push_back(
+        {"HISTORY", "classifier " + base_name(networks.classifier->path()) + ": " + networks.classifier->summary()});
   return cards;
 }
 
@@ -92,8 +95,9 @@ std::vector<io::FitsCard> history(Networks const& networks) {
 
 int64_t Networks::size() const {
   if (denoiser && classifier)
-    require<d16::WeightsError>(denoiser->size() == classifier->size(), denoiser->path(), ": takes ", denoiser->size(), " pixels, ",
-                               classifier->path(), " takes ", classifier->size(), "; give two networks of one size");
+    require<d16::WeightsError>(denoiser->size() == classifier->size(), denoiser->path(), ": takes ", denoiser->size(),
+                               " pixels, ", classifier->path(), " takes ", classifier->size(),
+                               "; give two networks of one size");
   return denoiser ? denoiser->size() : classifier->size();
 }
 
@@ -104,7 +108,8 @@ void process(InputOptions const& o, Networks const& networks, std::function<void
   std::string first_problem;
   for (size_t begin = 0; begin < sources.size(); begin += chunk) {
     std::vector<Object> objects;
-    for (size_t i = begin; i < std::min(begin + chunk, sources.size()); ++i) objects.push_back(read_object(sources[i], o, size));
+    for (size_t i = begin; i < std::min(begin + chunk, sources.size()); ++i)
+      objects.push_back(read_object(sources[i], o, size));
     std::vector<Object*> good;
     for (Object& object : objects) {
       if (object.readable()) good.push_back(&object);
@@ -120,7 +125,8 @@ void process(InputOptions const& o, Networks const& networks, std::function<void
   }
   if (readable > 0) return;
   require<FileError>(sources.size() > 1, first_problem);
-  throw FileError(text(o.input, ": none of its ", sources.size(), " objects could be read; the first: ", first_problem));
+  throw FileError(
+      text(o.input, ": none of its ", sources.size(), " objects could be read; the first: ", first_problem));
 }
 
 Row row_of(Object const& object, bool raw) {
@@ -138,22 +144,30 @@ io::Table catalog(std::vector<Row> const& rows, Networks const& networks, bool r
   io::Table t;
   t.column("id", column<std::string>(rows, [](R r) { return r.id; }), {"", "object: name of its file or folder"});
   t.column("file", column<std::string>(rows, [](R r) { return r.file; }), {"", "where it was read, in the input"});
-  t.column("ra", column<double>(rows, [](R r) { return r.ra; }), {"deg", "right ascension of the object's centre, ICRS; NaN: unknown"});
-  t.column("dec", column<double>(rows, [](R r) { return r.dec; }), {"deg", "declination of the object's centre, ICRS; NaN: unknown"});
+  t.column("ra", column<double>(rows, [](R r) { return r.ra; }),
+           {"deg", "right ascension of the object's centre, ICRS; NaN: unknown"});
+  t.column("dec", column<double>(rows, [](R r) { return r.dec; }),
+           {"deg", "declination of the object's centre, ICRS; NaN: unknown"});
   if (networks.classifier) {
     double threshold = networks.classifier->threshold();
     std::string from = raw || !networks.denoiser ? "raw" : "denoised";
-    t.column("p_disk", column<float>(rows, [](R r) { return r.p_disk; }), {"", "probability of a disk, from the " + from + " image"});
+    t.column("p_disk", column<float>(rows, [](R r) { return r.p_disk; }),
+             {"", "probability of a disk, from the " + from + " image"});
     t.column("disk", column<bool>(rows, [&](R r) { return r.p_disk >= threshold; }),
              {"", text("p_disk >= ", decimals(threshold, 4), ", best balanced accuracy on validation data")});
     if (networks.denoiser) {
-      t.column("p_disk_raw", column<float>(rows, [](R r) { return r.p_raw; }), {"", "probability of a disk, raw image"});
-      t.column("p_disk_denoised", column<float>(rows, [](R r) { return r.p_denoised; }), {"", "probability of a disk, denoised image"});
+      t.column("p_disk_raw", column<float>(rows, [](R r) { return r.p_raw; }),
+               {"", "probability of a disk, raw image"});
+      t.column("p_disk_denoised", column<float>(rows, [](R r) { return r.p_denoised; }),
+               {"", "probability of a disk, denoised image"});
     }
   }
-  t.column("snr", column<float>(rows, [](R r) { return r.snr; }), {"", "total signal to noise of the object in its red band"});
-  t.column("size_px", column<float>(rows, [](R r) { return r.r90; }), {"pixel", "radius with 90 % of its light, red band"});
-  t.column("size_arcsec", column<float>(rows, [](R r) { return r.r90 * r.scale; }), {"arcsec", "the same on the sky; NaN: scale unknown"});
+  t.column("snr", column<float>(rows, [](R r) { return r.snr; }),
+           {"", "total signal to noise of the object in its red band"});
+  t.column("size_px", column<float>(rows, [](R r) { return r.r90; }),
+           {"pixel", "radius with 90 % of its light, red band"});
+  t.column("size_arcsec", column<float>(rows, [](R r) { return r.r90 * r.scale; }),
+           {"arcsec", "the same on the sky; NaN: scale unknown"});
   t.column("n_bands", column<int32_t>(rows, [](R r) { return r.n_bands; }), {"", "bands that were found"});
   t.column("bands", column<std::string>(rows, [](R r) { return r.bands; }), {"", "bands used as red, green, blue"});
   t.column("flags", column<int32_t>(rows, [](R r) { return r.flags; }), {"", "sum of " + flag_legend()});

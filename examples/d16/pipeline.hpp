@@ -13,10 +13,10 @@ namespace tool {
 
 /// One object and all that was found out about it. Without light it could not be read; frame.note says why.
 struct Object {
-  std::string id, file;           ///< file: relative to the input
+  std::string id, file;  ///< file: relative to the input
   Frame frame;
-  d16::Tensor denoised;           ///< light, or undefined
-  d16::vision::Stretch stretch;   ///< between light and what the denoiser saw
+  d16::Tensor denoised;          ///< light, or undefined
+  d16::vision::Stretch stretch;  ///< between light and what the denoiser saw
   double p_raw = nan, p_denoised = nan;
   bool readable() const { return frame.light.defined(); }
 };

@@ -44,10 +44,12 @@ Network::Network(Task task, std::string path, std::string const& device)
     : body_(new Body{path, d16::Predictor(path, {.batch = batch, .device = d16::Device(device)})}) {
   Shape in = body_->predict.input(), out = body_->predict.output();
   bool images_out = out.rank() == 4 && out == in, scores_out = out.rank() == 2 && out[1] == 2;
-  char const* needed = task == Task::disk ? "a classifier of two classes (d16 train disk)" : "a denoiser (d16 train denoise)";
-  require<WeightsError>(task == Task::disk ? scores_out : images_out, path, ": is a ", body_->predict.network().string("type"), ", ",
-                        in, " to ", out, "; ", needed, " is needed");
-  require<WeightsError>(in[1] == in[2] && in[3] == 3, path, ": takes images ", in, "; square ones of three channels are needed");
+  char const* needed =
+      task == Task::disk ? "a classifier of two classes (d16 train disk)" : "a denoiser (d16 train denoise)";
+  require<WeightsError>(task == Task::disk ? scores_out : images_out, path, ": is a ",
+                        body_->predict.network().string("type"), ", ", in, " to ", out, "; ", needed, " is needed");
+  require<WeightsError>(in[1] == in[2] && in[3] == 3, path, ": takes images ", in,
+                        "; square ones of three channels are needed");
 }
 Network::~Network() = default;
 Network::Network(Network&&) noexcept = default;
@@ -103,7 +105,8 @@ std::vector<Network::Denoised> Network::denoise(std::vector<Frame> const& frames
 Tensor stack(std::vector<Tensor> const& images) {
   Tensor all = d16::empty({int64_t(images.size()), images[0].dim(0), images[0].dim(1), images[0].dim(2)});
   for (size_t i = 0; i < images.size(); ++i)
-    std::memcpy(all.data<float>() + int64_t(i) * images[i].numel(), images[i].data<float>(), size_t(images[i].numel()) * sizeof(float));
+    std::memcpy(all.data<float>() + int64_t(i) * images[i].numel(), images[i].data<float>(),
+                size_t(images[i].numel()) * sizeof(float));
   return all;
 }
 

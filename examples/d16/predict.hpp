@@ -23,18 +23,18 @@ class Network {
   Network(Network&&) noexcept;
 
   std::string const& path() const;
-  int64_t size() const;             ///< pixels on a side that it takes
-  std::string summary() const;      ///< "equivariant_classifier dihedral(4), widths 8 16 24"
-  Json const& about() const;        ///< what training wrote beside the weights
-  double threshold() const;         ///< disk: probabilities from here up are called a disk
+  int64_t size() const;         ///< pixels on a side that it takes
+  std::string summary() const;  ///< "equivariant_classifier dihedral(4), widths 8 16 24"
+  Json const& about() const;    ///< what training wrote beside the weights
+  double threshold() const;     ///< disk: probabilities from here up are called a disk
 
   /// A batch (N,size,size,3) straight through the network: probabilities (N,2) or images.
   d16::Tensor operator()(d16::Tensor const& batch);
 
   /// disk: the probability of a disk for each picture (N,size,size,3) in [0, 1].
   std::vector<double> disk(d16::Tensor const& pictures);
-  /// denoise: light without noise and neighbours for each frame, in the frame's units, and the stretch between light and
-  /// what the network saw. A frame that cannot be stretched gives no light, and the reason.
+  /// denoise: light without noise and neighbours for each frame, in the frame's units, and the stretch between light
+  /// and what the network saw. A frame that cannot be stretched gives no light, and the reason.
   struct Denoised {
     d16::Tensor light;
     d16::vision::Stretch stretch;

@@ -43,14 +43,16 @@ std::string size_text(Row const& row) {
 }
 
 html::Card card(Row const& row, Exhibit const& e, Report const& report, double threshold, bool enlarge) {
-  html::Card card{row.id, html::badge(row.p_disk >= threshold ? "disk" : "not a disk", row.p_disk >= threshold ? html::Tone::good : html::Tone::plain)};
+  html::Card card{row.id, html::badge(row.p_disk >= threshold ? "disk" : "not a disk",
+                                      row.p_disk >= threshold ? html::Tone::good : html::Tone::plain)};
   card.pictures.push_back(picture(e.raw, "raw", enlarge));
   if (e.denoised.defined()) {
     card.pictures.push_back(picture(e.denoised, "denoised", enlarge));
     card.pictures.push_back(picture(e.residual, "raw − denoised", enlarge));
   }
   card.below = html::meter(row.p_disk, "p(disk)");
-  card.below += html::paragraph(text(report.raw ? "denoised " : "raw image ", html::number(report.raw ? row.p_denoised : row.p_raw, 2), " · S/N ",
+  card.below += html::paragraph(text(report.raw ? "denoised " : "raw image ",
+                                     html::number(report.raw ? row.p_denoised : row.p_raw, 2), " · S/N ",
                                      html::significant(row.snr), " · r90 ", size_text(row), " · ", row.bands));
   if (row.flags) card.below += "<p>" + flag_badges(row.flags) + "</p>";
   if (!row.note.empty()) card.below += html::paragraph(row.note);
@@ -61,7 +63,8 @@ html::Card card(Row const& row, Exhibit const& e, Report const& report, double t
 std::string gallery(Report const& report, double threshold) {
   std::vector<Exhibit const*> order;
   for (Exhibit const& e : report.exhibits) order.push_back(&e);
-  std::stable_sort(order.begin(), order.end(), [&](auto* a, auto* b) { return report.rows[a->row].p_disk > report.rows[b->row].p_disk; });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](auto* a, auto* b) { return report.rows[a->row].p_disk > report.rows[b->row].p_disk; });
   std::vector<html::Card> cards;
   for (Exhibit const* e : order) cards.push_back(card(report.rows[e->row], *e, report, threshold, order.size() <= 24));
   std::string lead = "Raw, denoised, and what was taken away (orange) or added (blue). Sorted by p(disk).";
@@ -82,11 +85,12 @@ std::string tiles(Report const& report, double threshold) {
     snr.push_back(r.snr);
   }
   int64_t all = int64_t(report.rows.size());
-  return html::tiles({{html::count(all), "objects", all == good ? "all readable" : html::count(all - good) + " unreadable"},
-                      {html::count(disks), "disk-like", "p(disk) ≥ " + html::number(threshold, 2)},
-                      {html::count(good - disks), "not disk-like", ""},
-                      {html::significant(median(snr)), "median S/N", "total, red band"},
-                      {html::count(flagged), "with a flag", "see the catalogue"}});
+  return html::tiles(
+      {{html::count(all), "objects", all == good ? "all readable" : html::count(all - good) + " unreadable"},
+       {html::count(disks), "disk-like", "p(disk) ≥ " + html::number(threshold, 2)},
+       {html::count(good - disks), "not disk-like", ""},
+       {html::significant(median(snr)), "median S/N", "total, red band"},
+       {html::count(flagged), "with a flag", "see the catalogue"}});
 }
 
 std::string plots(Report const& report) {
@@ -97,8 +101,12 @@ std::string plots(Report const& report) {
     p.values.push_back(r.p_disk);
     against.x.push_back(r.p_raw), against.y.push_back(r.p_denoised);
   }
-  return html::section("Probabilities", "", html::grid({html::histogram({p}, {.title = "How sure", .x = {"p(disk)", 0, 1}, .bins = 20}),
-                       html::plot({against}, {.title = "What denoising changes", .x = {"p(disk), raw image", 0, 1}, .y = {"p(disk), denoised image", 0, 1}, .diagonal = true})}));
+  return html::section("Probabilities", "",
+                       html::grid({html::histogram({p}, {.title = "How sure", .x = {"p(disk)", 0, 1}, .bins = 20}),
+                                   html::plot({against}, {.title = "What denoising changes",
+                                                          .x = {"p(disk), raw image", 0, 1},
+                                                          .y = {"p(disk), denoised image", 0, 1},
+                                                          .diagonal = true})}));
 }
 
 /// "F444W,F277W,F150W (6 objects)", one for each choice of bands.
@@ -107,7 +115,8 @@ std::string bands_text(std::vector<Row> const& rows) {
   for (Row const& r : rows)
     if (!r.bands.empty()) ++seen[r.bands];
   std::string out;
-  for (auto const& [bands, count] : seen) out += text(out.empty() ? "" : "; ", bands, " (", count, count == 1 ? " object)" : " objects)");
+  for (auto const& [bands, count] : seen)
+    out += text(out.empty() ? "" : "; ", bands, " (", count, count == 1 ? " object)" : " objects)");
   return out;
 }
 
@@ -115,25 +124,34 @@ std::string how(Report const& r, Networks const& n) {
   std::string zoom = r.zoom == 1 ? "" : text(", divided by the zoom of ", r.zoom);
   return html::section(
       "What was done", "",
-      html::paragraph("Bands for red, green and blue: " + bands_text(r.rows) + ". Unless --bands says otherwise, the reddest known filter is red, the one nearest "
-                      "to a third of its wavelength blue, the one nearest to their geometric mean green. Other pixel scales are resampled to the red band's.") +
-          html::paragraph(text("Masked pixels and NaN are filled from around them. The object is what hangs together at the centre and is symmetric about its "
-                               "peak; the frame is ", frame_per_r90, " times its r90 (of the stretched picture) wide", zoom, ", as in the training set, and has ",
-                               n.size(), " × ", n.size(), " pixels.")) +
-          html::paragraph("Denoising: an asinh stretch in units of each band's own noise, the network, the stretch undone. " + base_name(n.denoiser->path()) +
-                          ": " + n.denoiser->summary() + ".") +
-          html::paragraph("Classification: the pictures shown here, stretched to the brightness levels of the training set. p(disk) is that of the " +
-                          std::string(r.raw ? "raw" : "denoised") + " picture. " + base_name(n.classifier->path()) + ": " + n.classifier->summary() +
-                          "; threshold " + html::number(n.classifier->threshold(), 3) + ", chosen on validation data.") +
+      html::paragraph("Bands for red, green and blue: " + bands_text(r.rows) +
+                      ". Unless --bands says otherwise, the reddest known filter is red, the one nearest "
+                      "to a third of its wavelength blue, the one nearest to their geometric mean green. Other pixel "
+                      "scales are resampled to the red band's.") +
+          html::paragraph(text("Masked pixels and NaN are filled from around them. The object is what hangs together "
+                               "at the centre and is symmetric about its "
+                               "peak; the frame is ",
+                               frame_per_r90, " times its r90 (of the stretched picture) wide", zoom,
+                               ", as in the training set, and has ", n.size(), " × ", n.size(), " pixels.")) +
+          html::paragraph(
+              "Denoising: an asinh stretch in units of each band's own noise, the network, the stretch undone. " +
+              base_name(n.denoiser->path()) + ": " + n.denoiser->summary() + ".") +
+          html::paragraph("Classification: the pictures shown here, stretched to the brightness levels of the training "
+                          "set. p(disk) is that of the " +
+                          std::string(r.raw ? "raw" : "denoised") + " picture. " + base_name(n.classifier->path()) +
+                          ": " + n.classifier->summary() + "; threshold " + html::number(n.classifier->threshold(), 3) +
+                          ", chosen on validation data.") +
           html::paragraph("FITS images are shown with their first row at the bottom."));
 }
 
 std::string caveats() {
   return html::section(
       "Before you use these numbers", "",
-      html::notice("First weights: trained for minutes on SDSS pictures of nearby galaxies with simulated noise and neighbours. For other telescopes, redshifts "
+      html::notice("First weights: trained for minutes on SDSS pictures of nearby galaxies with simulated noise and "
+                   "neighbours. For other telescopes, redshifts "
                    "and resolutions the probabilities are not calibrated.") +
-          html::paragraph("“Disk-like” is what Galaxy Zoo volunteers called spiral or edge-on, against elliptical. A lenticular may be either.") +
+          html::paragraph("“Disk-like” is what Galaxy Zoo volunteers called spiral or edge-on, against elliptical. A "
+                          "lenticular may be either.") +
           html::paragraph("A denoiser can take real features away (bars, arms, companions): look at the residuals.") +
           html::paragraph("Flags are sums of: " + flag_legend() + "."));
 }
@@ -150,7 +168,8 @@ Exhibit exhibit_of(Object const& object, size_t row) {
       float const *a = e.raw.data<float>() + i, *b = e.denoised.data<float>() + i;
       float difference = gain * (a[0] + a[1] + a[2] - b[0] - b[1] - b[2]) / 3;
       for (int k = 0; k < 3; ++k)
-        e.residual.data<float>()[i + k] = std::clamp(zero + std::abs(difference) * (difference > 0 ? taken[k] : added[k]), 0.0f, 1.0f);
+        e.residual.data<float>()[i + k] =
+            std::clamp(zero + std::abs(difference) * (difference > 0 ? taken[k] : added[k]), 0.0f, 1.0f);
     }
   }
   if (object.frame.picture) return e;
@@ -162,14 +181,16 @@ Exhibit exhibit_of(Object const& object, size_t row) {
 std::string report_html(Report const& report, Networks const& networks) {
   double threshold = networks.classifier->threshold();
   io::Table table = catalog(report.rows, networks, report.raw);
-  std::string body = tiles(report, threshold) + gallery(report, threshold) + plots(report) +
-                     html::section("Catalogue", "catalog.fits and catalog.csv beside this file. Hover over a name for its meaning.",
-                                   html::table(table, {.max_rows = 500, .rest_is_in = "catalog.csv"})) +
-                     how(report, networks) + caveats();
-  std::string footer = text(command_line(), " · d16 ", d16::stamp::version, " (", d16::stamp::commit, ") · ", d16::threads(), " threads, ",
-                            d16::kernels::cpu::isa_name(d16::kernels::cpu::best_isa()), " · ", html::number(report.seconds, 1), " s, peak memory ",
-                            int64_t(peak_memory()), " MiB");
-  return html::page("Disk or not: " + base_name(report.input), "Galaxy cutouts, denoised and classified by d16.", body, footer);
+  std::string body =
+      tiles(report, threshold) + gallery(report, threshold) + plots(report) +
+      html::section("Catalogue", "catalog.fits and catalog.csv beside this file. Hover over a name for its meaning.",
+                    html::table(table, {.max_rows = 500, .rest_is_in = "catalog.csv"})) +
+      how(report, networks) + caveats();
+  std::string footer = text(command_line(), " · d16 ", d16::stamp::version, " (", d16::stamp::commit, ") · ",
+                            d16::threads(), " threads, ", d16::kernels::cpu::isa_name(d16::kernels::cpu::best_isa()),
+                            " · ", html::number(report.seconds, 1), " s, peak memory ", int64_t(peak_memory()), " MiB");
+  return html::page("Disk or not: " + base_name(report.input), "Galaxy cutouts, denoised and classified by d16.", body,
+                    footer);
 }
 
 }  // namespace tool

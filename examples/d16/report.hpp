@@ -9,11 +9,11 @@ namespace tool {
 
 /// One object of the gallery, as pictures (size,size,3) in [0, 1] with row 0 on top.
 struct Exhibit {
-  size_t row = 0;            ///< of the catalogue
+  size_t row = 0;  ///< of the catalogue
   d16::Tensor raw, denoised, residual;
 };
 
-/// The pictures of an object; the residual is raw - denoised with zero as dark grey, light taken away orange, added blue.
+/// The pictures of an object. In the residual raw - denoised zero is dark grey, light taken away orange, added blue.
 Exhibit exhibit_of(Object const& object, size_t row);
 
 struct Report {

@@ -15,7 +15,8 @@ Json run(RunOptions const& o) {
   process(o, networks, [&](Object& object) {
     report.rows.push_back(row_of(object, o.raw));
     if (!object.readable()) say(object.id + ": flagged: " + object.frame.note);
-    else if (report.exhibits.size() < most_exhibits) report.exhibits.push_back(exhibit_of(object, report.rows.size() - 1));
+    else if (report.exhibits.size() < most_exhibits)
+      report.exhibits.push_back(exhibit_of(object, report.rows.size() - 1));
   });
   report.seconds = watch.seconds();
   d16::io::Table table = catalog(report.rows, networks, o.raw);
@@ -26,11 +27,19 @@ Json run(RunOptions const& o) {
   out.commit();
 
   int64_t bad = 0, disks = 0;
-  for (Row const& row : report.rows) bad += (row.flags & flag_unreadable) != 0, disks += row.p_disk >= classifier.threshold();
+  for (Row const& row : report.rows)
+    bad += (row.flags & flag_unreadable) != 0, disks += row.p_disk >= classifier.threshold();
   int64_t count = int64_t(report.rows.size());
-  say(d16::text(o.out, "/catalog.csv, catalog.fits, report.html: ", count, " objects, ", disks, " disk-like, ", count - bad - disks, " not, ", bad, " unreadable"));
-  return Json::object({{"out", o.out}, {"objects", count}, {"disk_like", disks}, {"unreadable", bad}, {"seconds", watch.seconds()},
-                       {"catalog", join(o.out, "catalog.fits")}, {"report", join(o.out, "report.html")}, {"denoiser", denoiser.path()},
+  say(d16::text(o.out, "/catalog.csv, catalog.fits, report.html: ", count, " objects, ", disks, " disk-like, ",
+                count - bad - disks, " not, ", bad, " unreadable"));
+  return Json::object({{"out", o.out},
+                       {"objects", count},
+                       {"disk_like", disks},
+                       {"unreadable", bad},
+                       {"seconds", watch.seconds()},
+                       {"catalog", join(o.out, "catalog.fits")},
+                       {"report", join(o.out, "report.html")},
+                       {"denoiser", denoiser.path()},
                        {"classifier", classifier.path()}});
 }
 

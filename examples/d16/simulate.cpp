@@ -42,7 +42,8 @@ Tensor inner(Tensor const& canvas) {
 Tensor sigma_of(Tensor const& light) {
   Tensor out = d16::empty_like(light);
   for (int64_t i = 0; i < light.numel(); ++i) {
-    double electrons = detector.sky + detector.read_noise * detector.read_noise + detector.gain * std::fmax(0, light.data<float>()[i]);
+    double electrons =
+        detector.sky + detector.read_noise * detector.read_noise + detector.gain * std::fmax(0, light.data<float>()[i]);
     out.data<float>()[i] = float(std::sqrt(electrons) / detector.gain);
   }
   return out;
@@ -61,7 +62,8 @@ Simulated simulate_one(SimulateOptions const& o, int64_t i) {
   s.snr = std::exp(random.uniform(std::log(30.0), std::log(400.0)));
   s.galaxy.flux = s.snr * detector.sigma() * std::sqrt(3.14159265 * 4 * r_eff * r_eff);
   int64_t side = o.size + 2 * margin;
-  s.galaxy.x0 = double(side - 1) / 2 + random.uniform(-1, 1), s.galaxy.y0 = double(side - 1) / 2 + random.uniform(-1, 1);
+  s.galaxy.x0 = double(side - 1) / 2 + random.uniform(-1, 1),
+  s.galaxy.y0 = double(side - 1) / 2 + random.uniform(-1, 1);
   Tensor psf = sim::moffat_psf(11, random.uniform(1.6, 2.6));
   Tensor alone = d16::zeros({side, side, 3});
   sim::add_galaxy(alone, s.galaxy);
@@ -81,9 +83,16 @@ std::vector<io::FitsCard> cards_of(Simulated const& s, std::string const& band, 
   double centre = double(size + 1) / 2, step = arcsec_per_pixel / 3600;
   return {{"BUNIT", "nJy", "per pixel; AB magnitude = 31.4 - 2.5 log10"},
           {"BAND", band, "simulated: no real filter"},
-          {"CTYPE1", "RA---TAN"}, {"CTYPE2", "DEC--TAN"}, {"CRPIX1", centre}, {"CRPIX2", centre},
-          {"CRVAL1", s.ra, "deg, invented"}, {"CRVAL2", s.dec, "deg, invented"},
-          {"CD1_1", -step, "deg per pixel"}, {"CD1_2", 0.0}, {"CD2_1", 0.0}, {"CD2_2", step, "deg per pixel"}};
+          {"CTYPE1", "RA---TAN"},
+          {"CTYPE2", "DEC--TAN"},
+          {"CRPIX1", centre},
+          {"CRPIX2", centre},
+          {"CRVAL1", s.ra, "deg, invented"},
+          {"CRVAL2", s.dec, "deg, invented"},
+          {"CD1_1", -step, "deg per pixel"},
+          {"CD1_2", 0.0},
+          {"CD2_1", 0.0},
+          {"CD2_2", step, "deg per pixel"}};
 }
 
 void write_bands(std::string const& path, Simulated const& s, Tensor const& image, bool with_sigma) {
@@ -149,8 +158,13 @@ Json simulate(SimulateOptions const& o) {
   }
   out.write("truth.csv", [&](std::string const& path) { io::write_csv(path, truth_table(truth, o.format)); });
   out.commit();
-  say(text(o.out, ": ", o.count, " galaxies (", o.format, "), the same without noise and neighbours in clean/, truth.csv"));
-  return Json::object({{"out", o.out}, {"count", o.count}, {"size", o.size}, {"seed", o.seed}, {"format", o.format},
+  say(text(o.out, ": ", o.count, " galaxies (", o.format,
+           "), the same without noise and neighbours in clean/, truth.csv"));
+  return Json::object({{"out", o.out},
+                       {"count", o.count},
+                       {"size", o.size},
+                       {"seed", o.seed},
+                       {"format", o.format},
                        {"truth", join(o.out, "truth.csv")}});
 }
 

@@ -1,4 +1,4 @@
-// d16 train disk | denoise: trains a network on labelled pictures and writes weights, log, checkpoints and a model card.
+// d16 train disk | denoise: trains a network on pictures; writes weights, log, checkpoints and a model card.
 #include <stamp.hpp>
 
 #include <d16/data/loader.hpp>
@@ -30,7 +30,8 @@ struct Places {
   std::string weights, card, folder;
   explicit Places(std::string const& out) : weights(out) {
     std::string end = ".safetensors";
-    require<FileError>(ends_with(out, end) && out.size() > end.size(), out, ": weights are a .safetensors file; give such a name");
+    require<FileError>(ends_with(out, end) && out.size() > end.size(), out,
+                       ": weights are a .safetensors file; give such a name");
     std::string stem = out.substr(0, out.size() - end.size());
     card = stem + ".md", folder = stem + ".training";
     d16::io::AtomicFile writable(weights);  // tells now and not after an hour that it cannot be written
@@ -41,8 +42,10 @@ struct Places {
 /// "D4" -> dihedral(4), "C8" -> cyclic(8).
 d16::Group group_of(std::string const& name) {
   int n = std::atoi(name.c_str() + 1);
-  bool good = name.size() > 1 && name.size() < 4 && name.find_first_not_of("0123456789", 1) == name.npos && n >= 1 && n <= 32;
-  require<d16::ValueError>(good && (name[0] == 'C' || name[0] == 'D'), "--group ", name, ": it is C or D and a number up to 32, as in D4");
+  bool good =
+      name.size() > 1 && name.size() < 4 && name.find_first_not_of("0123456789", 1) == name.npos && n >= 1 && n <= 32;
+  require<d16::ValueError>(good && (name[0] == 'C' || name[0] == 'D'), "--group ", name,
+                           ": it is C or D and a number up to 32, as in D4");
   return name[0] == 'C' ? d16::cyclic(n) : d16::dihedral(n);
 }
 
@@ -111,17 +114,24 @@ void write_card(Places const& places, Card const& card, Json const& about, optim
   for (nn::Named const& p : net.named_parameters()) weights += p.tensor.numel();
   double seconds = 0;
   for (optim::Epoch const& epoch : report.epochs) seconds += epoch.seconds;
-  std::string md = "# " + card.title + "\n\n" + card.what + "\n\n" +
+  std::string md =
+      "# " + card.title + "\n\n" + card.what + "\n\n" +
       "**First weights.** Trained for minutes on a few thousand pictures of one survey, to show that the path works. "
       "They have not been tested on other surveys: do not draw scientific conclusions from them.\n\n"
-      "## Data\nGalaxy pictures in `" + base_name(o.data) + "`" + (o.labels.empty() ? "" : " with the classes of `" + base_name(o.labels) + "`") +
-      text(", the central ", about.integer("crop") ? text(about.integer("crop"), " pixels") : "square", " shrunk to ", o.size, "x", o.size, ".\n") +
-      "Split by sky field, so that overlapping cutouts stay together: crc32 of the decimal `objid >> 16`, mod 5; 0 is the test "
-      "set, which was never trained on or chosen by, 1 validation, the rest training.\n\n" + about.string("split") +
-      ".\n\n## Training\n" + text("Network: `", net.describe().dump(), "`, ", weights, " weights. ", report.epochs.size(), " epochs, the best (",
-      report.best_epoch, ") by the validation set is kept; ", duration(seconds), " on ", d16::threads(), " threads; seed ", o.seed, "; d16 ",
-      d16::stamp::version, " (", d16::stamp::commit, ").\n\n") + "```\n" + command_line() + "\n```\n\n## Scores on the test set\n" +
-      card.scores + "\nErrors are standard deviations over 1000 samples of whole fields, drawn with replacement.\n" + card.extra;
+      "## Data\nGalaxy pictures in `" +
+      base_name(o.data) + "`" + (o.labels.empty() ? "" : " with the classes of `" + base_name(o.labels) + "`") +
+      text(", the central ", about.integer("crop") ? text(about.integer("crop"), " pixels") : "square", " shrunk to ",
+           o.size, "x", o.size, ".\n") +
+      "Split by sky field, so that overlapping cutouts stay together: crc32 of the decimal `objid >> 16`, mod 5; 0 is "
+      "the test "
+      "set, which was never trained on or chosen by, 1 validation, the rest training.\n\n" +
+      about.string("split") + ".\n\n## Training\n" +
+      text("Network: `", net.describe().dump(), "`, ", weights, " weights. ", report.epochs.size(),
+           " epochs, the best (", report.best_epoch, ") by the validation set is kept; ", duration(seconds), " on ",
+           d16::threads(), " threads; seed ", o.seed, "; d16 ", d16::stamp::version, " (", d16::stamp::commit,
+           ").\n\n") +
+      "```\n" + command_line() + "\n```\n\n## Scores on the test set\n" + card.scores +
+      "\nErrors are standard deviations over 1000 samples of whole fields, drawn with replacement.\n" + card.extra;
   d16::io::write_file(places.card, md);
 }
 
@@ -146,29 +156,45 @@ template <class Net> Json fit_disk(TrainOptions const& o, Net net, data::ThreePa
   optim::Trainer trainer(net, optimiser, trainer_options(o, places, about));
   auto report = trainer.fit(
       [&](int epoch) {
-        return data::Loader(parts.train, {.batch = o.batch, .augment = true, .shift = 3, .zoom = 0.15, .drop_last = parts.train.size() > o.batch,
+        return data::Loader(parts.train, {.batch = o.batch,
+                                          .augment = true,
+                                          .shift = 3,
+                                          .zoom = 0.15,
+                                          .drop_last = parts.train.size() > o.batch,
                                           .seed = uint64_t(seed_of_epoch(o, epoch))});
       },
       [&](auto& batch) { return d16::cross_entropy(net(batch.image), batch.label, {.label_smoothing = 0.02}); },
       [&] { return auc_of(disk_probabilities(net, parts.validation), parts.validation); });
   d16::load(net, places.best());
   net.eval();
-  double threshold = learn::best_threshold(d16::from(disk_probabilities(net, parts.validation), {parts.validation.size()}), parts.validation.labels).value;
+  double threshold =
+      learn::best_threshold(d16::from(disk_probabilities(net, parts.validation), {parts.validation.size()}),
+                            parts.validation.labels)
+          .value;
   DiskScores scores = score_disk(disk_probabilities(net, parts.test), parts.test, threshold, o.seed);
   about["threshold"] = threshold;
   about["scores"] = json_of(scores.scores);
   d16::save(net, places.weights, about);
   auto const& c = scores.confusion;
-  write_card(places,
-             {"disk: disk-like or elliptical",
-              "The probability that a galaxy is disk-like (spiral or edge-on) and not elliptical, from a colour picture.", table_of(scores.scores),
-              text("\nThreshold ", decimals(threshold, 3), " (best balanced accuracy on validation). Of ", c[0] + c[1], " ellipticals ", c[1],
-                   " are called disks; of ", c[2] + c[3], " disks ", c[2], " are called ellipticals.\n")},
-             about, report, net, o);
-  say(text("test: accuracy ", scores.scores[0].text(), ", balanced ", scores.scores[1].text(), ", AUC ", scores.scores[2].text()));
+  write_card(
+      places,
+      {"disk: disk-like or elliptical",
+       "The probability that a galaxy is disk-like (spiral or edge-on) and not elliptical, from a colour picture.",
+       table_of(scores.scores),
+       text("\nThreshold ", decimals(threshold, 3), " (best balanced accuracy on validation). Of ", c[0] + c[1],
+            " ellipticals ", c[1], " are called disks; of ", c[2] + c[3], " disks ", c[2],
+            " are called ellipticals.\n")},
+      about, report, net, o);
+  say(text("test: accuracy ", scores.scores[0].text(), ", balanced ", scores.scores[1].text(), ", AUC ",
+           scores.scores[2].text()));
   say(text(places.weights, ", ", places.card, " and ", places.folder, "/ written"));
-  return Json::object({{"weights", places.weights}, {"card", places.card}, {"best_epoch", report.best_epoch}, {"threshold", threshold}, {"split", about.string("split")},
-                       {"scores", json_of(scores.scores)}, {"confusion", Json(scores.confusion)}});
+  return Json::object({{"weights", places.weights},
+                       {"card", places.card},
+                       {"best_epoch", report.best_epoch},
+                       {"threshold", threshold},
+                       {"split", about.string("split")},
+                       {"scores", json_of(scores.scores)},
+                       {"confusion", Json(scores.confusion)}});
 }
 
 /// Mean PSNR of a denoiser on pairs, in batches.
@@ -191,10 +217,13 @@ Json train_disk(TrainOptions const& o) {
   data::ThreeParts parts = prepare(o, crop);
   auto [average, deviation] = moments(parts.train);
   nn::ClassifierInput input{.size = int(o.size), .channels = 3, .classes = 2, .mean = average, .deviation = deviation};
-  if (o.model == "plain") return fit_disk(o, nn::PlainCnn({.input = input, .widths = ints(o.widths, {16, 32, 64, 128})}), parts, crop);
+  if (o.model == "plain")
+    return fit_disk(o, nn::PlainCnn({.input = input, .widths = ints(o.widths, {16, 32, 64, 128})}), parts, crop);
   std::vector<int> widths = ints(o.widths, {8, 16, 24, 32}), pools;
   for (size_t i = 1; i < widths.size(); ++i) pools.push_back(int(i));
-  return fit_disk(o, nn::EquivariantClassifier({.input = input, .group = group_of(o.group), .widths = widths, .pool_after = pools}), parts, crop);
+  return fit_disk(
+      o, nn::EquivariantClassifier({.input = input, .group = group_of(o.group), .widths = widths, .pool_after = pools}),
+      parts, crop);
 }
 
 Json train_denoise(TrainOptions const& o) {
@@ -208,13 +237,17 @@ Json train_denoise(TrainOptions const& o) {
   d16::sim::ContaminatedPair validation = spoil(parts.validation, o.seed);
   auto report = trainer.fit(
       [&](int epoch) {
-        return data::Loader(parts.train, {.batch = o.batch, .augment = true, .shift = 3, .zoom = 0.15, .drop_last = parts.train.size() > o.batch,
+        return data::Loader(parts.train, {.batch = o.batch,
+                                          .augment = true,
+                                          .shift = 3,
+                                          .zoom = 0.15,
+                                          .drop_last = parts.train.size() > o.batch,
                                           .seed = uint64_t(seed_of_epoch(o, epoch))});
       },
       [&](auto& batch) {
         auto draw = d16::default_generator().next();
         d16::Random random(draw.seed, draw.stream);
-        d16::sim::ContaminatedPair pair = d16::sim::contaminate(batch.image, random, spoil_options());
+        d16::sim::ContaminatedPair pair = spoil(batch.image, random);
         return nn::vae_loss(net.encode_decode(pair.noisy), pair.clean, o.beta);
       },
       [&] { return validate_denoiser(net, validation, o.batch); });
@@ -226,9 +259,13 @@ Json train_denoise(TrainOptions const& o) {
   d16::save(net, places.weights, about);
   write_card(places,
              {"denoise: a U-Net VAE that takes noise and neighbours away",
-              "A galaxy picture with noise, one to three other objects and now and then a satellite trail in; the galaxy alone out.", scores.table(),
-              "\nPictures of the test set were spoilt by `sim::contaminate` with a fixed seed. They are on the scale of `vision::fit_stretch`. The widths "
-              "of the filters were chosen on the validation set. What is taken as clean is the survey's own picture, with its own noise.\n"},
+              "A galaxy picture with noise, one to three other objects and now and then a satellite trail in; the "
+              "galaxy alone out.",
+              scores.table(),
+              "\nPictures of the test set were spoilt by `sim::contaminate` with a fixed seed. They are on the scale "
+              "of `vision::fit_stretch`. The widths "
+              "of the filters were chosen on the validation set. What is taken as clean is the survey's own picture, "
+              "with its own noise.\n"},
              about, report, net, o);
   say("test: " + scores.line());
   say(text(places.weights, ", ", places.card, " and ", places.folder, "/ written"));

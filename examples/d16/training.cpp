@@ -82,10 +82,12 @@ std::vector<Score> score_quality(Quality const& q, Dataset const& set, uint64_t 
 void choose_filters(d16::sim::ContaminatedPair const& pair, DenoiserScores& best) {
   double psnr = -1e9;
   for (double sigma : {0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0})
-    if (double p = mean_psnr(vision::gaussian_filter(pair.noisy, sigma), pair.clean); p > psnr) psnr = p, best.sigma = sigma;
+    if (double p = mean_psnr(vision::gaussian_filter(pair.noisy, sigma), pair.clean); p > psnr)
+      psnr = p, best.sigma = sigma;
   psnr = -1e9;
   for (int64_t size : {3, 5, 7})
-    if (double p = mean_psnr(vision::median_filter(pair.noisy, size), pair.clean); p > psnr) psnr = p, best.window = size;
+    if (double p = mean_psnr(vision::median_filter(pair.noisy, size), pair.clean); p > psnr)
+      psnr = p, best.window = size;
 }
 
 Tensor in_batches(std::function<Tensor(Tensor)> const& network, Tensor const& images) {
@@ -106,11 +108,13 @@ Dataset load_pictures(PictureOptions const& o, int64_t& crop) {
   data::ImageFolderOptions options{.labels = o.labels, .size = o.size, .crop = double(crop)};
   if (!o.labels.empty()) {
     options.class_column = "class";
-    options.classes = {{"elliptical", 0}, {"disk", 1}, {"spiral", 1}, {"spiral_clockwise", 1}, {"spiral_anticlockwise", 1}, {"edge_on", 1}};
+    options.classes = {{"elliptical", 0},           {"disk", 1},   {"spiral", 1}, {"spiral_clockwise", 1},
+                       {"spiral_anticlockwise", 1}, {"edge_on", 1}};
     options.class_names = {"elliptical", "disk"};
   }
   Dataset all = data::image_folder(o.data, options);
-  for (size_t i = 0; i < all.flagged.size() && i < 3; ++i) say("left out: " + all.flagged[i].id + ": " + all.flagged[i].reason);
+  for (size_t i = 0; i < all.flagged.size() && i < 3; ++i)
+    say("left out: " + all.flagged[i].id + ": " + all.flagged[i].reason);
   if (all.flagged.size() > 3) say("left out: " + std::to_string(all.flagged.size() - 3) + " more pictures");
   return o.limit > 0 && o.limit < all.size() ? first_items(all, o.limit) : all;
 }
@@ -177,7 +181,8 @@ DiskScores score_disk(std::vector<double> const& p, Dataset const& set, double t
   };
   std::vector<int64_t> all;
   for (int64_t i = 0; i < set.size(); ++i) all.push_back(i);
-  d16::require<d16::ValueError>(both_classes(all), "the test set has ", set.class_counts_text(), "; both classes are needed to score");
+  d16::require<d16::ValueError>(both_classes(all), "the test set has ", set.class_counts_text(),
+                                "; both classes are needed to score");
   auto score = [&](char const* name, auto const& f) { return bootstrap_score(name, fields, seed, f); };
   using Items = std::vector<int64_t> const&;
   DiskScores out;
@@ -191,6 +196,7 @@ DiskScores score_disk(std::vector<double> const& p, Dataset const& set, double t
   return out;
 }
 
+namespace {
 d16::sim::PictureContaminationOptions spoil_options() {
   d16::sim::PictureContaminationOptions o;
   o.softness = picture_softness;
@@ -198,10 +204,18 @@ d16::sim::PictureContaminationOptions spoil_options() {
   o.stretch = denoiser_stretch;
   return o;
 }
+}  // namespace
 
 d16::sim::ContaminatedPair spoil(Dataset const& set, uint64_t seed) {
   d16::Random random(seed, 0x5701);
-  return d16::sim::contaminate(pictures_of(set), random, spoil_options());
+  return spoil(pictures_of(set), random);
+}
+
+d16::sim::ContaminatedPair spoil(Tensor const& pictures, d16::Random& random) {
+  Tensor x = pictures.clone();
+  for (float& value : x.host<float>())
+    value = std::clamp(value, 0.0f, 1.0f);  // turning pictures rounds a little above 1
+  return d16::sim::contaminate(x, random, spoil_options());
 }
 
 double mean(std::vector<double> const& values) {
@@ -221,7 +235,8 @@ Quality quality_of(Tensor const& images, Tensor const& clean) {
   return q;
 }
 
-DenoiserScores score_denoiser(std::function<Tensor(Tensor)> const& network, data::ThreeParts const& parts, uint64_t seed) {
+DenoiserScores score_denoiser(std::function<Tensor(Tensor)> const& network, data::ThreeParts const& parts,
+                              uint64_t seed) {
   DenoiserScores out;
   choose_filters(spoil(parts.validation, seed), out);
   d16::sim::ContaminatedPair pair = spoil(parts.test, seed + 1);
@@ -246,13 +261,17 @@ std::string DenoiserScores::table() const {
 }
 
 std::string DenoiserScores::line() const {
-  return "PSNR " + network[0].text(2) + " dB (noisy " + noisy[0].text(2) + ", Gaussian " + gaussian[0].text(2) + ", median " + median[0].text(2) +
-         "), SSIM " + network[1].text(4) + " (noisy " + noisy[1].text(4) + ")";
+  return "PSNR " + network[0].text(2) + " dB (noisy " + noisy[0].text(2) + ", Gaussian " + gaussian[0].text(2) +
+         ", median " + median[0].text(2) + "), SSIM " + network[1].text(4) + " (noisy " + noisy[1].text(4) + ")";
 }
 
 Json DenoiserScores::json() const {
-  return Json::object({{"noisy", json_of(noisy)}, {"gaussian", json_of(gaussian)}, {"gaussian_sigma", sigma}, {"median", json_of(median)},
-                       {"median_window", window}, {"network", json_of(network)}});
+  return Json::object({{"noisy", json_of(noisy)},
+                       {"gaussian", json_of(gaussian)},
+                       {"gaussian_sigma", sigma},
+                       {"median", json_of(median)},
+                       {"median_window", window},
+                       {"network", json_of(network)}});
 }
 
 std::string split_text(data::ThreeParts const& parts) {

@@ -1,4 +1,4 @@
-// What `train` and `evaluate` share: pictures with labels, the split by sky field, scores with their errors, model cards.
+// What `train` and `evaluate` share: pictures with labels, the split by sky field, scores with their errors.
 #pragma once
 #include <functional>
 #include <string>
@@ -14,7 +14,7 @@
 namespace tool {
 
 struct PictureOptions {
-  std::string data, labels;   ///< labels empty: no classes
+  std::string data, labels;  ///< labels empty: no classes
   int64_t size = 64, crop = 0, limit = 0;
 };
 
@@ -50,11 +50,12 @@ struct DiskScores {
   std::vector<Score> scores;
   std::vector<int64_t> confusion;  ///< truth elliptical: called elliptical, disk; truth disk: elliptical, disk
 };
-DiskScores score_disk(std::vector<double> const& probabilities, d16::data::Dataset const& set, double threshold, uint64_t seed);
+DiskScores score_disk(std::vector<double> const& probabilities, d16::data::Dataset const& set, double threshold,
+                      uint64_t seed);
 
 /// Pictures of a set, spoilt the same way for a seed: noisy and clean on the denoiser's scale, (N,size,size,3).
 d16::sim::ContaminatedPair spoil(d16::data::Dataset const& set, uint64_t seed);
-d16::sim::PictureContaminationOptions spoil_options();
+d16::sim::ContaminatedPair spoil(d16::Tensor const& pictures, d16::Random& random);
 
 /// PSNR, SSIM and MSE against the clean images, for each image.
 struct Quality {
@@ -72,7 +73,8 @@ struct DenoiserScores {
   std::string line() const;
   Json json() const;
 };
-DenoiserScores score_denoiser(std::function<d16::Tensor(d16::Tensor)> const& network, d16::data::ThreeParts const& parts, uint64_t seed);
+DenoiserScores score_denoiser(std::function<d16::Tensor(d16::Tensor)> const& network,
+                              d16::data::ThreeParts const& parts, uint64_t seed);
 
 /// "train 2361 (elliptical 1674, disk 687), validation ..., test ...".
 std::string split_text(d16::data::ThreeParts const& parts);

@@ -26,6 +26,14 @@ TEST_CASE("nest: a broadcast axis stays apart, repeated ones merge") {
   CHECK(nest.row_offset(1, 4) == 0);
 }
 
+TEST_CASE("nest: rows with gaps stay apart") {
+  Nest<2> nest;
+  nest.push(5, {7, 9}), nest.push(7, {1, 1});
+  CHECK(nest.rank == 2);
+  CHECK(nest.contiguous(0));
+  CHECK_FALSE(nest.contiguous(1));
+}
+
 TEST_CASE("nest: leading axes of one element, no axes, no elements") {
   Nest<2> nest;
   nest.push(1, {5, 0}), nest.push(1, {5, 3}), nest.push(4, {1, 2});

@@ -28,6 +28,8 @@ TEST_CASE("views: reshape copies only when it must") {
   CHECK(values(turned.reshape({2, 2, 3, 5, 1})) == values(turned));
   CHECK(values(turned.reshape({12, -1})) == values(turned));
   CHECK(values(x.slice(1, 1, 3).reshape({-1})) == values(x.slice(1, 1, 3)));
+  Tensor crossed = arange(24).reshape({4, 6}).permute({1, 0});
+  CHECK(values(crossed.reshape({4, 6})) == values(crossed));  // 4 and 6 do not divide each other
   CHECK(zeros({0, 3}).reshape({3, 0, 2}).numel() == 0);
   CHECK(ones({1, 1}).reshape({1}).item() == 1);
 }

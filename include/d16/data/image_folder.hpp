@@ -121,8 +121,7 @@ inline Dataset image_folder(std::string const& folder, ImageFolderOptions const&
                       "; size > 0, margin >= 0, 1 or 3 channels are needed");
   std::map<std::string, std::string> files = detail::files_by_stem(folder);
   detail::Listing listing;
-  if (!o.labels.empty())
-    listing = detail::read_listing(folder, o);
+  if (!o.labels.empty()) listing = detail::read_listing(folder, o);
   else
     for (auto const& [stem, path] : files) listing.ids.push_back(stem), listing.labels.push_back(-1);
   int64_t N = int64_t(listing.ids.size()), side = o.size + 2 * int64_t(o.margin * double(o.size) + 0.5);
@@ -149,10 +148,8 @@ inline Dataset image_folder(std::string const& folder, ImageFolderOptions const&
   });
   std::vector<int64_t> good;
   for (int64_t i = 0; i < N; ++i) {
-    if (reasons[size_t(i)].empty())
-      good.push_back(i);
-    else
-      all.flagged.push_back({listing.ids[size_t(i)], reasons[size_t(i)]});
+    if (reasons[size_t(i)].empty()) good.push_back(i);
+    else all.flagged.push_back({listing.ids[size_t(i)], reasons[size_t(i)]});
   }
   require<FileError>(!good.empty(), folder, ": none of ", N,
                      " pictures can be used; the first: ", all.flagged.front().id, ": ", all.flagged.front().reason);

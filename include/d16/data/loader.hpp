@@ -114,18 +114,15 @@ class Loader {
     bool bytes = d.images.dtype() == DType::u8;
     parallel_tasks(n, [&](int64_t i) {
       batch_.label.data<int64_t>()[i] = d.label(items_[size_t(i)]);
-      if (bytes)
-        read<uint8_t>(i, 1.0f / 255);
-      else
-        read<float>(i, 1);
+      if (bytes) read<uint8_t>(i, 1.0f / 255);
+      else read<float>(i, 1);
     });
     batch_ = {batch_.image.to(default_device()), batch_.label.to(default_device())};
     state_.position += n;
     return true;
   }
 
-  template <class T>
-  void read(int64_t i, float unit) {
+  template <class T> void read(int64_t i, float unit) {
     Dataset const& d = *dataset_;
     int64_t H = d.images.dim(1), W = d.images.dim(2), C = d.channels(), h = d.height(), w = d.width();
     vision::Motion motion;

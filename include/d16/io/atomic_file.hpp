@@ -78,8 +78,8 @@ class AtomicFile {
     require<FileError>(!path_.empty() && path_.back() != '/', "\"", path_, "\": the name of a file to write is needed");
     struct stat info {};
     if (::stat(path_.c_str(), &info) != 0) return;
-    require<FileError>(S_ISREG(info.st_mode), path_, ": cannot write: it is a ", S_ISDIR(info.st_mode) ? "folder" : "device",
-                       "; give the name of a file");
+    require<FileError>(S_ISREG(info.st_mode), path_, ": cannot write: it is a ",
+                       S_ISDIR(info.st_mode) ? "folder" : "device", "; give the name of a file");
     require<FileError>(::access(path_.c_str(), W_OK) == 0, path_, ": cannot write: the file is there and protected (",
                        std::strerror(errno), "); remove it or choose another name");
     char real[PATH_MAX];
@@ -89,7 +89,8 @@ class AtomicFile {
   std::string own_link() const { return "/proc/self/fd/" + std::to_string(descriptor_); }
   void open_unnamed() {
 #ifdef O_TMPFILE
-    if (::access("/proc/self/fd", X_OK) == 0) descriptor_ = ::open(folder_.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
+    if (::access("/proc/self/fd", X_OK) == 0)
+      descriptor_ = ::open(folder_.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
 #endif
   }
   void sync_folder() const {  // some file systems cannot sync a folder: the file itself is safe already

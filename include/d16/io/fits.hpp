@@ -42,11 +42,11 @@ struct FitsSection {
 };
 
 struct FitsReadOptions {
-  std::string hdu = {};                      ///< name or index; empty: SCI, or else the first image with data
-  std::optional<FitsSection> section = {};   ///< only this part is read from the disk
-  int plane = -1;                            ///< which plane of a cube, from 0
-  DType dtype = DType::f32;                  ///< or f64
-  int64_t max_pixels = int64_t(1) << 30;     ///< larger ones are refused before memory is taken
+  std::string hdu = {};                     ///< name or index; empty: SCI, or else the first image with data
+  std::optional<FitsSection> section = {};  ///< only this part is read from the disk
+  int plane = -1;                           ///< which plane of a cube, from 0
+  DType dtype = DType::f32;                 ///< or f64
+  int64_t max_pixels = int64_t(1) << 30;    ///< larger ones are refused before memory is taken
 };
 
 struct FitsImage {
@@ -54,7 +54,7 @@ struct FitsImage {
   FitsHeader header;   ///< of this HDU
   FitsHeader primary;  ///< of the primary HDU, where instruments keep FILTER, EXPTIME ...
   FitsHdu hdu;
-  std::string unit;    ///< BUNIT; empty when missing
+  std::string unit;  ///< BUNIT; empty when missing
   PixelScale scale;
 
   std::optional<double> number(std::string_view key) const {
@@ -108,8 +108,8 @@ class FitsFile {
     fits_get_errstatus(status, reason);
     while (fits_read_errmsg(line))
       if (!path_.ends_with(line)) std::snprintf(detail, sizeof detail, "%s", line);
-    std::string message = d16::text(path_, ": ", what, ": ", reason, " (CFITSIO ", status, detail[0] ? ": " : "", detail, ')',
-                                    memory_ ? "" : "; it is truncated or damaged, fetch it again");
+    std::string message = d16::text(path_, ": ", what, ": ", reason, " (CFITSIO ", status, detail[0] ? ": " : "",
+                                    detail, ')', memory_ ? "" : "; it is truncated or damaged, fetch it again");
     for (char& c : message)
       if (static_cast<unsigned char>(c) < ' ') c = ' ';
     throw FileError(message);
@@ -179,8 +179,9 @@ class FitsFile {
     int status = 0;
     fits_get_hduaddrll(file_, nullptr, &start, nullptr, &status);
     check(status, "HDU " + hdu.name);
-    require<FileError>(!plain_ || bytes <= size_ - start, path_, ": HDU ", hdu.name, " needs ", bytes, " bytes of data, the file has ",
-                       std::max<int64_t>(size_ - start, 0), "; it is truncated, fetch it again");
+    require<FileError>(!plain_ || bytes <= size_ - start, path_, ": HDU ", hdu.name, " needs ", bytes,
+                       " bytes of data, the file has ", std::max<int64_t>(size_ - start, 0),
+                       "; it is truncated, fetch it again");
   }
 
   std::string take_bytes() {
@@ -213,7 +214,8 @@ class FitsFile {
     file.read(start.data(), int64_t(start.size()));
     plain_ = start == "SIMPLE  =";
     bool compressed = start.starts_with("\x1F\x8B") || start.starts_with("\x1F\x9D") || start.starts_with("BZh");
-    require<FileError>(plain_ || compressed, path_, ": does not begin as FITS (SIMPLE = T) nor as gzip; it is damaged or something else");
+    require<FileError>(plain_ || compressed, path_,
+                       ": does not begin as FITS (SIMPLE = T) nor as gzip; it is damaged or something else");
   }
 
   /// What is wrong with the sizes of the table that follows the HDU we are at. CFITSIO 4.2 takes memory for a random number
@@ -228,13 +230,15 @@ class FitsFile {
     file.seek(next);
     file.read(block.data(), 2880);
     bool table = block.starts_with("XTENSION= 'TABLE   '") || block.starts_with("XTENSION= 'BINTABLE'");
-    constexpr std::pair<int, std::string_view> sizes[] = {{3, "NAXIS1  ="}, {4, "NAXIS2  ="}, {5, "PCOUNT  ="}, {7, "TFIELDS ="}};
+    constexpr std::pair<int, std::string_view> sizes[] = {
+        {3, "NAXIS1  ="}, {4, "NAXIS2  ="}, {5, "PCOUNT  ="}, {7, "TFIELDS ="}};
     for (auto [place, key] : sizes) {  // the standard fixes the order of the first eight cards
       std::string_view card = std::string_view(block).substr(size_t(place) * 80, 80), digits = card.substr(9);
       digits.remove_prefix(std::min(digits.size(), digits.find_first_not_of(' ')));
       int64_t value = -1;
       std::from_chars(digits.data(), digits.data() + digits.size(), value);
-      if (table && (!card.starts_with(key) || value < 0)) return d16::text("a table without a valid ", key.substr(0, 7));
+      if (table && (!card.starts_with(key) || value < 0))
+        return d16::text("a table without a valid ", key.substr(0, 7));
     }
     return "";
   }
@@ -311,7 +315,8 @@ inline std::string fits_names(std::vector<FitsHdu> const& hdus) {
 }
 
 inline bool same_name(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](unsigned char x, unsigned char y) { return std::toupper(x) == std::toupper(y); });
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](unsigned char x, unsigned char y) { return std::toupper(x) == std::toupper(y); });
 }
 
 /// The HDU that the user means: by name, by index, or by `otherwise` when nothing was said.
@@ -335,7 +340,9 @@ FitsHdu find_hdu(FitsFile const& file, std::string const& wanted, Otherwise othe
 }
 
 inline FitsHdu const* first_image(std::vector<FitsHdu> const& hdus) {
-  auto is_image = [](FitsHdu const& hdu) { return hdu.kind == FitsHdu::Kind::image && hdu.has_data() && hdu.sizes.size() >= 2; };
+  auto is_image = [](FitsHdu const& hdu) {
+    return hdu.kind == FitsHdu::Kind::image && hdu.has_data() && hdu.sizes.size() >= 2;
+  };
   for (FitsHdu const& hdu : hdus)
     if (is_image(hdu) && same_name(hdu.name, "SCI")) return &hdu;
   auto found = std::find_if(hdus.begin(), hdus.end(), is_image);
@@ -343,7 +350,8 @@ inline FitsHdu const* first_image(std::vector<FitsHdu> const& hdus) {
 }
 
 inline FitsHdu const* first_table(std::vector<FitsHdu> const& hdus) {
-  auto found = std::find_if(hdus.begin(), hdus.end(), [](FitsHdu const& hdu) { return hdu.kind == FitsHdu::Kind::table; });
+  auto found =
+      std::find_if(hdus.begin(), hdus.end(), [](FitsHdu const& hdu) { return hdu.kind == FitsHdu::Kind::table; });
   return found == hdus.end() ? nullptr : &*found;
 }
 
@@ -355,20 +363,21 @@ struct PixelRange {
 inline PixelRange pixel_range(std::string const& path, FitsHdu const& hdu, FitsReadOptions const& o) {
   size_t axes = hdu.sizes.size();
   require<FileError>(hdu.kind == FitsHdu::Kind::image && hdu.has_data() && axes >= 2, path, ": HDU ", hdu.name,
-                     hdu.kind == FitsHdu::Kind::table ? " is a table" : " has no image of two axes", "; name the HDU of an image");
+                     hdu.kind == FitsHdu::Kind::table ? " is a table" : " has no image of two axes",
+                     "; name the HDU of an image");
   int64_t W = hdu.sizes[axes - 1], H = hdu.sizes[axes - 2], planes = axes > 2 ? hdu.sizes[axes - 3] : 1;
   for (size_t i = 0; i + 3 < axes; ++i)
     require<FileError>(hdu.sizes[i] == 1, path, ": HDU ", hdu.name, " has ", axes, " axes; at most a cube is read");
-  require<FileError>(o.plane < planes && (o.plane >= 0 || planes == 1), path, ": HDU ", hdu.name, " is a cube of ", planes,
-                     " planes of ", W, "x", H, "; choose a plane from 0 to ", planes - 1);
+  require<FileError>(o.plane < planes && (o.plane >= 0 || planes == 1), path, ": HDU ", hdu.name, " is a cube of ",
+                     planes, " planes of ", W, "x", H, "; choose a plane from 0 to ", planes - 1);
   FitsSection s = o.section.value_or(FitsSection{0, W, 0, H});
-  require<FileError>(0 <= s.x0 && s.x0 < s.x1 && s.x1 <= W && 0 <= s.y0 && s.y0 < s.y1 && s.y1 <= H, path, ": HDU ", hdu.name,
-                     " has x 0 to ", W, ", y 0 to ", H, "; the section x ", s.x0, " to ", s.x1, ", y ", s.y0, " to ", s.y1,
-                     " is empty or not inside");
+  require<FileError>(0 <= s.x0 && s.x0 < s.x1 && s.x1 <= W && 0 <= s.y0 && s.y0 < s.y1 && s.y1 <= H, path, ": HDU ",
+                     hdu.name, " has x 0 to ", W, ", y 0 to ", H, "; the section x ", s.x0, " to ", s.x1, ", y ", s.y0,
+                     " to ", s.y1, " is empty or not inside");
   int64_t pixels = 0;
   bool too_many = __builtin_mul_overflow(s.x1 - s.x0, s.y1 - s.y0, &pixels) || pixels > o.max_pixels;
-  require<FileError>(!too_many, path, ": HDU ", hdu.name, " gives ", s.x1 - s.x0, "x", s.y1 - s.y0, " pixels, more than ", o.max_pixels,
-                     "; read a section");
+  require<FileError>(!too_many, path, ": HDU ", hdu.name, " gives ", s.x1 - s.x0, "x", s.y1 - s.y0,
+                     " pixels, more than ", o.max_pixels, "; read a section");
   PixelRange range;
   std::fill(range.first, range.first + axes, 1);
   std::fill(range.last, range.last + axes, 1);
@@ -415,13 +424,13 @@ inline FitsImage read_fits(std::string const& path, FitsReadOptions const& o = {
     std::fill(std::begin(step), std::end(step), 1);
     T blank = std::numeric_limits<T>::quiet_NaN();
     int status = 0, any_blank = 0;
-    fits_read_subset(file.get(), sizeof(T) == 4 ? TFLOAT : TDOUBLE, range.first, range.last, step, &blank, image.pixels.data<T>(),
-                     &any_blank, &status);
+    fits_read_subset(file.get(), sizeof(T) == 4 ? TFLOAT : TDOUBLE, range.first, range.last, step, &blank,
+                     image.pixels.data<T>(), &any_blank, &status);
     // Infinities of the file come as NaN, so that those which are there now are doubles beyond the range of T.
     auto infinite = [](T x) { return std::isinf(x); };
     bool overflow = std::any_of(image.pixels.data<T>(), image.pixels.data<T>() + image.pixels.numel(), infinite);
-    require<FileError>(!overflow && status != NUM_OVERFLOW, path, ": HDU ", image.hdu.name, " has values that ", name_of(o.dtype),
-                       " cannot hold; read it as float64");
+    require<FileError>(!overflow && status != NUM_OVERFLOW, path, ": HDU ", image.hdu.name, " has values that ",
+                       name_of(o.dtype), " cannot hold; read it as float64");
     file.check(status, "HDU " + image.hdu.name + ", pixels");
   });
   image.header = file.header();
@@ -454,14 +463,16 @@ inline std::string ascii(std::string s) {
 /// The fewest significant digits that read back as the same double.
 inline int digits_of(double value) {
   char buffer[40];
-  std::string_view s(buffer, size_t(std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::scientific).ptr - buffer));
+  std::string_view s(
+      buffer, size_t(std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::scientific).ptr - buffer));
   s = s.substr(0, s.find('e'));
   return int(std::count_if(s.begin(), s.end(), [](unsigned char c) { return std::isdigit(c); }));
 }
 
 inline void write_card(FitsFile& file, FitsCard const& card) {
   bool good_key = !card.key.empty() && card.key == ascii(card.key) && card.key.find('=') == card.key.npos;
-  require<ValueError>(good_key, file.path(), ": \"", ascii(card.key), "\" is no key for a FITS card; use letters, digits, - and _");
+  require<ValueError>(good_key, file.path(), ": \"", ascii(card.key),
+                      "\" is no key for a FITS card; use letters, digits, - and _");
   fitsfile* f = file.get();
   std::string note = ascii(card.comment);
   char const *key = card.key.c_str(), *comment = note.empty() ? nullptr : note.c_str();
@@ -473,7 +484,8 @@ inline void write_card(FitsFile& file, FitsCard const& card) {
     else if (text.size() > 68) fits_write_key_longstr(f, key, text.c_str(), comment, &status);
     else fits_write_key_str(f, key, text.c_str(), comment, &status);
   } else if (auto real = std::get_if<double>(&card.value)) {
-    require<ValueError>(std::isfinite(*real), file.path(), ": card ", card.key, " is ", *real, "; FITS headers have finite numbers only");
+    require<ValueError>(std::isfinite(*real), file.path(), ": card ", card.key, " is ", *real,
+                        "; FITS headers have finite numbers only");
     fits_write_key_dbl(f, key, *real, -digits_of(*real), comment, &status);
   } else if (auto integer = std::get_if<int64_t>(&card.value)) fits_write_key_lng(f, key, *integer, comment, &status);
   else fits_write_key_log(f, key, std::get<bool>(card.value), comment, &status);
@@ -489,22 +501,24 @@ inline void write_cards(FitsFile& file, std::string const& name, std::vector<Fit
 inline void write_plane(FitsFile& file, FitsPlane const& plane) {
   Tensor image = plane.pixels.detach().to(Device()).contiguous();
   bool flat = image.rank() == 2 || (image.rank() == 3 && image.dim(2) == 1);
-  require<ShapeError>(flat && image.numel() > 0, "write_fits: the image is ", image.shape(), "; (H,W) without empty axes is needed");
+  require<ShapeError>(flat && image.numel() > 0, "write_fits: the image is ", image.shape(),
+                      "; (H,W) without empty axes is needed");
   int bitpix = 0, type = 0, status = 0;
   switch (image.dtype()) {
     case DType::f32: bitpix = FLOAT_IMG, type = TFLOAT; break;
     case DType::f64: bitpix = DOUBLE_IMG, type = TDOUBLE; break;
     case DType::i64: bitpix = LONGLONG_IMG, type = TLONGLONG; break;
     case DType::u8: bitpix = BYTE_IMG, type = TBYTE; break;
-    default: throw DTypeError(text("write_fits: the image is ", name_of(image.dtype()), "; float32, float64, int64 or uint8 is needed"));
+    default:
+      throw DTypeError(
+          text("write_fits: the image is ", name_of(image.dtype()), "; float32, float64, int64 or uint8 is needed"));
   }
   long sizes[2] = {long(image.dim(1)), long(image.dim(0))}, first[2] = {1, 1};
   fits_create_img(file.get(), bitpix, 2, sizes, &status);
   file.check(status, "HDU " + plane.name + " cannot be made");
   write_cards(file, plane.name, plane.cards);
-  for_dtype(image.dtype(), [&]<class T>(T) {
-    fits_write_pix(file.get(), type, first, image.numel(), image.data<T>(), &status);
-  });
+  for_dtype(image.dtype(),
+            [&]<class T>(T) { fits_write_pix(file.get(), type, first, image.numel(), image.data<T>(), &status); });
   file.check(status, "HDU " + plane.name + ", pixels cannot be written");
 }
 
@@ -529,8 +543,8 @@ inline void write_fits(std::string const& path, Tensor const& pixels, std::vecto
 }
 
 struct FitsTableOptions {
-  std::string hdu = {};                      ///< name or index; empty: the first table
-  std::vector<std::string> columns = {};     ///< only these; empty: all
+  std::string hdu = {};                   ///< name or index; empty: the first table
+  std::vector<std::string> columns = {};  ///< only these; empty: all
   int64_t max_rows = 50'000'000;
 };
 
@@ -582,14 +596,16 @@ inline std::vector<FitsColumn> fits_columns(FitsFile const& file, FitsHdu const&
 }
 
 template <class T>
-std::vector<T> read_values(FitsFile const& file, FitsColumn const& column, int type, std::vector<char>* missing = nullptr) {
+std::vector<T> read_values(FitsFile const& file, FitsColumn const& column, int type,
+                           std::vector<char>* missing = nullptr) {
   std::vector<T> values(size_t(column.rows));
   T blank{};
   if constexpr (std::is_floating_point_v<T>) blank = std::numeric_limits<T>::quiet_NaN();
   int status = 0, any = 0;
   if (missing) {
     missing->assign(values.size(), 0);
-    fits_read_colnull(file.get(), type, column.number, 1, 1, column.rows, values.data(), missing->data(), &any, &status);
+    fits_read_colnull(file.get(), type, column.number, 1, 1, column.rows, values.data(), missing->data(), &any,
+                      &status);
     if (!any) missing->clear();
   } else fits_read_col(file.get(), type, column.number, 1, 1, column.rows, &blank, values.data(), &any, &status);
   file.check(status, "column " + column.name);
@@ -653,9 +669,10 @@ inline void add_column(Table& table, FitsFile const& file, FitsColumn const& col
 inline Table read_fits_table(std::string const& path, FitsTableOptions const& o = {}) {
   detail::FitsFile file(path);
   FitsHdu hdu = detail::find_hdu(file, o.hdu, detail::first_table, "table");
-  require<FileError>(hdu.kind == FitsHdu::Kind::table, path, ": HDU ", hdu.name, " is an image; name the HDU of a table");
-  require<FileError>(hdu.sizes[0] <= o.max_rows, path, ": HDU ", hdu.name, " has ", hdu.sizes[0], " rows, more than ", o.max_rows,
-                     " (FitsTableOptions::max_rows)");
+  require<FileError>(hdu.kind == FitsHdu::Kind::table, path, ": HDU ", hdu.name,
+                     " is an image; name the HDU of a table");
+  require<FileError>(hdu.sizes[0] <= o.max_rows, path, ": HDU ", hdu.name, " has ", hdu.sizes[0], " rows, more than ",
+                     o.max_rows, " (FitsTableOptions::max_rows)");
   int status = 0;
   long row_bytes = 0;
   fits_read_key_lng(file.get(), "NAXIS1", &row_bytes, nullptr, &status);
@@ -672,7 +689,8 @@ inline Table read_fits_table(std::string const& path, FitsTableOptions const& o 
     bool by_name = std::count(o.columns.begin(), o.columns.end(), column.name) > 0;
     if (!o.columns.empty() && !by_name) continue;
     std::string obstacle = column.obstacle();
-    require<FileError>(obstacle.empty() || !by_name, path, ": column \"", column.name, "\" holds ", obstacle, "; one value per row is needed");
+    require<FileError>(obstacle.empty() || !by_name, path, ": column \"", column.name, "\" holds ", obstacle,
+                       "; one value per row is needed");
     if (obstacle.empty()) detail::add_column(table, file, column);
     else table.leave_out(column.name + ": " + obstacle);
   }
@@ -686,12 +704,15 @@ inline void write_values(FitsFile& file, int number, Column const& column) {
   fitsfile* f = file.get();
   LONGLONG rows = column.rows();
   int status = 0;
-  auto write = [&](int type, auto const& values) { fits_write_col(f, type, number, 1, 1, rows, const_cast<void*>(static_cast<void const*>(values.data())), &status); };
+  auto write = [&](int type, auto const& values) {
+    fits_write_col(f, type, number, 1, 1, rows, const_cast<void*>(static_cast<void const*>(values.data())), &status);
+  };
   if (auto v = std::get_if<std::vector<float>>(&column.values)) write(TFLOAT, *v);
   else if (auto v = std::get_if<std::vector<double>>(&column.values)) write(TDOUBLE, *v);
   else if (auto v = std::get_if<std::vector<int32_t>>(&column.values)) write(TINT, *v);
   else if (auto v = std::get_if<std::vector<int64_t>>(&column.values)) write(TLONGLONG, *v);
-  else if (auto v = std::get_if<std::vector<bool>>(&column.values)) write(TLOGICAL, std::vector<char>(v->begin(), v->end()));
+  else if (auto v = std::get_if<std::vector<bool>>(&column.values))
+    write(TLOGICAL, std::vector<char>(v->begin(), v->end()));
   else {
     std::vector<std::string> texts = std::get<std::vector<std::string>>(column.values);
     std::vector<char*> starts;
@@ -731,8 +752,8 @@ inline void write_fits_table(std::string const& path, Table const& table, std::s
     return out;
   };
   int status = 0;
-  fits_create_tbl(file.get(), BINARY_TBL, table.rows(), int(names.size()), pointers(names).data(), pointers(forms).data(),
-                  pointers(units).data(), name.c_str(), &status);
+  fits_create_tbl(file.get(), BINARY_TBL, table.rows(), int(names.size()), pointers(names).data(),
+                  pointers(forms).data(), pointers(units).data(), name.c_str(), &status);
   file.check(status, "table cannot be made");
   for (size_t i = 0; i < names.size(); ++i) {
     std::string comment = detail::ascii(table.columns()[i].info.comment), number = std::to_string(i + 1);

@@ -61,8 +61,9 @@ namespace detail {
 
 /// Arcseconds in the unit of an axis; 0 when it is no angle.
 inline double arcsec_in(std::string_view unit) {
-  constexpr std::pair<std::string_view, double> units[] = {{"", 3600},    {"deg", 3600},   {"degree", 3600}, {"degrees", 3600},
-                                                           {"arcmin", 60}, {"arcsec", 1.0}, {"rad", 206264.80624709636}};
+  constexpr std::pair<std::string_view, double> units[] = {
+      {"", 3600},     {"deg", 3600},   {"degree", 3600},           {"degrees", 3600},
+      {"arcmin", 60}, {"arcsec", 1.0}, {"rad", 206264.80624709636}};
   for (auto const& [name, arcsec] : units)
     if (unit == name) return arcsec;
   return 0;
@@ -88,7 +89,8 @@ inline WcsMatrix wcs_matrix(FitsHeader const& h) {
     return {{number("CD1_1", 0), number("CD1_2", 0), number("CD2_1", 0), number("CD2_2", 0)}, "the CD matrix"};
   double sx = number("CDELT1", 1), sy = number("CDELT2", 1);
   double pc[4] = {number("PC1_1", 1), number("PC1_2", 0), number("PC2_1", 0), number("PC2_2", 1)};
-  bool has_cdelt = h.has("CDELT1") && h.has("CDELT2"), has_pc = h.has("PC1_1") || h.has("PC2_2") || h.has("PC1_2") || h.has("PC2_1");
+  bool has_cdelt = h.has("CDELT1") && h.has("CDELT2"),
+       has_pc = h.has("PC1_1") || h.has("PC2_2") || h.has("PC1_2") || h.has("PC2_1");
   if (!has_cdelt && !has_pc) return {};
   if (!has_pc) return {{sx, 0, 0, sy}, "CDELT"};
   WcsMatrix product{{sx * pc[0], sx * pc[1], sy * pc[2], sy * pc[3]}, "CDELT times the PC matrix"};
@@ -100,7 +102,9 @@ inline WcsMatrix wcs_matrix(FitsHeader const& h) {
     product.how += text(", though the determinant of PC is ", determinant, " and not 1");
     return product;
   }
-  return {{sx, 0, 0, sy}, text("CDELT alone: PC1_1 is ", pc[0], " and PC1_2, PC2_1 are missing, so PC is a rotation cut in half"), true};
+  return {{sx, 0, 0, sy},
+          text("CDELT alone: PC1_1 is ", pc[0], " and PC1_2, PC2_1 are missing, so PC is a rotation cut in half"),
+          true};
 }
 
 }  // namespace detail
@@ -124,7 +128,8 @@ inline PixelScale pixel_scale(FitsHeader const& h) {
   double scale = std::sqrt(std::abs(a * d - b * c)) * arcsec;
   if (arcsec == 0) return {.how = text("the unit of the axes is ", unit, ", not an angle"), .doubtful = true};
   if (wcs.how.empty()) return {.how = "CTYPE without CDELT, CD or PC"};
-  if (!(scale > 0) || !std::isfinite(scale)) return {.how = text("the determinant of ", wcs.how, " is zero"), .doubtful = true};
+  if (!(scale > 0) || !std::isfinite(scale))
+    return {.how = text("the determinant of ", wcs.how, " is zero"), .doubtful = true};
   PixelScale out{scale, wcs.how, wcs.doubtful};
   double ratio = std::hypot(a, c) / std::hypot(b, d);
   if (std::abs(ratio - 1) > 0.01) out.how += text("; pixels are not square, ", ratio, " to 1");

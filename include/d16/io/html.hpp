@@ -44,7 +44,8 @@ inline std::string number(double value, int digits) {
   if (std::isnan(value)) return "–";
   if (std::isinf(value)) return value > 0 ? "∞" : "−∞";
   char buffer[400];
-  std::string s(buffer, std::to_chars(buffer, buffer + sizeof buffer, std::abs(value), std::chars_format::fixed, digits).ptr);
+  std::string s(buffer,
+                std::to_chars(buffer, buffer + sizeof buffer, std::abs(value), std::chars_format::fixed, digits).ptr);
   bool zero = s.find_first_not_of("0.") == s.npos;
   return value < 0 && !zero ? "−" + s : s;
 }
@@ -54,7 +55,8 @@ inline std::string significant(double value, int digits = 3) {
   if (!std::isfinite(value) || value == 0) return number(value, 0);
   int exponent = int(std::floor(std::log10(std::abs(value)) + 1e-12));
   if (exponent >= -4 && exponent < 7) return number(value, std::max(0, digits - 1 - exponent));
-  return number(value / std::pow(10.0, exponent), digits - 1) + "e" + (exponent < 0 ? "−" : "") + std::to_string(std::abs(exponent));
+  return number(value / std::pow(10.0, exponent), digits - 1) + "e" + (exponent < 0 ? "−" : "") +
+         std::to_string(std::abs(exponent));
 }
 
 /// "17,736".
@@ -93,7 +95,8 @@ inline std::string notice(std::string_view words, Tone tone = Tone::warning) {
 /// A bar from 0 to 1 with its value.
 inline std::string meter(double value, std::string_view label) {
   double shown = std::isnan(value) ? 0 : std::clamp(value, 0.0, 1.0);
-  return text("<div class=\"meter\"><span>", escape(label), "</span><i><b style=\"width:", 100 * shown, "%\"></b></i><em>", number(value, 2), "</em></div>\n");
+  return text("<div class=\"meter\"><span>", escape(label), "</span><i><b style=\"width:", 100 * shown,
+              "%\"></b></i><em>", number(value, 2), "</em></div>\n");
 }
 
 /// A chapter of the report; `lead` is one muted sentence below the title.
@@ -123,7 +126,8 @@ struct Tile {
 inline std::string tiles(std::vector<Tile> const& list) {
   std::string out = "<div class=\"tiles\">\n";
   for (Tile const& tile : list)
-    out += text("<div><strong>", escape(tile.value), "</strong><span>", escape(tile.label), "</span><small>", escape(tile.note), "</small></div>\n");
+    out += text("<div><strong>", escape(tile.value), "</strong><span>", escape(tile.label), "</span><small>",
+                escape(tile.note), "</small></div>\n");
   return out + "</div>\n";
 }
 
@@ -131,7 +135,8 @@ inline std::string tiles(std::vector<Tile> const& list) {
 /// Errors   ValueError for bytes that are neither.
 inline std::string image(std::string_view encoded, std::string_view alt) {
   bool png = encoded.starts_with("\x89PNG"), jpeg = encoded.starts_with("\xFF\xD8\xFF");
-  require<ValueError>(png || jpeg, "html::image: ", encoded.size(), " bytes that are no picture; encode_png or encode_jpeg make one");
+  require<ValueError>(png || jpeg, "html::image: ", encoded.size(),
+                      " bytes that are no picture; encode_png or encode_jpeg make one");
   return text("<img alt=\"", escape(alt), "\" src=\"", data_uri(png ? "image/png" : "image/jpeg", encoded), "\">");
 }
 
@@ -148,8 +153,10 @@ struct Card {
 inline std::string gallery(std::vector<Card> const& cards) {
   std::string out = "<div class=\"gallery\">\n";
   for (Card const& card : cards) {
-    out += text("<article><header><h3>", escape(card.title), "</h3>", card.badge, "</header>\n<div class=\"pictures\">");
-    for (Picture const& picture : card.pictures) out += figure(image(picture.encoded, card.title + ", " + picture.caption), picture.caption);
+    out +=
+        text("<article><header><h3>", escape(card.title), "</h3>", card.badge, "</header>\n<div class=\"pictures\">");
+    for (Picture const& picture : card.pictures)
+      out += figure(image(picture.encoded, card.title + ", " + picture.caption), picture.caption);
     out += "</div>\n" + card.below + "</article>\n";
   }
   return out + "</div>\n";
@@ -167,7 +174,8 @@ namespace detail {
 inline std::vector<std::string> readable(std::vector<double> const& values, std::string const& unit, int digits) {
   double largest = 0, smallest = std::numeric_limits<double>::infinity();
   for (double v : values)
-    if (std::isfinite(v) && v != 0) largest = std::max(largest, std::abs(v)), smallest = std::min(smallest, std::abs(v));
+    if (std::isfinite(v) && v != 0)
+      largest = std::max(largest, std::abs(v)), smallest = std::min(smallest, std::abs(v));
   int decimals = unit == "deg" ? 5 : largest > 0 ? std::max(0, digits - 1 - int(std::floor(std::log10(largest)))) : 0;
   bool alike = unit == "deg" || (largest < 1e7 && decimals <= 9 && smallest >= std::pow(10.0, -decimals));
   std::vector<std::string> out;
@@ -182,13 +190,16 @@ inline std::string table(Table const& t, TableStyle const& style = {}) {
   std::vector<std::vector<std::string>> cells;
   std::string out = "<div class=\"scroll\"><table><thead><tr>";
   for (Column const& column : t.columns()) {
-    bool is_text = std::holds_alternative<std::vector<std::string>>(column.values) || std::holds_alternative<std::vector<bool>>(column.values);
-    bool is_real = std::holds_alternative<std::vector<double>>(column.values) || std::holds_alternative<std::vector<float>>(column.values);
-    std::vector<std::string> list = is_real ? detail::readable(t.numbers(column.name), column.info.unit, style.digits) : t.strings(column.name);
+    bool is_text = std::holds_alternative<std::vector<std::string>>(column.values) ||
+                   std::holds_alternative<std::vector<bool>>(column.values);
+    bool is_real = std::holds_alternative<std::vector<double>>(column.values) ||
+                   std::holds_alternative<std::vector<float>>(column.values);
+    std::vector<std::string> list =
+        is_real ? detail::readable(t.numbers(column.name), column.info.unit, style.digits) : t.strings(column.name);
     for (std::string& cell : list) cell = (is_text ? "<td class=\"text\">" : "<td>") + escape(cell) + "</td>";
     cells.push_back(std::move(list));
-    out += text("<th", is_text ? " class=\"text\"" : "", " title=\"", escape(column.info.comment), "\">", escape(column.name), "<small>",
-                escape(column.info.unit), "</small></th>");
+    out += text("<th", is_text ? " class=\"text\"" : "", " title=\"", escape(column.info.comment), "\">",
+                escape(column.name), "<small>", escape(column.info.unit), "</small></th>");
   }
   out += "</tr></thead>\n<tbody>\n";
   int64_t shown = std::min(t.rows(), style.max_rows);
@@ -198,7 +209,9 @@ inline std::string table(Table const& t, TableStyle const& style = {}) {
     out += "</tr>\n";
   }
   out += "</tbody></table></div>\n";
-  if (shown < t.rows()) out += text("<p class=\"lead\">", count(t.rows() - shown), t.rows() - shown == 1 ? " more row" : " more rows", style.rest_is_in.empty() ? "" : " in " + escape(style.rest_is_in), ".</p>\n");
+  if (shown < t.rows())
+    out += text("<p class=\"lead\">", count(t.rows() - shown), t.rows() - shown == 1 ? " more row" : " more rows",
+                style.rest_is_in.empty() ? "" : " in " + escape(style.rest_is_in), ".</p>\n");
   return out;
 }
 
@@ -206,8 +219,10 @@ inline std::string table(Table const& t, TableStyle const& style = {}) {
 /// Errors   ShapeError unless counts is classes x classes, row-major.
 inline std::string confusion_matrix(std::vector<std::string> const& classes, std::vector<int64_t> const& counts) {
   size_t n = classes.size();
-  require<ShapeError>(counts.size() == n * n, "html::confusion_matrix: ", counts.size(), " counts for ", n, " classes; ", n * n, " are needed");
-  std::string out = "<div class=\"scroll\"><table class=\"confusion\"><thead><tr><td class=\"corner\">true \\ predicted</td>";
+  require<ShapeError>(counts.size() == n * n, "html::confusion_matrix: ", counts.size(), " counts for ", n,
+                      " classes; ", n * n, " are needed");
+  std::string out =
+      "<div class=\"scroll\"><table class=\"confusion\"><thead><tr><td class=\"corner\">true \\ predicted</td>";
   for (std::string const& name : classes) out += "<th>" + escape(name) + "</th>";
   out += "<th class=\"total\">all</th></tr></thead>\n<tbody>\n";
   for (size_t i = 0; i < n; ++i) {
@@ -216,8 +231,8 @@ inline std::string confusion_matrix(std::vector<std::string> const& classes, std
     out += "<tr><th class=\"text\">" + escape(classes[i]) + "</th>";
     for (size_t j = 0; j < n; ++j) {
       double fraction = total > 0 ? double(counts[i * n + j]) / double(total) : 0;
-      out += text("<td", fraction > 0.55 ? " class=\"strong\"" : "", " style=\"--v:", fraction, "\">", count(counts[i * n + j]), "<small>",
-                  number(100 * fraction, 1), " %</small></td>");
+      out += text("<td", fraction > 0.55 ? " class=\"strong\"" : "", " style=\"--v:", fraction, "\">",
+                  count(counts[i * n + j]), "<small>", number(100 * fraction, 1), " %</small></td>");
     }
     out += text("<td class=\"total\">", count(total), "</td></tr>\n");
   }
@@ -301,11 +316,14 @@ svg .guide { stroke:var(--muted); stroke-width:1.2; stroke-dasharray:4 4; fill:n
 }  // namespace detail
 
 /// The whole document. `body` is HTML, the other arguments are text.
-inline std::string page(std::string_view title, std::string_view subtitle, std::string_view body, std::string_view footer = "") {
+inline std::string page(std::string_view title, std::string_view subtitle, std::string_view body,
+                        std::string_view footer = "") {
   std::string foot = footer.empty() ? "" : "<footer>" + escape(footer) + "</footer>\n";
-  return text("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n<title>",
-              escape(title), "</title>\n<style>", detail::style, "</style>\n</head>\n<body>\n<main>\n<h1>", escape(title), "</h1>\n<p class=\"subtitle\">",
-              escape(subtitle), "</p>\n", body, foot, "</main>\n</body>\n</html>\n");
+  return text(
+      "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" "
+      "content=\"width=device-width,initial-scale=1\">\n<title>",
+      escape(title), "</title>\n<style>", detail::style, "</style>\n</head>\n<body>\n<main>\n<h1>", escape(title),
+      "</h1>\n<p class=\"subtitle\">", escape(subtitle), "</p>\n", body, foot, "</main>\n</body>\n</html>\n");
 }
 
 }  // namespace d16::io::html

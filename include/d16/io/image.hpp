@@ -60,8 +60,9 @@ inline Tensor read_image(std::string const& path, ImageLimits limits = {}) {
 namespace detail {
 
 inline void check_image_size(std::string const& name, int64_t width, int64_t height, ImageLimits limits) {
-  require<FileError>(width > 0 && height > 0 && width <= limits.max_side && height <= limits.max_side, name, ": ", width, "x",
-                     height, " pixels; from 1 to ", limits.max_side, " a side are read (ImageLimits::max_side)");
+  require<FileError>(width > 0 && height > 0 && width <= limits.max_side && height <= limits.max_side, name, ": ",
+                     width, "x", height, " pixels; from 1 to ", limits.max_side,
+                     " a side are read (ImageLimits::max_side)");
 }
 
 /// Eight-bit pixels, rows from the top, channels innermost.
@@ -74,8 +75,8 @@ struct Pixels {
 inline Pixels to_pixels(Tensor const& image, char const* op) {
   int rank = image.rank();
   int64_t channels = rank == 3 ? image.dim(2) : 1;
-  require<ShapeError>((rank == 2 || rank == 3) && (channels == 1 || channels == 3) && image.numel() > 0, op, ": the image is ",
-                      image.shape(), "; (H,W), (H,W,1) or (H,W,3) without empty axes is needed");
+  require<ShapeError>((rank == 2 || rank == 3) && (channels == 1 || channels == 3) && image.numel() > 0, op,
+                      ": the image is ", image.shape(), "; (H,W), (H,W,1) or (H,W,3) without empty axes is needed");
   Pixels out{image.dim(0), image.dim(1), channels, std::vector<unsigned char>(size_t(image.numel()))};
   Tensor host = image.detach().to(Device()).contiguous();
   for_float(host.dtype(), [&]<class T>(T) {

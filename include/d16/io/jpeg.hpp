@@ -2,8 +2,8 @@
 #pragma once
 #include <cstdio>  // jpeglib.h needs FILE
 
-#include <jpeglib.h>
 #include <jerror.h>
+#include <jpeglib.h>
 
 #include <csetjmp>
 #include <cstdint>
@@ -66,7 +66,8 @@ class JpegReader {
       if (reinterpret_cast<j_decompress_ptr>(info)->input_scan_number > 100) ERREXIT(info, JERR_BAD_PROGRESSION);
     };
     info_.progress = &progress_;
-    jpeg_mem_src(&info_, reinterpret_cast<unsigned char const*>(bytes_.data()), static_cast<unsigned long>(bytes_.size()));
+    jpeg_mem_src(&info_, reinterpret_cast<unsigned char const*>(bytes_.data()),
+                 static_cast<unsigned long>(bytes_.size()));
     jpeg_read_header(&info_, TRUE);
     return true;
   }
@@ -116,7 +117,8 @@ class JpegWriter {
     jpeg_set_quality(&info_, quality, TRUE);
     jpeg_start_compress(&info_, TRUE);
     while (info_.next_scanline < info_.image_height) {
-      auto* row = const_cast<unsigned char*>(pixels.bytes.data()) + info_.next_scanline * size_t(pixels.width * pixels.channels);
+      auto* row = const_cast<unsigned char*>(pixels.bytes.data()) +
+                  info_.next_scanline * size_t(pixels.width * pixels.channels);
       jpeg_write_scanlines(&info_, &row, 1);
     }
     jpeg_finish_compress(&info_);

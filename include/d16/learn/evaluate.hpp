@@ -12,8 +12,7 @@ namespace d16::learn {
 
 namespace detail {
 /// Evaluation mode while it lives, for networks that have one.
-template <class Net>
-class Evaluating {
+template <class Net> class Evaluating {
  public:
   explicit Evaluating(Net& net) : net_(net) {
     if constexpr (requires { net.training(); }) {
@@ -35,8 +34,7 @@ class Evaluating {
 
 /// What a network says of each item, in order, without augmentation and without gradients.
 /// Shapes   net: (N,H,W,C) -> (N,K); result (all items, K) float32 on the host.
-template <class Net>
-Tensor logits(Net& net, data::Dataset const& dataset, int64_t batch = 64) {
+template <class Net> Tensor logits(Net& net, data::Dataset const& dataset, int64_t batch = 64) {
   detail::Evaluating<Net> evaluating(net);
   NoGrad off;
   Tensor out;
@@ -71,8 +69,7 @@ inline Tensor probabilities(Tensor const& logits) {
 
 /// The fraction of items whose largest logit is that of their class.
 /// Errors   ShapeError when the network does not give (N,K); ValueError for an item without label.
-template <class Net>
-double accuracy(Net& net, data::Dataset const& dataset) {
+template <class Net> double accuracy(Net& net, data::Dataset const& dataset) {
   Tensor y = logits(net, dataset);
   return accuracy(confusion_matrix(dataset.labels, argmax(y), y.dim(1)));
 }

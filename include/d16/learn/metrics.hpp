@@ -60,8 +60,7 @@ struct Ranking {
     std::sort(items.begin(), items.end(), [](auto const& a, auto const& b) { return a.first > b.first; });
   }
   /// visit(threshold, true positives, false positives) after each group of equal scores.
-  template <class F>
-  void sweep(F&& visit) const {
+  template <class F> void sweep(F&& visit) const {
     double tp = 0, fp = 0;
     for (size_t i = 0; i < items.size(); ++i) {
       (items[i].second ? tp : fp) += 1;

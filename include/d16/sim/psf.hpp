@@ -13,8 +13,7 @@ namespace d16::sim {
 
 namespace detail {
 /// A round profile on an odd grid, averaged over 5 x 5 points a pixel, with sum 1.
-template <class F>
-Tensor round_psf(char const* op, int64_t size, double fwhm, F const& profile) {
+template <class F> Tensor round_psf(char const* op, int64_t size, double fwhm, F const& profile) {
   require<ValueError>(size > 0 && size % 2 == 1 && fwhm > 0, op, ": size is ", size, ", fwhm ", fwhm,
                       "; an odd size and fwhm > 0 are needed");
   Tensor psf = empty({size, size}, vision::host_tensor());

@@ -70,8 +70,7 @@ class SersicLight {
 };
 
 /// The mean of light(x, y) over a regular grid of oversample^2 points in the pixel at column x, row y.
-template <class Light>
-double pixel_mean(Light const& light, double x, double y, int oversample) {
+template <class Light> double pixel_mean(Light const& light, double x, double y, int oversample) {
   double sum = 0;
   for (int i = 0; i < oversample; ++i)
     for (int j = 0; j < oversample; ++j)

@@ -73,8 +73,7 @@ inline std::vector<double> gaussian_kernel(double sigma, int64_t radius) {
 }
 
 /// Applies the map to the middle axis of `in` (outer, n, inner), giving `out` (outer, map.size(), inner).
-template <class T>
-void apply(LineMap const& map, T const* in, int64_t outer, int64_t n, int64_t inner, T* out) {
+template <class T> void apply(LineMap const& map, T const* in, int64_t outer, int64_t n, int64_t inner, T* out) {
   int64_t m = map.size();
   parallel_chunks(outer * m, std::max<int64_t>(1, 8192 / inner), [&](int64_t begin, int64_t end) {
     for (int64_t line = begin; line < end; ++line) {

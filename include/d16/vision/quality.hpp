@@ -11,8 +11,7 @@ namespace d16::vision {
 namespace detail {
 
 /// Mean over all elements of f(a - b), in double. Sums per row, so that the result does not depend on threads.
-template <class F>
-double mean_difference(char const* op, Tensor const& a, Tensor const& b, F const& f) {
+template <class F> double mean_difference(char const* op, Tensor const& a, Tensor const& b, F const& f) {
   require<ShapeError>(a.shape() == b.shape(), op, ": a is ", a.shape(), ", b is ", b.shape(), "; they must be equal");
   require<ShapeError>(a.numel() > 0, op, ": the images are ", a.shape(), ": they have no pixels");
   Tensor x = on_host(op, a).cast(DType::f64), y = on_host(op, b).cast(DType::f64);

@@ -65,12 +65,9 @@ void sample_channels(In const* in, int64_t H, int64_t W, int64_t C, float unit, 
 template <class In>
 void sample(In const* in, int64_t H, int64_t W, int64_t C, float unit, Affine const& map, float* out, int64_t out_h,
             int64_t out_w) {
-  if (C == 3)
-    detail::sample_channels<3>(in, H, W, C, unit, map, out, out_h, out_w);
-  else if (C == 1)
-    detail::sample_channels<1>(in, H, W, C, unit, map, out, out_h, out_w);
-  else
-    detail::sample_channels<0>(in, H, W, C, unit, map, out, out_h, out_w);
+  if (C == 3) detail::sample_channels<3>(in, H, W, C, unit, map, out, out_h, out_w);
+  else if (C == 1) detail::sample_channels<1>(in, H, W, C, unit, map, out, out_h, out_w);
+  else detail::sample_channels<0>(in, H, W, C, unit, map, out, out_h, out_w);
 }
 
 }  // namespace d16::vision

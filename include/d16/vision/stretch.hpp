@@ -102,8 +102,7 @@ struct Stretch {
     double backward(double y) const { return s * std::sinh(y * range - zero); }
   };
 
-  template <class F>
-  Tensor each(Tensor const& x, F const& f) const {
+  template <class F> Tensor each(Tensor const& x, F const& f) const {
     Extent e = extent_of("stretch", x.shape());
     require<ShapeError>(e.C == int64_t(bands.size()), "stretch: the image is ", x.shape(), ", the stretch has ",
                         bands.size(), " bands; their number must be the same");
