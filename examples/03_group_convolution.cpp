@@ -36,7 +36,8 @@ Tensor quarter_turn_of_features(Tensor const& f, int turn) {
 
 int main() {
   constexpr Group g = D16;
-  std::printf("D16 = %s has %d elements: 8 turns by 45 degrees, and each with a mirror.\n", g.text().c_str(), g.order());
+  std::printf("D16 = %s has %d elements: 8 turns by 45 degrees, and each with a mirror.\n", g.text().c_str(),
+              g.order());
   check(g.product(g.inverse(3), 3) == 0, "element 3 undone is element 0, which does nothing");
 
   std::printf("A lifting convolution looks at the image with its filter in all %d positions.\n", g.order());
@@ -50,7 +51,8 @@ int main() {
 
   std::printf("Turn the image by 90 degrees (element 2), or turn the features: the result is the same.\n");
   Tensor of_turned = conv(relu(lift(quarter_turn(image))));
-  double difference = max(abs(of_turned - quarter_turn_of_features(features, 2))).item(), size = max(abs(features)).item();
+  double difference = max(abs(of_turned - quarter_turn_of_features(features, 2))).item(),
+         size = max(abs(features)).item();
   std::printf("  largest difference %.1e, largest feature %.2f\n", difference, size);
   check(difference < 1e-5 * size, "features(turn(image)) = turn(features(image))");
   double wrong = max(abs(of_turned - quarter_turn_of_features(features, 1))).item();
@@ -62,6 +64,7 @@ int main() {
 
   std::printf("Weights: a free convolution between the same channels has many more.\n");
   nn::Conv2d free_conv(4 * g.order(), 4 * g.order());
-  std::printf("  %lld against %lld\n", static_cast<long long>(conv.weight_count()), static_cast<long long>(free_conv.weight_count()));
+  std::printf("  %lld against %lld\n", static_cast<long long>(conv.weight_count()),
+              static_cast<long long>(free_conv.weight_count()));
   check(conv.weight_count() * 20 < free_conv.weight_count(), "less than a twentieth of the weights");
 }

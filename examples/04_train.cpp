@@ -50,9 +50,16 @@ int main() {
   manual_seed(4);
   Galaxies train = simulate(160, 1), test = simulate(200, 2);
   constexpr Group g = dihedral(4);  // 4 turns, 4 mirrors
-  nn::Sequential net{nn::LiftConv2d(g, 1, 4, {.kernel = 5}), nn::InnerBatchNorm(4), relu, nn::BlurPool(),
-                     nn::GroupConv2d(g, 4, 6),               nn::InnerBatchNorm(6), relu, group_max_pool,
-                     global_avg_pool,                        nn::Linear(6, 2)};
+  nn::Sequential net{nn::LiftConv2d(g, 1, 4, {.kernel = 5}),
+                     nn::InnerBatchNorm(4),
+                     relu,
+                     nn::BlurPool(),
+                     nn::GroupConv2d(g, 4, 6),
+                     nn::InnerBatchNorm(6),
+                     relu,
+                     group_max_pool,
+                     global_avg_pool,
+                     nn::Linear(6, 2)};
   std::printf("%lld weights, %lld training images.\n", static_cast<long long>(net.weight_count()),
               static_cast<long long>(train.images.dim(0)));
 

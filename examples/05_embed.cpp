@@ -12,7 +12,8 @@ static void check(bool condition, char const* what) {
 
 int main() {
   char const* folder = std::getenv("TMPDIR");
-  std::string path = text(folder ? folder : "/tmp", "/d16-lesson-5-", reinterpret_cast<uintptr_t>(&folder), ".safetensors");
+  std::string path =
+      text(folder ? folder : "/tmp", "/d16-lesson-5-", reinterpret_cast<uintptr_t>(&folder), ".safetensors");
 
   std::printf("Somebody trains a network and saves it.\n");
   {

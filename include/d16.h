@@ -28,21 +28,21 @@ int d16_version(void);
 
 /* Makes the network that the file of weights describes. `device` is "cpu" or "reference"; NULL is "cpu".
    On success *out is a model for d16_close(); on failure it is NULL. */
-int d16_open(const char *weights, const char *device, d16_model **out);
+int d16_open(char const* weights, char const* device, d16_model** out);
 
 /* input: 1, height, width, channels of one image. output: 1, number of scores per image (classes of a classifier,
    height * width * channels of a denoiser). */
-int d16_shape(const d16_model *model, int64_t input[4], int64_t output[2]);
+int d16_shape(d16_model const* model, int64_t input[4], int64_t output[2]);
 
 /* `batch` images of float32 in [0,1], each height, width, channels (channels innermost), to batch * output[1] numbers:
    probabilities of a classifier, the image of a denoiser. Takes no memory from the system after the first call. */
-int d16_run(d16_model *model, const float *nhwc, int64_t batch, float *scores);
+int d16_run(d16_model* model, float const* nhwc, int64_t batch, float* scores);
 
 /* NULL is allowed. */
-void d16_close(d16_model *model);
+void d16_close(d16_model* model);
 
 /* The last failure of this thread, or "" when there was none. Valid until the next failure of this thread. */
-const char *d16_error(void);
+char const* d16_error(void);
 
 #ifdef __cplusplus
 }

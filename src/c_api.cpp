@@ -81,7 +81,8 @@ int d16_run(d16_model* model, float const* nhwc, int64_t batch, float* scores) {
   return guarded([&] {
     need(model && nhwc && scores, "d16_run: model, nhwc and scores must not be NULL");
     size_t in = size_t(model->predict.input().numel()), out = size_t(model->predict.output().numel());
-    d16::require<d16::ValueError>(batch > 0 && batch <= int64_t(1) << 32, "d16_run: batch is ", batch, "; it needs 1 or more");
+    d16::require<d16::ValueError>(batch > 0 && batch <= int64_t(1) << 32, "d16_run: batch is ", batch,
+                                  "; it needs 1 or more");
     model->predict({nhwc, size_t(batch) * in}, {scores, size_t(batch) * out});
   });
 }

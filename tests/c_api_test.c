@@ -9,23 +9,23 @@
 
 static int failures = 0;
 
-static void check(int condition, const char *what) {
+static void check(int condition, char const* what) {
   if (condition) return;
   ++failures;
   fprintf(stderr, "failed: %s; d16_error() is \"%s\"\n", what, d16_error());
 }
 
 /* flatten, linear(4, 2): logits (x0 - x3, 2 * x1 + 0.5). */
-static const char header[] =
+static char const header[] =
     "{\"__metadata__\":{\"network\":\"{\\\"type\\\":\\\"sequential\\\",\\\"input\\\":[2,2,1],\\\"stages\\\":["
     "{\\\"type\\\":\\\"flatten\\\"},{\\\"type\\\":\\\"linear\\\",\\\"in\\\":4,\\\"out\\\":2}]}\"},"
     "\"1.weight\":{\"dtype\":\"F32\",\"shape\":[2,4],\"data_offsets\":[0,32]},"
     "\"1.bias\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[32,40]}}";
-static const float weights[10] = {1, 0, 0, -1, 0, 2, 0, 0, 0, 0.5f};
+static float const weights[10] = {1, 0, 0, -1, 0, 2, 0, 0, 0, 0.5f};
 
-static void write_file(const char *path, size_t bytes_of_weights) {
+static void write_file(char const* path, size_t bytes_of_weights) {
   uint64_t length = sizeof header - 1;
-  FILE *file = fopen(path, "wb");
+  FILE* file = fopen(path, "wb");
   if (!file) {
     perror(path);
     exit(2);
@@ -36,10 +36,10 @@ static void write_file(const char *path, size_t bytes_of_weights) {
   fclose(file);
 }
 
-static void test_scores(const char *path) {
-  d16_model *model = NULL;
+static void test_scores(char const* path) {
+  d16_model* model = NULL;
   int64_t input[4], output[2];
-  const float images[2][4] = {{0.25f, 0.5f, 0.75f, 1.0f}, {1.0f, 0.0f, 0.0f, 0.0f}};
+  float const images[2][4] = {{0.25f, 0.5f, 0.75f, 1.0f}, {1.0f, 0.0f, 0.0f, 0.0f}};
   float scores[2][2];
   int i;
   check(d16_open(path, NULL, &model) == D16_OK && model, "open");
@@ -59,8 +59,8 @@ static void test_scores(const char *path) {
   d16_close(model);
 }
 
-static void test_failures(const char *path) {
-  d16_model *model = (d16_model *)path; /* anything but NULL */
+static void test_failures(char const* path) {
+  d16_model* model = (d16_model*)path; /* anything but NULL */
   check(d16_open("/nowhere/at/all.safetensors", "cpu", &model) == D16_E_FILE && !model, "missing file");
   check(strstr(d16_error(), "all.safetensors") != NULL, "the message names the file");
   check(d16_open(path, "abacus", &model) == D16_E_DEVICE, "unknown device");
@@ -74,9 +74,10 @@ static void test_failures(const char *path) {
 }
 
 int main(void) {
-  const char *folder = getenv("TMPDIR");
+  char const* folder = getenv("TMPDIR");
   char path[512];
-  snprintf(path, sizeof path, "%s/d16-c-api-test-%ld-%ld.safetensors", folder ? folder : "/tmp", (long)time(NULL), (long)clock());
+  snprintf(path, sizeof path, "%s/d16-c-api-test-%ld-%ld.safetensors", folder ? folder : "/tmp", (long)time(NULL),
+           (long)clock());
   check(d16_version() >= 100, "version");
   check(strcmp(d16_error(), "") == 0, "no error at first");
   write_file(path, sizeof weights);

@@ -189,7 +189,7 @@ fails "info: no such file" 1 nothing.fits - "$d16" info nothing.fits
 mkdir void
 fails "run: folder without images" 1 void out "$d16" run --input void --out out
 works "run: a flat image is an object without anything in it" "$d16" run --input flat.fits --out flat
-check "flat image is flagged" grep -q "sim\|flat" flat/catalog.csv
+check "a flat image has no probability, flag 4 and a note" grep -q '^flat,flat.fits,,,,false,[0-9.]*,,.*,\(60\|52\),.*all pixels are' flat/catalog.csv
 
 mkdir mixed
 cp field/sim_0000[1-3].fits truncated.fits renamed.fits nan.fits mixed

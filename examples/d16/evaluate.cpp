@@ -18,7 +18,10 @@ void say_scores(std::vector<Score> const& scores) {
 
 Json evaluate_disk(EvaluateOptions const& o, Network& network, data::Dataset const& test) {
   double threshold = network.threshold();
-  DiskScores scores = score_disk(network.disk(pictures_of(test)), test, threshold, o.seed);
+  Tensor pictures = pictures_of(test);
+  std::vector<Tensor> lights;
+  for (int64_t i = 0; i < test.size(); ++i) lights.push_back(light_of(pictures.select(0, i)));
+  DiskScores scores = score_disk(network.disk(lights), test, threshold, o.seed);
   auto const& c = scores.confusion;
   say(text("test set: ", test.size(), " (", test.class_counts_text(), "), threshold ", decimals(threshold, 3)));
   say_scores(scores.scores);

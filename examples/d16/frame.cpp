@@ -291,6 +291,11 @@ Plane channel(Tensor const& x, size_t k) {
   return p;
 }
 
+/// Through the curve, clipped to [0, 1].
+void apply_curve(Curve const& c, Plane& p) {
+  for (float& v : p.values) v = float(std::clamp(c.slope * std::asinh((v - c.sky) / c.soft) + sky_level, 0.0, 1.0));
+}
+
 /// The curves as the invertible stretch of the library; all bands share its softness, so that its sky is about theirs.
 d16::vision::Stretch stretch_of(std::array<Curve, 3> const& curves) {
   double slope = (curves[0].slope + curves[1].slope + curves[2].slope) / 3, zero = sky_level / slope;
@@ -327,9 +332,7 @@ double stretched_r90(Plane const& plane, Shape2d const& object, double side, boo
   if (!picture && any_finite(field)) {
     Plane whole = field;
     fill(whole, clipped_level(border_values(field)).sky);
-    Curve c = fit_curve(whole, 0);
-    for (float& v : field.values)
-      v = float(std::clamp(c.slope * std::asinh((v - c.sky) / c.soft) + sky_level, 0.0, 1.0));
+    apply_curve(fit_curve(whole, 0), field);
   }
   Shape2d seen = measure(field);
   return seen.found ? seen.r90 * side / double(size) : object.r90;
@@ -397,6 +400,21 @@ template <class F> Tensor map(Tensor const& x, F const& f) {
 d16::vision::Stretch fit_picture(Tensor const& light) {
   return stretch_of(
       {fit_curve(channel(light, 0), 0), fit_curve(channel(light, 1), 1), fit_curve(channel(light, 2), 2)});
+}
+
+Tensor classifier_input(Tensor const& light, int64_t channels) {
+  std::vector<Plane> planes{channel(light, 0), channel(light, 1), channel(light, 2)};
+  if (channels == 1) {
+    for (size_t i = 0; i < planes[1].values.size(); ++i)
+      planes[1].values[i] = (planes[0].values[i] + planes[1].values[i] + planes[2].values[i]) / 3;
+    planes = {planes[1]};
+  }
+  Tensor out = d16::empty({light.dim(0), light.dim(1), channels});
+  for (size_t k = 0; k < planes.size(); ++k) {
+    apply_curve(fit_curve(planes[k], channels == 1 ? 1 : k), planes[k]);
+    for (size_t i = 0; i < planes[k].values.size(); ++i) out.data<float>()[i * planes.size() + k] = planes[k].values[i];
+  }
+  return out;
 }
 
 Tensor light_of(Tensor const& picture) {

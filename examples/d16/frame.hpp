@@ -60,8 +60,12 @@ struct Frame {
   std::string note = {};
 };
 
-/// Light as a picture like those of the training set, in [0, 1]: what the classifier takes and reports show.
+/// Light as a picture like those of surveys, in [0, 1]: what reports show.
 d16::Tensor picture_of(Frame const& frame, d16::Tensor const& light);
+
+/// What the classifier sees: light (H,W,3) as one grey channel or three, each brought to the same levels whatever the
+/// exposure, so that telescopes look alike. Colours depend on redshift and filters, and are left out with one channel.
+d16::Tensor classifier_input(d16::Tensor const& light, int64_t channels);
 
 /// The stretch that makes such a picture of light (H,W,3) without NaN.
 d16::vision::Stretch fit_picture(d16::Tensor const& light);

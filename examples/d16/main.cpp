@@ -55,9 +55,9 @@ std::string examples(std::initializer_list<char const*> lines) {
 }
 
 /// The options live as long as the program: CLI11 writes into them when it parses.
-template <class Options, class Add>
-Command make(CLI::App& parent, char const* name, char const* what, Json (*call)(Options const&), Add add,
-             std::initializer_list<char const*> lines) {
+template <class Options, class Add> Command make(CLI::App& parent, char const* name, char const* what,
+                                                 Json (*call)(Options const&), Add add,
+                                                 std::initializer_list<char const*> lines) {
   auto options = std::make_shared<Options>();
   CLI::App* app = parent.add_subcommand(name, what);
   app->footer(examples(lines));

@@ -56,18 +56,18 @@ void denoise_objects(Network& network, std::vector<Object*> const& objects) {
   }
 }
 
-/// The probabilities of raw and denoised pictures.
+/// The probabilities of raw and denoised light.
 void classify_objects(Network& network, std::vector<Object*> const& objects) {
-  std::vector<Tensor> pictures;
+  std::vector<Tensor> lights;
   std::vector<double*> answers;
   for (Object* object : objects) {
-    pictures.push_back(picture_of(object->frame, object->frame.light));
+    lights.push_back(object->frame.light);
     answers.push_back(&object->p_raw);
     if (!object->denoised.defined()) continue;
-    pictures.push_back(picture_of(object->frame, object->denoised));
+    lights.push_back(object->denoised);
     answers.push_back(&object->p_denoised);
   }
-  std::vector<double> p = network.disk(stack(pictures));
+  std::vector<double> p = network.disk(lights);
   for (size_t i = 0; i < p.size(); ++i) *answers[i] = p[i];
 }
 

@@ -48,8 +48,9 @@ Network::Network(Task task, std::string path, std::string const& device)
       task == Task::disk ? "a classifier of two classes (d16 train disk)" : "a denoiser (d16 train denoise)";
   require<WeightsError>(task == Task::disk ? scores_out : images_out, path, ": is a ",
                         body_->predict.network().string("type"), ", ", in, " to ", out, "; ", needed, " is needed");
-  require<WeightsError>(in[1] == in[2] && in[3] == 3, path, ": takes images ", in,
-                        "; square ones of three channels are needed");
+  bool channels = in[3] == 3 || (task == Task::disk && in[3] == 1);
+  require<WeightsError>(in[1] == in[2] && channels, path, ": takes images ", in,
+                        "; square ones of three channels (a classifier: or one) are needed");
 }
 Network::~Network() = default;
 Network::Network(Network&&) noexcept = default;
@@ -73,9 +74,14 @@ double Network::threshold() const {
   return about.is_object() && about.has("threshold") ? about.number("threshold") : 0.5;
 }
 
-std::vector<double> Network::disk(Tensor const& pictures) {
-  std::vector<float> scores(size_t(2 * pictures.dim(0)));
-  body_->predict(pictures.host<float>(), scores);
+std::vector<double> Network::disk(std::vector<Tensor> const& lights) {
+  std::vector<Tensor> inputs(lights.size());
+  int64_t channels = body_->predict.input()[3];
+  d16::parallel_tasks(int64_t(lights.size()),
+                      [&](int64_t i) { inputs[size_t(i)] = classifier_input(lights[size_t(i)], channels); });
+  std::vector<float> scores(2 * lights.size());
+  Tensor x = stack(inputs);
+  body_->predict(x.host<float>(), scores);
   std::vector<double> out;
   for (size_t i = 1; i < scores.size(); i += 2) out.push_back(double(scores[i]));
   return out;

@@ -31,8 +31,8 @@ class Network {
   /// A batch (N,size,size,3) straight through the network: probabilities (N,2) or images.
   d16::Tensor operator()(d16::Tensor const& batch);
 
-  /// disk: the probability of a disk for each picture (N,size,size,3) in [0, 1].
-  std::vector<double> disk(d16::Tensor const& pictures);
+  /// disk: the probability of a disk for each of some lights (size,size,3).
+  std::vector<double> disk(std::vector<d16::Tensor> const& lights);
   /// denoise: light without noise and neighbours for each frame, in the frame's units, and the stretch between light
   /// and what the network saw. A frame that cannot be stretched gives no light, and the reason.
   struct Denoised {

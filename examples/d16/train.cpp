@@ -3,7 +3,6 @@
 
 #include <d16/data/loader.hpp>
 #include <d16/io/checkpoint.hpp>
-#include <d16/learn/evaluate.hpp>
 #include <d16/nn/build.hpp>
 #include <d16/optim/adam.hpp>
 #include <d16/optim/schedule.hpp>
@@ -53,15 +52,10 @@ std::vector<int> ints(std::vector<int64_t> const& values, std::vector<int> other
   return values.empty() ? otherwise : std::vector<int>(values.begin(), values.end());
 }
 
-/// Mean and standard deviation of the pixels that the network will see.
-std::pair<double, double> moments(data::Dataset const& set) {
-  double sum = 0, squares = 0, count = 0;
-  data::Loader loader(set, {.batch = 64, .shuffle = false, .seed = 0});
-  for (auto& [image, label] : loader)
-    for (int64_t i = 0; i < image.numel(); ++i) {
-      double x = double(image.data<float>()[i]);
-      sum += x, squares += x * x, count += 1;
-    }
+/// Mean and standard deviation of all elements.
+std::pair<double, double> moments(Tensor const& x) {
+  double sum = 0, squares = 0, count = double(x.numel());
+  for (float value : x.host<float>()) sum += double(value), squares += double(value) * double(value);
   double average = sum / count;
   return {average, std::sqrt(squares / count - average * average)};
 }
@@ -75,7 +69,15 @@ optim::TrainerOptions trainer_options(TrainOptions const& o, Places const& place
   return t;
 }
 
-int64_t seed_of_epoch(TrainOptions const& o, int epoch) { return int64_t(o.seed) * 100003 + epoch; }
+/// The batches of one epoch: any angle, mirrored or not, moved and zoomed a little. They follow from seed and epoch.
+data::Loader loader(TrainOptions const& o, data::Dataset const& set, int epoch) {
+  return data::Loader(set, {.batch = o.batch,
+                            .augment = true,
+                            .shift = 3,
+                            .zoom = 0.15,
+                            .drop_last = set.size() > o.batch,
+                            .seed = o.seed * 100003 + uint64_t(epoch)});
+}
 
 /// What every file of weights says about itself.
 Json about_training(TrainOptions const& o, char const* task, int64_t crop, data::ThreeParts const& parts) {
@@ -135,11 +137,14 @@ void write_card(Places const& places, Card const& card, Json const& about, optim
   d16::io::write_file(places.card, md);
 }
 
-/// Column 1 of the probabilities.
-template <class Net> std::vector<double> disk_probabilities(Net& net, data::Dataset const& set) {
-  Tensor p = learn::probabilities(learn::logits(net, set));
+/// The probability of a disk for each input (N,H,W,1).
+template <class Net> std::vector<double> disk_probabilities(Net& net, Tensor const& inputs) {
+  d16::NoGrad off;
   std::vector<double> out;
-  for (int64_t i = 0; i < set.size(); ++i) out.push_back(double(p.data<float>()[2 * i + 1]));
+  for (int64_t i = 0; i < inputs.dim(0); i += 64) {
+    Tensor p = d16::softmax(net(inputs.slice(0, i, std::min(inputs.dim(0), i + 64))), 1);
+    for (int64_t k = 0; k < p.dim(0); ++k) out.push_back(double(p.data<float>()[2 * k + 1]));
+  }
   return out;
 }
 
@@ -154,37 +159,34 @@ template <class Net> Json fit_disk(TrainOptions const& o, Net net, data::ThreePa
   about["classes"] = Json::array({"elliptical", "disk"});
   optim::AdamW optimiser(net.parameters(), {.lr = o.lr, .weight_decay = o.weight_decay});
   optim::Trainer trainer(net, optimiser, trainer_options(o, places, about));
-  auto report = trainer.fit(
-      [&](int epoch) {
-        return data::Loader(parts.train, {.batch = o.batch,
-                                          .augment = true,
-                                          .shift = 3,
-                                          .zoom = 0.15,
-                                          .drop_last = parts.train.size() > o.batch,
-                                          .seed = uint64_t(seed_of_epoch(o, epoch))});
-      },
-      [&](auto& batch) { return d16::cross_entropy(net(batch.image), batch.label, {.label_smoothing = 0.02}); },
-      [&] { return auc_of(disk_probabilities(net, parts.validation), parts.validation); });
+  Tensor validation = classifier_inputs(pictures_of(parts.validation));
+  auto report = trainer.fit([&](int epoch) { return loader(o, parts.train, epoch); },
+                            [&](auto& batch) {
+                              auto draw = d16::default_generator().next();
+                              d16::Random random(draw.seed, draw.stream);
+                              Tensor x = classifier_inputs(batch.image, &random);
+                              return d16::cross_entropy(net(x), batch.label, {.label_smoothing = 0.02});
+                            },
+                            [&] { return auc_of(disk_probabilities(net, validation), parts.validation); });
   d16::load(net, places.best());
   net.eval();
-  double threshold =
-      learn::best_threshold(d16::from(disk_probabilities(net, parts.validation), {parts.validation.size()}),
-                            parts.validation.labels)
-          .value;
-  DiskScores scores = score_disk(disk_probabilities(net, parts.test), parts.test, threshold, o.seed);
+  Tensor chosen_by = d16::from(disk_probabilities(net, validation), {parts.validation.size()});
+  double threshold = learn::best_threshold(chosen_by, parts.validation.labels).value;
+  std::vector<double> p = disk_probabilities(net, classifier_inputs(pictures_of(parts.test)));
+  DiskScores scores = score_disk(p, parts.test, threshold, o.seed);
   about["threshold"] = threshold;
   about["scores"] = json_of(scores.scores);
   d16::save(net, places.weights, about);
   auto const& c = scores.confusion;
-  write_card(
-      places,
-      {"disk: disk-like or elliptical",
-       "The probability that a galaxy is disk-like (spiral or edge-on) and not elliptical, from a colour picture.",
-       table_of(scores.scores),
-       text("\nThreshold ", decimals(threshold, 3), " (best balanced accuracy on validation). Of ", c[0] + c[1],
-            " ellipticals ", c[1], " are called disks; of ", c[2] + c[3], " disks ", c[2],
-            " are called ellipticals.\n")},
-      about, report, net, o);
+  write_card(places,
+             {"disk: disk-like or elliptical",
+              "The probability that a galaxy is disk-like (spiral or edge-on) and not elliptical, from a grey picture "
+              "whose levels are normalised.",
+              table_of(scores.scores),
+              text("\nThreshold ", decimals(threshold, 3), " (best balanced accuracy on validation). Of ", c[0] + c[1],
+                   " ellipticals ", c[1], " are called disks; of ", c[2] + c[3], " disks ", c[2],
+                   " are called ellipticals.\n")},
+             about, report, net, o);
   say(text("test: accuracy ", scores.scores[0].text(), ", balanced ", scores.scores[1].text(), ", AUC ",
            scores.scores[2].text()));
   say(text(places.weights, ", ", places.card, " and ", places.folder, "/ written"));
@@ -215,8 +217,8 @@ Json train_disk(TrainOptions const& o) {
   require<d16::ValueError>(!o.labels.empty(), "train disk: --labels is needed");
   int64_t crop = 0;
   data::ThreeParts parts = prepare(o, crop);
-  auto [average, deviation] = moments(parts.train);
-  nn::ClassifierInput input{.size = int(o.size), .channels = 3, .classes = 2, .mean = average, .deviation = deviation};
+  auto [average, deviation] = moments(classifier_inputs(pictures_of(parts.train)));
+  nn::ClassifierInput input{.size = int(o.size), .channels = 1, .classes = 2, .mean = average, .deviation = deviation};
   if (o.model == "plain")
     return fit_disk(o, nn::PlainCnn({.input = input, .widths = ints(o.widths, {16, 32, 64, 128})}), parts, crop);
   std::vector<int> widths = ints(o.widths, {8, 16, 24, 32}), pools;
@@ -235,22 +237,14 @@ Json train_denoise(TrainOptions const& o) {
   optim::AdamW optimiser(net.parameters(), {.lr = o.lr, .weight_decay = o.weight_decay});
   optim::Trainer trainer(net, optimiser, trainer_options(o, places, about));
   d16::sim::ContaminatedPair validation = spoil(parts.validation, o.seed);
-  auto report = trainer.fit(
-      [&](int epoch) {
-        return data::Loader(parts.train, {.batch = o.batch,
-                                          .augment = true,
-                                          .shift = 3,
-                                          .zoom = 0.15,
-                                          .drop_last = parts.train.size() > o.batch,
-                                          .seed = uint64_t(seed_of_epoch(o, epoch))});
-      },
-      [&](auto& batch) {
-        auto draw = d16::default_generator().next();
-        d16::Random random(draw.seed, draw.stream);
-        d16::sim::ContaminatedPair pair = spoil(batch.image, random);
-        return nn::vae_loss(net.encode_decode(pair.noisy), pair.clean, o.beta);
-      },
-      [&] { return validate_denoiser(net, validation, o.batch); });
+  auto report = trainer.fit([&](int epoch) { return loader(o, parts.train, epoch); },
+                            [&](auto& batch) {
+                              auto draw = d16::default_generator().next();
+                              d16::Random random(draw.seed, draw.stream);
+                              d16::sim::ContaminatedPair pair = spoil(batch.image, random);
+                              return nn::vae_loss(net.encode_decode(pair.noisy), pair.clean, o.beta);
+                            },
+                            [&] { return validate_denoiser(net, validation, o.batch); });
   d16::load(net, places.best());
   d16::NoGrad off;
   net.eval();

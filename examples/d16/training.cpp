@@ -133,6 +133,24 @@ Tensor pictures_of(Dataset const& set) {
   return {};
 }
 
+Tensor classifier_inputs(Tensor const& pictures, d16::Random* random) {
+  int64_t N = pictures.dim(0), H = pictures.dim(1), W = pictures.dim(2);
+  uint64_t seed = random ? uint64_t(random->next()) << 32 | random->next() : 0;
+  Tensor out = d16::empty({N, H, W, 1});
+  d16::parallel_tasks(N, [&](int64_t n) {
+    Tensor light = light_of(pictures.select(0, n));
+    d16::Random own(seed, uint64_t(n));
+    if (random && own.uniform() < 0.5) light = vision::gaussian_filter(light, own.uniform(0.3, 1.2));
+    if (random && own.uniform() < 0.5) {
+      double level = std::exp(own.uniform(std::log(0.001), std::log(0.02)));
+      for (float& value : light.host<float>()) value += float(level * own.normal());
+    }
+    Tensor x = classifier_input(light, 1);
+    std::copy_n(x.data<float>(), H * W, out.data<float>() + n * H * W);
+  });
+  return out;
+}
+
 std::string Score::text(int places) const {
   return decimals(value, places) + (std::isnan(error) ? "" : " ± " + decimals(error, places));
 }

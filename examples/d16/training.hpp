@@ -32,6 +32,10 @@ d16::data::ThreeParts split(d16::data::Dataset const& all);
 /// All pictures of a set as networks see them, (N,size,size,3).
 d16::Tensor pictures_of(d16::data::Dataset const& set);
 
+/// What the classifier sees of pictures (N,H,W,3): (N,H,W,1). With `random`, as other telescopes might have seen them:
+/// half of them blurred, half with more noise.
+d16::Tensor classifier_inputs(d16::Tensor const& pictures, d16::Random* random = nullptr);
+
 /// A score and its standard deviation over 1000 samples of whole fields.
 struct Score {
   std::string name;

@@ -9,8 +9,8 @@ namespace d16::kernels::cpu {
 
 template <class T> int sgd(Sgd<T> const& a) {
   T const lr = T(a.lr), decay = T(a.weight_decay), friction = T(a.friction);
-  T const before = a.step == 1 ? T(0) : friction;                                      // b = before * b + g
-  T const of_g = a.nesterov ? T(1) : T(0), of_b = a.nesterov ? friction : T(1);        // the direction
+  T const before = a.step == 1 ? T(0) : friction;                                // b = before * b + g
+  T const of_g = a.nesterov ? T(1) : T(0), of_b = a.nesterov ? friction : T(1);  // the direction
   T const* grad = a.grad;
   T *param = a.param, *momentum = a.momentum;
   auto body = [=](int64_t i) __attribute__((always_inline)) {

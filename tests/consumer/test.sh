@@ -18,7 +18,7 @@ g++ -std=c++20 -Wall -Wextra -Wpedantic -Werror -I "$root/include" "$here/main.c
 echo "-- add_subdirectory"
 "${configure[@]}" -B "$temp/sub" -D SUBDIRECTORY="$root" "${hide[@]}"
 cmake --build "$temp/sub" -- --quiet
-"$temp/sub/consumer" && "$temp/sub/consumer_c"
+"$temp/sub/consumer"
 
 echo "-- find_package"
 cmake --install "$root/build" --prefix "$temp/prefix" >/dev/null

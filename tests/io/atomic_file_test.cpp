@@ -37,8 +37,7 @@ TEST_CASE("atomic file: without commit the older file stays") {
       AtomicFile file(path, unnamed);
       file.write("half of the new o");
       throw d16::ValueError("training went wrong");
-    } catch (d16::ValueError const&) {
-    }
+    } catch (d16::ValueError const&) {}
     CHECK(read_file(path) == "old");
     CHECK(folder.count() == 1);
   }
@@ -88,7 +87,8 @@ TEST_CASE("atomic file: folders and files without the right to write are refused
   std::string closed = folder / "closed";
   std::filesystem::create_directory(closed);
   std::filesystem::permissions(closed, std::filesystem::perms(0555));
-  CHECK(contains(error_of([&] { write_file(closed + "/x", "x"); }), "choose a folder that you may write to, not " + closed));
+  CHECK(contains(error_of([&] { write_file(closed + "/x", "x"); }),
+                 "choose a folder that you may write to, not " + closed));
   std::string precious = folder.file("precious", "old");
   std::filesystem::permissions(precious, std::filesystem::perms(0444));
   CHECK(contains(error_of([&] { write_file(precious, "x"); }), "protected"));

@@ -13,7 +13,8 @@ using namespace d16::io;
 static Table parsed(std::string_view text) { return parse_csv(text, "labels.csv"); }
 
 TEST_CASE("csv: quotes, line ends, mark, empty lines") {
-  for (char const* text : {"id,class\n1,\"a,\"\"b\"\"\n\"\n2,\n", "id,class\r\n1,\"a,\"\"b\"\"\n\"\r\n\r\n2,", "\xEF\xBB\xBF\"id\",class\n1,\"a,\"\"b\"\"\n\"\n\n\n2,\n\n"}) {
+  for (char const* text : {"id,class\n1,\"a,\"\"b\"\"\n\"\n2,\n", "id,class\r\n1,\"a,\"\"b\"\"\n\"\r\n\r\n2,",
+                           "\xEF\xBB\xBF\"id\",class\n1,\"a,\"\"b\"\"\n\"\n\n\n2,\n\n"}) {
     Table t = parsed(text);
     CHECK(t.names() == "id, class");
     CHECK(t.strings("class") == std::vector<std::string>{"a,\"b\"\n", ""});
@@ -36,10 +37,14 @@ TEST_CASE("csv: numbers are converted exactly, and by request only") {
 
 TEST_CASE("csv: errors name the file, the line and what is there") {
   auto error = [](std::string_view text) { return error_of([&] { parsed(text); }); };
-  CHECK(error_of([] { parsed("objid,type\n1,2\n").at("class"); }) == "labels.csv: no column \"class\"; it has objid, type");
-  CHECK(error_of([] { parsed("a,ra\n1,2\n\"x\ny\",3\n2,12h\n").numbers("ra"); }) == "labels.csv line 5: column \"ra\" has \"12h\"; a number is needed");
-  CHECK(error_of([] { parsed("a\n1.5\n").integers("a"); }) == "labels.csv line 2: column \"a\" has \"1.5\"; an integer is needed");
-  CHECK(error_of([] { parsed("a,b\n,1\n").integers("a"); }) == "labels.csv line 2: column \"a\" has \"\"; an integer is needed");
+  CHECK(error_of([] { parsed("objid,type\n1,2\n").at("class"); }) ==
+        "labels.csv: no column \"class\"; it has objid, type");
+  CHECK(error_of([] { parsed("a,ra\n1,2\n\"x\ny\",3\n2,12h\n").numbers("ra"); }) ==
+        "labels.csv line 5: column \"ra\" has \"12h\"; a number is needed");
+  CHECK(error_of([] { parsed("a\n1.5\n").integers("a"); }) ==
+        "labels.csv line 2: column \"a\" has \"1.5\"; an integer is needed");
+  CHECK(error_of([] { parsed("a,b\n,1\n").integers("a"); }) ==
+        "labels.csv line 2: column \"a\" has \"\"; an integer is needed");
   CHECK(error("a,b\n1,2\n1,2,3\n") == "labels.csv line 3: 3 fields; the header has 2");
   CHECK(error("a,b\n1\n") == "labels.csv line 2: 1 fields; the header has 2");
   CHECK(error("") == "labels.csv: is empty; a header line with the names of the columns is needed");
@@ -53,9 +58,13 @@ TEST_CASE("csv: errors name the file, the line and what is there") {
 
 TEST_CASE("table: columns of one length, one name each") {
   Table t;
-  t.column("id", std::vector<int64_t>{1, 2}).column("ok", std::vector<bool>{true, false}, {.unit = "", .comment = "fine"});
-  CHECK(error_of<d16::ValueError>([&] { t.column("id", std::vector<int64_t>{1, 2}); }) == "table: column \"id\" is there already; give another name");
-  CHECK(error_of<d16::ValueError>([&] { t.column("x", std::vector<float>{1}); }) == "table: column \"x\" has 1 rows; the table has 2");
+  t.column("id", std::vector<int64_t>{1, 2})
+      .column("ok", std::vector<bool>{true, false}, {.unit = "", .comment = "fine"});
+  CHECK(error_of<d16::ValueError>([&] {
+          t.column("id", std::vector<int64_t>{1, 2});
+        }) == "table: column \"id\" is there already; give another name");
+  CHECK(error_of<d16::ValueError>([&] { t.column("x", std::vector<float>{1}); }) ==
+        "table: column \"x\" has 1 rows; the table has 2");
   CHECK(t.columns().size() == 2);
   CHECK(t.numbers("ok") == std::vector<double>{1, 0});
   CHECK(t.columns()[1].info.comment == "fine");
@@ -67,9 +76,14 @@ TEST_CASE("csv: what is written reads back exactly") {
   std::vector<double> d{0.1, -1e-300, INFINITY};
   std::vector<std::string> s{"plain", "a,\"b\"\r\nc", ""};
   Table t;
-  t.column("f", f).column("d,1", d).column("i", std::vector<int32_t>{-1, 0, 7}).column("b", std::vector<bool>{true, false, true}).column("s", s);
+  t.column("f", f)
+      .column("d,1", d)
+      .column("i", std::vector<int32_t>{-1, 0, 7})
+      .column("b", std::vector<bool>{true, false, true})
+      .column("s", s);
   write_csv(folder / "t.csv", t);
-  CHECK(read_file(folder / "t.csv") == "f,\"d,1\",i,b,s\n0.1,0.1,-1,true,plain\n,-1e-300,0,false,\"a,\"\"b\"\"\r\nc\"\n3e+38,inf,7,true,\n");
+  CHECK(read_file(folder / "t.csv") ==
+        "f,\"d,1\",i,b,s\n0.1,0.1,-1,true,plain\n,-1e-300,0,false,\"a,\"\"b\"\"\r\nc\"\n3e+38,inf,7,true,\n");
   Table back = read_csv(folder / "t.csv");
   CHECK(back.strings("s") == s);
   CHECK(back.numbers("d,1") == d);

@@ -40,7 +40,8 @@ TEST_CASE("pixel scale: CDELT, CD, PC, rotated or not") {
   CHECK(scale({{"CDELT1", -d}, {"CDELT2", d}, {"CROTA2", 40.0}}) == doctest::Approx(0.03));
   CHECK(scale({{"CD1_1", -d}, {"CD2_2", d}}) == doctest::Approx(0.03));
   CHECK(scale({{"CD1_1", -d * c}, {"CD1_2", d * s}, {"CD2_1", d * s}, {"CD2_2", d * c}}) == doctest::Approx(0.03));
-  CHECK(scale({{"CDELT1", d}, {"CDELT2", d}, {"PC1_1", -c}, {"PC1_2", s}, {"PC2_1", s}, {"PC2_2", c}}) == doctest::Approx(0.03));
+  CHECK(scale({{"CDELT1", d}, {"CDELT2", d}, {"PC1_1", -c}, {"PC1_2", s}, {"PC2_1", s}, {"PC2_2", c}}) ==
+        doctest::Approx(0.03));
   CHECK(scale({{"PC1_1", -d}, {"PC2_2", d}}) == doctest::Approx(0.03));  // astropy puts the scale here
   CHECK(scale({{"PC1_1", -d}, {"PC2_2", d}, {"CDELT1", 1.0}, {"CDELT2", int64_t(1)}}) == doctest::Approx(0.03));
   CHECK(scale({{"CD1_1", -d}, {"CD2_2", d}, {"CDELT1", 1.0}, {"CDELT2", 1.0}}) == doctest::Approx(0.03));
@@ -50,7 +51,10 @@ TEST_CASE("pixel scale: CDELT, CD, PC, rotated or not") {
 }
 
 TEST_CASE("pixel scale: a rotation that lost its sines keeps the scale of CDELT and says so") {
-  PixelScale s = pixel_scale(sky({{"PC1_1", -0.64594511254689}, {"PC2_2", 0.64594511254689}, {"CDELT1", 5.5555555555555e-6}, {"CDELT2", 5.5555555555555e-6}}));
+  PixelScale s = pixel_scale(sky({{"PC1_1", -0.64594511254689},
+                                  {"PC2_2", 0.64594511254689},
+                                  {"CDELT1", 5.5555555555555e-6},
+                                  {"CDELT2", 5.5555555555555e-6}}));
   CHECK(s.arcsec == doctest::Approx(0.02));  // the naive product is 0.013
   CHECK(s.doubtful);
   CHECK(contains(s.how, "CDELT alone: PC1_1 is -0.645945 and PC1_2, PC2_1 are missing"));
@@ -69,9 +73,10 @@ TEST_CASE("pixel scale: contradictions are doubtful") {
 }
 
 TEST_CASE("pixel scale: what the header does not say stays unknown") {
-  for (FitsHeader const& h : {FitsHeader{}, FitsHeader{{{"CDELT1", 0.03}, {"CDELT2", 0.03}}}, sky({}), sky({{"CD1_1", 0.1}, {"CD2_2", 0.0}}),
-                              sky({{"CDELT1", 1.0}, {"CDELT2", 1.0}, {"CUNIT1", "um"}}),
-                              FitsHeader{{{"CTYPE1", "LINEAR"}, {"CD1_1", 1.0}, {"CD2_2", 1.0}}}}) {
+  for (FitsHeader const& h :
+       {FitsHeader{}, FitsHeader{{{"CDELT1", 0.03}, {"CDELT2", 0.03}}}, sky({}), sky({{"CD1_1", 0.1}, {"CD2_2", 0.0}}),
+        sky({{"CDELT1", 1.0}, {"CDELT2", 1.0}, {"CUNIT1", "um"}}),
+        FitsHeader{{{"CTYPE1", "LINEAR"}, {"CD1_1", 1.0}, {"CD2_2", 1.0}}}}) {
     CHECK(!pixel_scale(h).known());
     CHECK(!pixel_scale(h).how.empty());
   }

@@ -41,7 +41,8 @@ static int occurrences(std::string_view s, std::string_view piece) {
 static std::vector<double> values(std::string_view s, std::string const& attribute) {
   std::vector<double> out;
   std::string key = " " + attribute + "=\"";
-  for (size_t at = s.find(key); at != s.npos; at = s.find(key, at + 1)) out.push_back(std::strtod(s.data() + at + key.size(), nullptr));
+  for (size_t at = s.find(key); at != s.npos; at = s.find(key, at + 1))
+    out.push_back(std::strtod(s.data() + at + key.size(), nullptr));
   return out;
 }
 
@@ -73,12 +74,21 @@ TEST_CASE("html: numbers for people") {
 TEST_CASE("html: every piece is well-formed, hostile text or not") {
   std::string png = "\x89PNG\r\n\x1A\n...";
   io::Table t;
-  t.column(hostile, std::vector<std::string>{hostile, ""}, {.unit = hostile, .comment = hostile}).column("x", std::vector<double>{NAN, -1.5});
-  t.column("ra", std::vector<double>{214.98547, 1}, {.unit = "deg", .comment = ""}).column("p", std::vector<float>{0.97f, 0.08f}).column("ok", std::vector<bool>{true, false});
-  std::string body = html::tiles({{"6", hostile, hostile}}) + html::notice(hostile, html::Tone::bad) + html::meter(NAN, hostile) + html::meter(7, "p") +
-                     html::gallery({{.title = hostile, .badge = html::badge(hostile, html::Tone::good), .pictures = {{png, hostile}}, .below = html::paragraph(hostile)}}) +
-                     html::section(hostile, hostile, html::table(t)) + html::confusion_matrix({hostile, "b"}, {1, 2, 0, 0}) + html::figure("x", hostile) +
-                     html::grid({html::plot({{.name = hostile, .x = {1, 2}, .y = {3, NAN}}}, {.title = hostile, .x = {hostile}, .y = {hostile}})});
+  t.column(hostile, std::vector<std::string>{hostile, ""}, {.unit = hostile, .comment = hostile})
+      .column("x", std::vector<double>{NAN, -1.5});
+  t.column("ra", std::vector<double>{214.98547, 1}, {.unit = "deg", .comment = ""})
+      .column("p", std::vector<float>{0.97f, 0.08f})
+      .column("ok", std::vector<bool>{true, false});
+  std::string body = html::tiles({{"6", hostile, hostile}}) + html::notice(hostile, html::Tone::bad) +
+                     html::meter(NAN, hostile) + html::meter(7, "p") +
+                     html::gallery({{.title = hostile,
+                                     .badge = html::badge(hostile, html::Tone::good),
+                                     .pictures = {{png, hostile}},
+                                     .below = html::paragraph(hostile)}}) +
+                     html::section(hostile, hostile, html::table(t)) +
+                     html::confusion_matrix({hostile, "b"}, {1, 2, 0, 0}) + html::figure("x", hostile) +
+                     html::grid({html::plot({{.name = hostile, .x = {1, 2}, .y = {3, NAN}}},
+                                            {.title = hostile, .x = {hostile}, .y = {hostile}})});
   std::string page = html::page(hostile, hostile, body, hostile);
   CHECK(tag_fault(page) == "");
   CHECK(!contains(page, "<script"));
@@ -88,7 +98,10 @@ TEST_CASE("html: every piece is well-formed, hostile text or not") {
   CHECK(contains(page, "width:100%"));
   CHECK(contains(page, "src=\"data:image/png;base64,iVBORw0KGgo"));
   CHECK(contains(error_of<ValueError>([] { html::image("nothing", ""); }), "7 bytes that are no picture"));
-  CHECK(contains(error_of<ShapeError>([] { html::confusion_matrix({"a", "b"}, {1, 2, 3}); }), "3 counts for 2 classes; 4 are needed"));
+  CHECK(contains(error_of<ShapeError>([] {
+                   html::confusion_matrix({"a", "b"}, {1, 2, 3});
+                 }),
+                 "3 counts for 2 classes; 4 are needed"));
 }
 
 TEST_CASE("html: a long table says what it leaves out") {
@@ -100,18 +113,22 @@ TEST_CASE("html: a long table says what it leaves out") {
 }
 
 TEST_CASE("plot: points lie where the axes say") {
-  std::string s = html::plot({{.name = "", .x = {0, 10, 5, NAN, 5}, .y = {0, 100, 50, 1, INFINITY}, .mark = html::Series::Mark::points}});
+  std::string s = html::plot(
+      {{.name = "", .x = {0, 10, 5, NAN, 5}, .y = {0, 100, 50, 1, INFINITY}, .mark = html::Series::Mark::points}});
   std::vector<double> cx = values(s, "cx"), cy = values(s, "cy");
-  REQUIRE(cx.size() == 3);  // what is not finite is not drawn
+  REQUIRE(cx.size() == 3);                                              // what is not finite is not drawn
   CHECK(cx[2] == doctest::Approx((cx[0] + cx[1]) / 2).epsilon(0.001));  // coordinates are rounded to 0.1
   CHECK(cy[2] == doctest::Approx((cy[0] + cy[1]) / 2).epsilon(0.001));
   CHECK(cx[1] > cx[0]);
   CHECK(cy[1] < cy[0]);  // up is up
-  for (char const* label : {">0</text>", ">2</text>", ">10</text>", ">20</text>", ">100</text>"}) CHECK(contains(s, label));
+  for (char const* label : {">0</text>", ">2</text>", ">10</text>", ">20</text>", ">100</text>"})
+    CHECK(contains(s, label));
 }
 
 TEST_CASE("plot: logarithmic axes, gaps, steps, error bars") {
-  std::string s = html::plot({{.name = "", .x = {1, 2, 3, 4}, .y = {0.01, 1, -5, 100}, .mark = html::Series::Mark::points}}, {.y = {"flux", NAN, NAN, true}});
+  std::string s =
+      html::plot({{.name = "", .x = {1, 2, 3, 4}, .y = {0.01, 1, -5, 100}, .mark = html::Series::Mark::points}},
+                 {.y = {"flux", NAN, NAN, true}});
   std::vector<double> cy = values(s, "cy");
   REQUIRE(cy.size() == 3);
   CHECK(cy[1] == doctest::Approx((cy[0] + cy[2]) / 2).epsilon(0.001));
@@ -125,10 +142,12 @@ TEST_CASE("plot: logarithmic axes, gaps, steps, error bars") {
 
 TEST_CASE("plot: odd data give a drawing without nan, inside its box") {
   using V = std::vector<double>;
-  for (V const& v : {V{}, V{0}, V{5}, V{NAN}, V{-1e300, 1e300}, V{1e-320, 2e-320}, V{1e9, 1e9 + 1}, V{INFINITY, 1}, V{-3, -3, -3}, V{1.7e308, -1.7e308}, V{1e299, -1e299}, V{3e-300, 1}})
+  for (V const& v : {V{}, V{0}, V{5}, V{NAN}, V{-1e300, 1e300}, V{1e-320, 2e-320}, V{1e9, 1e9 + 1}, V{INFINITY, 1},
+                     V{-3, -3, -3}, V{1.7e308, -1.7e308}, V{1e299, -1e299}, V{3e-300, 1}})
     for (bool log : {false, true})
       for (auto mark : {html::Series::Mark::line, html::Series::Mark::points, html::Series::Mark::steps}) {
-        std::string s = html::plot({{.name = "s", .x = v, .y = v, .mark = mark}}, {.x = {"x", NAN, NAN, log}, .y = {"y", NAN, NAN, log}, .diagonal = true});
+        std::string s = html::plot({{.name = "s", .x = v, .y = v, .mark = mark}},
+                                   {.x = {"x", NAN, NAN, log}, .y = {"y", NAN, NAN, log}, .diagonal = true});
         s += html::histogram({{"h", v}}, {.x = {"x", NAN, NAN, log}, .bins = 5});
         CAPTURE(s);
         CHECK(tag_fault(s) == "");
@@ -140,7 +159,8 @@ TEST_CASE("plot: odd data give a drawing without nan, inside its box") {
   std::string narrow = html::plot({{.name = "", .x = {1e9, 1e9 + 1}, .y = {1e-7, 3e-7}}});
   CHECK(contains(narrow, ">1.0000000002e9</text>"));
   CHECK(contains(narrow, ">1.5e−7</text>"));
-  CHECK(contains(error_of<ShapeError>([] { html::plot({{.name = "s", .x = {1}, .y = {}}}); }), "series \"s\" has 1 x, 0 y"));
+  CHECK(contains(error_of<ShapeError>([] { html::plot({{.name = "s", .x = {1}, .y = {}}}); }),
+                 "series \"s\" has 1 x, 0 y"));
 }
 
 TEST_CASE("plot: long series are thinned, spikes stay, points say so") {
@@ -150,7 +170,8 @@ TEST_CASE("plot: long series are thinned, spikes stay, points say so") {
   std::string line = html::plot({{.name = "", .x = x, .y = y}}, {.y = {"", 0, 1}});
   CHECK(line.size() < 60'000);
   CHECK(contains(line, " 10L"));  // the top of the frame
-  std::string points = html::plot({{.name = "s", .x = x, .y = y, .mark = html::Series::Mark::points}}, {.max_points = 1000});
+  std::string points =
+      html::plot({{.name = "s", .x = x, .y = y, .mark = html::Series::Mark::points}}, {.max_points = 1000});
   CHECK(occurrences(points, "<circle") == 1000);
   CHECK(contains(points, "s (1,000 of 100,000 drawn)"));
 }
@@ -158,7 +179,8 @@ TEST_CASE("plot: long series are thinned, spikes stay, points say so") {
 TEST_CASE("histogram: every value is in one bar") {
   std::string s = html::histogram({{"", {0.05, 0.15, 0.15, 0.95, 1.0, 7, -3, NAN}}}, {.x = {"p", 0, 1}, .bins = 10});
   double total = 0;
-  for (size_t at = s.find("<title>"); at != s.npos; at = s.find("<title>", at + 1)) total += std::strtod(s.data() + at + 7, nullptr);
+  for (size_t at = s.find("<title>"); at != s.npos; at = s.find("<title>", at + 1))
+    total += std::strtod(s.data() + at + 7, nullptr);
   CHECK(total == 7);
   CHECK(occurrences(s, "<rect") == 3);
   CHECK(contains(s, "1 without a value"));

@@ -14,13 +14,17 @@ using namespace bad_input;
 using namespace d16;
 
 /// A PNG as libpng writes it from raw samples: any colour type, depth and interlacing.
-static std::string raw_png(int width, int height, int depth, int colour, std::string samples, int interlace = PNG_INTERLACE_NONE) {
+static std::string raw_png(int width, int height, int depth, int colour, std::string samples,
+                           int interlace = PNG_INTERLACE_NONE) {
   std::string out;
   png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, nullptr, nullptr, nullptr);
   png_infop info = png_create_info_struct(png);
-  auto append = [](png_structp p, png_bytep data, size_t n) { static_cast<std::string*>(png_get_io_ptr(p))->append(reinterpret_cast<char*>(data), n); };
+  auto append = [](png_structp p, png_bytep data, size_t n) {
+    static_cast<std::string*>(png_get_io_ptr(p))->append(reinterpret_cast<char*>(data), n);
+  };
   png_set_write_fn(png, &out, append, nullptr);
-  png_set_IHDR(png, info, png_uint_32(width), png_uint_32(height), depth, colour, interlace, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+  png_set_IHDR(png, info, png_uint_32(width), png_uint_32(height), depth, colour, interlace,
+               PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
   png_color palette[2] = {{255, 0, 0}, {0, 0, 255}};
   png_byte alpha[2] = {255, 51};
   if (colour == PNG_COLOR_TYPE_PALETTE) {
@@ -28,7 +32,8 @@ static std::string raw_png(int width, int height, int depth, int colour, std::st
     png_set_tRNS(png, info, alpha, 2, nullptr);
   }
   std::vector<png_bytep> rows;
-  for (int y = 0; y < height; ++y) rows.push_back(reinterpret_cast<png_bytep>(samples.data()) + size_t(y) * (samples.size() / size_t(height)));
+  for (int y = 0; y < height; ++y)
+    rows.push_back(reinterpret_cast<png_bytep>(samples.data()) + size_t(y) * (samples.size() / size_t(height)));
   png_write_info(png, info);
   png_write_image(png, rows.data());
   png_write_end(png, info);
@@ -69,12 +74,19 @@ static Tensor ramp(Shape shape) {
 static double largest_difference(Tensor const& a, Tensor const& b) {
   REQUIRE(a.numel() == b.numel());
   double worst = 0;
-  for (int64_t i = 0; i < a.numel(); ++i) worst = std::max(worst, std::abs(double(a.data<float>()[i]) - b.data<float>()[i]));
+  for (int64_t i = 0; i < a.numel(); ++i)
+    worst = std::max(worst, std::abs(double(a.data<float>()[i]) - b.data<float>()[i]));
   return worst;
 }
 
 TEST_CASE("base64: the vectors of RFC 4648") {
-  std::pair<char const*, char const*> const vectors[] = {{"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}};
+  std::pair<char const*, char const*> const vectors[] = {{"", ""},
+                                                         {"f", "Zg=="},
+                                                         {"fo", "Zm8="},
+                                                         {"foo", "Zm9v"},
+                                                         {"foob", "Zm9vYg=="},
+                                                         {"fooba", "Zm9vYmE="},
+                                                         {"foobar", "Zm9vYmFy"}};
   for (auto [plain, coded] : vectors) CHECK(io::base64(plain) == coded);
   CHECK(io::base64("\xFF\xFE\xFD") == "//79");
   CHECK(io::data_uri("image/png", "foo") == "data:image/png;base64,Zm9v");
@@ -114,19 +126,23 @@ TEST_CASE("png: 16 bits, palettes, small depths, transparency, interlacing") {
   // transparency is composed over black
   CHECK(values(raw_png(1, 1, 8, PNG_COLOR_TYPE_GRAY_ALPHA, "\xFF\x33")) == V{51 / 255.f});
   CHECK(values(raw_png(1, 1, 8, PNG_COLOR_TYPE_RGB_ALPHA, std::string("\xFF\x00\x33\xFF", 4))) == V{1, 0, 51 / 255.f});
-  CHECK(values(raw_png(1, 1, 16, PNG_COLOR_TYPE_RGB_ALPHA, std::string("\xFF\xFF\0\0\0\0\x33\x33", 8))) == V{13107 / 65535.f, 0, 0});
+  CHECK(values(raw_png(1, 1, 16, PNG_COLOR_TYPE_RGB_ALPHA, std::string("\xFF\xFF\0\0\0\0\x33\x33", 8))) ==
+        V{13107 / 65535.f, 0, 0});
   CHECK(values(raw_png(2, 1, 1, PNG_COLOR_TYPE_PALETTE, "\x40")) == V{1, 0, 0, 0, 0, 51 / 255.f});
   std::string samples(9 * 11 * 3, '\0');
   for (size_t i = 0; i < samples.size(); ++i) samples[i] = char(i * 7);
-  CHECK(values(raw_png(9, 11, 8, PNG_COLOR_TYPE_RGB, samples, PNG_INTERLACE_ADAM7)) == values(raw_png(9, 11, 8, PNG_COLOR_TYPE_RGB, samples)));
-  CHECK(values(raw_png(9, 11, 8, PNG_COLOR_TYPE_RGB, samples))[100] == float(static_cast<unsigned char>(samples[100])) / 255);
+  CHECK(values(raw_png(9, 11, 8, PNG_COLOR_TYPE_RGB, samples, PNG_INTERLACE_ADAM7)) ==
+        values(raw_png(9, 11, 8, PNG_COLOR_TYPE_RGB, samples)));
+  CHECK(values(raw_png(9, 11, 8, PNG_COLOR_TYPE_RGB, samples))[100] ==
+        float(static_cast<unsigned char>(samples[100])) / 255);
 }
 
 TEST_CASE("jpeg: a smooth picture survives") {
   for (Shape shape : {Shape{1, 1, 3}, Shape{19, 23, 1}, Shape{40, 33, 3}}) {
     Tensor x = empty(shape);
     int64_t W = shape[1], C = shape[2];
-    for (int64_t i = 0; i < x.numel(); ++i) x.data<float>()[i] = float(0.5 + 0.3 * std::sin(double(i / (W * C)) / 9) * std::cos(double(i / C % W) / 7));
+    for (int64_t i = 0; i < x.numel(); ++i)
+      x.data<float>()[i] = float(0.5 + 0.3 * std::sin(double(i / (W * C)) / 9) * std::cos(double(i / C % W) / 7));
     Tensor back = io::decode_jpeg(io::encode_jpeg(x, 100), "x.jpg");
     CHECK(back.shape() == shape);
     // Quality 100 has quantiser steps of 1: half a step in each of 64 coefficients adds up to at most 4 in the mean
@@ -155,8 +171,10 @@ TEST_CASE("pictures: read_image goes by the bytes and not by the name") {
 
 TEST_CASE("pictures: shapes that are no picture are refused") {
   for (Shape shape : {Shape{4}, Shape{4, 4, 2}, Shape{4, 4, 4}, Shape{1, 4, 4, 3}, Shape{0, 4}, Shape{4, 0, 3}}) {
-    CHECK(contains(error_of<ShapeError>([&] { io::encode_png(zeros(shape)); }), "encode_png: the image is " + shape.text()));
-    CHECK(contains(error_of<ShapeError>([&] { io::encode_jpeg(zeros(shape)); }), "encode_jpeg: the image is " + shape.text()));
+    CHECK(contains(error_of<ShapeError>([&] { io::encode_png(zeros(shape)); }),
+                   "encode_png: the image is " + shape.text()));
+    CHECK(contains(error_of<ShapeError>([&] { io::encode_jpeg(zeros(shape)); }),
+                   "encode_jpeg: the image is " + shape.text()));
   }
   CHECK(contains(error_of<DTypeError>([] { io::encode_png(zeros({2, 2}, {.dtype = DType::u8})); }), "float32"));
 }
@@ -165,11 +183,13 @@ TEST_CASE("pictures: any cut of a file is refused") {
   std::string png = io::encode_png(ramp({9, 10, 3})), jpeg = io::encode_jpeg(ramp({33, 20, 3}));
   for (size_t n = 1; n < png.size(); ++n) {
     CAPTURE(n);
-    CHECK(contains(error_of([&] { io::decode_png(std::string_view(png).substr(0, n), "x.png"); }), "x.png: damaged PNG"));
+    CHECK(
+        contains(error_of([&] { io::decode_png(std::string_view(png).substr(0, n), "x.png"); }), "x.png: damaged PNG"));
   }
   for (size_t n = 1; n + 2 < jpeg.size(); ++n) {  // the last two bytes are the end marker, which libjpeg does not miss
     CAPTURE(n);
-    CHECK(contains(error_of([&] { io::decode_jpeg(std::string_view(jpeg).substr(0, n), "x.jpg"); }), "x.jpg: damaged JPEG"));
+    CHECK(contains(error_of([&] { io::decode_jpeg(std::string_view(jpeg).substr(0, n), "x.jpg"); }),
+                   "x.jpg: damaged JPEG"));
   }
   CHECK(contains(error_of([] { io::decode_png("", "x.png"); }), "damaged PNG"));
   CHECK(contains(error_of([] { io::decode_jpeg("", "x.jpg"); }), "damaged JPEG"));
@@ -186,10 +206,18 @@ TEST_CASE("pictures: bombs and print colours are refused before memory is taken"
     for (int k = 0; k < 8; ++k) crc = crc >> 1 ^ (crc & 1 ? 0xEDB88320u : 0);
   }
   for (int k = 0; k < 4; ++k) png[size_t(29 + k)] = char(~crc >> (24 - 8 * k));
-  CHECK(contains(error_of([&] { io::decode_png(png, "x.png"); }), "x.png: 2130706435x2130706435 pixels; from 1 to 16384 a side"));
-  CHECK(contains(error_of([] { io::decode_png(io::encode_png(ramp({5, 9})), "x.png", {.max_side = 8}); }), "9x5 pixels"));
-  CHECK(contains(error_of([] { io::decode_jpeg(io::encode_jpeg(ramp({9, 5})), "x.jpg", {.max_side = 8}); }), "5x9 pixels"));
-  CHECK(contains(error_of([] { io::decode_jpeg(raw_jpeg(2, 2, 4, JCS_CMYK, std::string(16, 'x')), "x.jpg"); }), "CMYK picture"));
+  CHECK(contains(error_of([&] { io::decode_png(png, "x.png"); }),
+                 "x.png: 2130706435x2130706435 pixels; from 1 to 16384 a side"));
+  CHECK(contains(error_of([] {
+                   io::decode_png(io::encode_png(ramp({5, 9})), "x.png", {.max_side = 8});
+                 }),
+                 "9x5 pixels"));
+  CHECK(contains(error_of([] {
+                   io::decode_jpeg(io::encode_jpeg(ramp({9, 5})), "x.jpg", {.max_side = 8});
+                 }),
+                 "5x9 pixels"));
+  CHECK(contains(error_of([] { io::decode_jpeg(raw_jpeg(2, 2, 4, JCS_CMYK, std::string(16, 'x')), "x.jpg"); }),
+                 "CMYK picture"));
 }
 
 TEST_CASE("pictures: every refusal names the file and what to do") {

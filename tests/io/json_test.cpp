@@ -16,7 +16,8 @@ using d16::io::parse_json;
 static Json parsed(std::string_view text) { return parse_json(text, "a.json"); }
 
 TEST_CASE("json: every kind of value is read") {
-  Json j = parsed(R"( {"null":null,"yes":true,"no":false,"id":587722952767439450,"x":-1.25e-3,"s":"a\n\u00e9\ud83d\ude00\/",
+  Json j =
+      parsed(R"( {"null":null,"yes":true,"no":false,"id":587722952767439450,"x":-1.25e-3,"s":"a\n\u00e9\ud83d\ude00\/",
                        "list":[1,[],{}],"":0} )");
   CHECK(j.at("null").is_null());
   CHECK(j.boolean("yes"));
@@ -60,7 +61,8 @@ TEST_CASE("json: what is built is written as built") {
   CHECK(Json::object({{"a", Json::array({1})}}).dump(2) == "{\n  \"a\": [\n    1\n  ]\n}");
   CHECK(Json(Json::Array()).dump(2) == "[]");
   CHECK(Json(std::vector<int>{1, 2}).dump() == "[1,2]");
-  CHECK(Json(std::string("q\"\\\n\t\x01\x7F\xC3\xA9\xFF", 10)).dump() == "\"q\\\"\\\\\\n\\t\\u0001\x7F\xC3\xA9\xEF\xBF\xBD\"");
+  CHECK(Json(std::string("q\"\\\n\t\x01\x7F\xC3\xA9\xFF", 10)).dump() ==
+        "\"q\\\"\\\\\\n\\t\\u0001\x7F\xC3\xA9\xEF\xBF\xBD\"");
 }
 
 TEST_CASE("json: numbers that JSON does not have are not written") {
@@ -72,7 +74,8 @@ TEST_CASE("json: numbers that JSON does not have are not written") {
 
 TEST_CASE("json: a wrong kind or key is named") {
   Json j = parsed(R"({"lr":"fast","n":1.5,"epochs":3e0})");
-  CHECK(error_of<d16::ValueError>([&] { j.number("lr"); }) == "json: \"lr\" is the string \"fast\"; a number is needed");
+  CHECK(error_of<d16::ValueError>([&] { j.number("lr"); }) ==
+        "json: \"lr\" is the string \"fast\"; a number is needed");
   CHECK(error_of<d16::ValueError>([&] { j.integer("n"); }) == "json: \"n\" is 1.5; an integer is needed");
   CHECK(error_of<d16::ValueError>([&] { j.at("beta"); }) == "json: no key \"beta\"; it has lr, n, epochs");
   CHECK(error_of<d16::ValueError>([&] { j.array(); }) == "json is an object; an array is needed");
@@ -82,12 +85,58 @@ TEST_CASE("json: a wrong kind or key is named") {
 }
 
 TEST_CASE("json: everything else is refused with its place") {
-  for (char const* text :
-       {"", " ", "{", "[", "[1", "[1,", "[1,]", "{\"a\"", "{\"a\":", "{\"a\":1", "{\"a\":1,}", "{a:1}", "{'a':1}", "{\"a\" 1}",
-        "01", "-", "+1", ".5", "1.", "1e", "1e+", "0x10", "NaN", "nan", "Infinity", "-Infinity", "1e999", "1e-999", "tru", "TRUE",
-        "nul", "\"", "\"a", "\"\\", "\"\\x\"", "\"\\u12\"", "\"\\u12g4\"", "\"\\ud800\"", "\"\\ud800\\u0041\"", "\"\\udc00\"",
-        "\"\t\"", "\"\xFF\"", "\"\xC0\x80\"", "\"\xED\xA0\x80\"", "\"\xF5\x80\x80\x80\"", "\"\xE2\x82\"", "1 2", "[] x", "//", "[1 2]",
-        "{\"a\":1,\"a\":2}", "\xEF\xBB\xBF{}"}) {
+  for (char const* text : {"",
+                           " ",
+                           "{",
+                           "[",
+                           "[1",
+                           "[1,",
+                           "[1,]",
+                           "{\"a\"",
+                           "{\"a\":",
+                           "{\"a\":1",
+                           "{\"a\":1,}",
+                           "{a:1}",
+                           "{'a':1}",
+                           "{\"a\" 1}",
+                           "01",
+                           "-",
+                           "+1",
+                           ".5",
+                           "1.",
+                           "1e",
+                           "1e+",
+                           "0x10",
+                           "NaN",
+                           "nan",
+                           "Infinity",
+                           "-Infinity",
+                           "1e999",
+                           "1e-999",
+                           "tru",
+                           "TRUE",
+                           "nul",
+                           "\"",
+                           "\"a",
+                           "\"\\",
+                           "\"\\x\"",
+                           "\"\\u12\"",
+                           "\"\\u12g4\"",
+                           "\"\\ud800\"",
+                           "\"\\ud800\\u0041\"",
+                           "\"\\udc00\"",
+                           "\"\t\"",
+                           "\"\xFF\"",
+                           "\"\xC0\x80\"",
+                           "\"\xED\xA0\x80\"",
+                           "\"\xF5\x80\x80\x80\"",
+                           "\"\xE2\x82\"",
+                           "1 2",
+                           "[] x",
+                           "//",
+                           "[1 2]",
+                           "{\"a\":1,\"a\":2}",
+                           "\xEF\xBB\xBF{}"}) {
     CAPTURE(text);
     CHECK(contains(error_of([&] { parsed(text); }), "a.json line 1 column "));
   }
@@ -104,7 +153,8 @@ TEST_CASE("json: depth and number of values are bounded") {
 }
 
 TEST_CASE("json: mutations and noise throw FileError or parse, and what parses writes") {
-  std::string const valid = R"({"op":"conv2d","attrs":{"stride":[1,2],"eps":1e-5,"bias":true},"s":"\u00e9\n","n":null})";
+  std::string const valid =
+      R"({"op":"conv2d","attrs":{"stride":[1,2],"eps":1e-5,"bias":true},"s":"\u00e9\n","n":null})";
   d16::Random random(2);
   int refused = 0;
   for (int i = 0; i < 2000; ++i) {

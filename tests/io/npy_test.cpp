@@ -27,7 +27,8 @@ template <class T> static std::string raw(std::vector<T> const& values) {
 TEST_CASE("npy: types, byte orders and versions") {
   TemporaryFolder folder;
   auto read = [&](std::string const& bytes) { return read_npy(folder.file("a.npy", bytes)); };
-  Tensor f = read(npy("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }   \n", raw<float>({0, 1, 2, 3, 4, 5})));
+  Tensor f =
+      read(npy("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }   \n", raw<float>({0, 1, 2, 3, 4, 5})));
   CHECK(f.dtype() == DType::f32);
   CHECK(f.shape() == Shape{2, 3});
   CHECK(f.data<float>()[5] == 5);
@@ -85,7 +86,8 @@ TEST_CASE("npy: everything else is refused with a reason") {
 
 TEST_CASE("npy: 2,000 mutations and noise throw FileError or read") {
   TemporaryFolder folder;
-  std::string const valid = npy("{'descr': '>f4', 'fortran_order': False, 'shape': (2, 3), }   \n", raw<float>({0, 1, 2, 3, 4, 5}));
+  std::string const valid =
+      npy("{'descr': '>f4', 'fortran_order': False, 'shape': (2, 3), }   \n", raw<float>({0, 1, 2, 3, 4, 5}));
   Random random(5);
   int refused = 0;
   for (int i = 0; i < 2000; ++i) {

@@ -36,7 +36,8 @@ static TensorFile some_tensors() {
 
 static bool same_bytes(Tensor const& a, Tensor const& b) {
   if (!(a.shape() == b.shape()) || a.dtype() != b.dtype()) return false;
-  return for_dtype(a.dtype(), [&]<class T>(T) { return std::memcmp(a.data<T>(), b.data<T>(), size_t(a.numel()) * sizeof(T)) == 0; });
+  return for_dtype(
+      a.dtype(), [&]<class T>(T) { return std::memcmp(a.data<T>(), b.data<T>(), size_t(a.numel()) * sizeof(T)) == 0; });
 }
 
 TEST_CASE("safetensors: every type comes back bit by bit, in order, aligned") {
@@ -72,7 +73,8 @@ TEST_CASE("safetensors: strided views are written as what they show") {
 
 TEST_CASE("safetensors: a file made by hand") {
   TemporaryFolder folder;
-  std::string header = R"({"b":{"dtype":"U8","shape":[2],"data_offsets":[1,3]},"a":{"shape":[],"data_offsets":[0,1],"dtype":"BOOL"}}  )";
+  std::string header =
+      R"({"b":{"dtype":"U8","shape":[2],"data_offsets":[1,3]},"a":{"shape":[],"data_offsets":[0,1],"dtype":"BOOL"}}  )";
   TensorFile file = read_safetensors(folder.file("hand", bytes_of(header, 3)));
   CHECK(file.tensors[0].first == "b");
   CHECK(file.at("a").item() == 1);
@@ -83,7 +85,9 @@ TEST_CASE("safetensors: a file made by hand") {
 
 TEST_CASE("safetensors: hostile and damaged files are refused with a reason") {
   TemporaryFolder folder;
-  auto error = [&](std::string_view bytes) { return error_of([&] { read_safetensors(folder.file("x.safetensors", bytes)); }); };
+  auto error = [&](std::string_view bytes) {
+    return error_of([&] { read_safetensors(folder.file("x.safetensors", bytes)); });
+  };
   auto refused = [&](std::string_view header, size_t data, std::string_view reason) {
     std::string message = error(bytes_of(header, data));
     CAPTURE(header);
@@ -95,7 +99,9 @@ TEST_CASE("safetensors: hostile and damaged files are refused with a reason") {
   std::string huge = bytes_of("{}", 1014);
   uint64_t length = 8'000'000'000'000'000'000;
   std::memcpy(huge.data(), &length, 8);
-  CHECK(contains(error(huge), "header says 8000000000000000000 bytes, the file has 1024; it is truncated or not a safetensors file"));
+  CHECK(
+      contains(error(huge),
+               "header says 8000000000000000000 bytes, the file has 1024; it is truncated or not a safetensors file"));
   length = ~uint64_t(0);
   std::memcpy(huge.data(), &length, 8);
   CHECK(contains(error(huge), "it is truncated"));
@@ -112,7 +118,8 @@ TEST_CASE("safetensors: hostile and damaged files are refused with a reason") {
   refused(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1],"x":0}})", 1, "nothing else");
   refused(R"({"a":{"dtype":3,"shape":[1],"data_offsets":[0,1]}})", 1, "dtype must be a string");
   refused(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0]}})", 1, "two numbers");
-  refused(R"({"a":{"dtype":"F16","shape":[1],"data_offsets":[0,2]}})", 2, "dtype is F16; d16 reads F32 F64 BF16 I64 U8 BOOL");
+  refused(R"({"a":{"dtype":"F16","shape":[1],"data_offsets":[0,2]}})", 2,
+          "dtype is F16; d16 reads F32 F64 BF16 I64 U8 BOOL");
   refused(R"({"a":{"dtype":"I32","shape":[1],"data_offsets":[0,4]}})", 4, "dtype is I32");
   refused(R"({"a":{"dtype":"f32","shape":[1],"data_offsets":[0,4]}})", 4, "dtype is f32");
   refused(R"({"a":{"dtype":"U8","shape":[-1],"data_offsets":[0,1]}})", 1, "not a whole number");
@@ -126,14 +133,22 @@ TEST_CASE("safetensors: hostile and damaged files are refused with a reason") {
   refused(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,7]}})", 7, "hold 7 bytes; shape [2] of F32 needs 8");
   refused(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[1,0]}})", 1, "out of order");
   refused(R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[-1,1]}})", 1, "out of order");
-  refused(R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]}})", 3, "ends at byte 4 of the data, the file has 3; it is truncated");
+  refused(R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]}})", 3,
+          "ends at byte 4 of the data, the file has 3; it is truncated");
   refused(R"({"a":{"dtype":"U8","shape":[1000000000000],"data_offsets":[0,1000000000000]}})", 3, "it is truncated");
-  refused(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[9223372036854775806,9223372036854775807]}})", 1, "it is truncated");
+  refused(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[9223372036854775806,9223372036854775807]}})", 1,
+          "it is truncated");
   refused(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}})", 2, "after a hole");
-  refused(R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[2],"data_offsets":[1,3]}})", 3, "inside another");
-  refused(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"b":{"dtype":"U8","shape":[1],"data_offsets":[2,3]}})", 3, "after a hole");
+  refused(
+      R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[2],"data_offsets":[1,3]}})", 3,
+      "inside another");
+  refused(
+      R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"b":{"dtype":"U8","shape":[1],"data_offsets":[2,3]}})", 3,
+      "after a hole");
   refused(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})", 2, "1 bytes follow the last tensor");
-  refused(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"a":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}})", 2, "a key twice");
+  refused(
+      R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"a":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}})", 2,
+      "a key twice");
   refused(R"({"__metadata__":[]})", 0, "__metadata__ is not an object");
   refused(R"({"__metadata__":{"a":1}})", 0, "\"a\" is not a string");
   std::string flag = bytes_of(R"({"a":{"dtype":"BOOL","shape":[1],"data_offsets":[0,1]}})", 1);

@@ -23,12 +23,20 @@ TEST_CASE("train, save, embed") {
   auto [train, test] = all.split(0.25);
 
   constexpr Group g = dihedral(4);
-  nn::Sequential net{  // stage: any callable Tensor -> Tensor
-      nn::LiftConv2d(g, 1, 4, {.kernel = 5}), nn::InnerBatchNorm(4), relu, nn::BlurPool(),
-      nn::GroupConv2d(g, 4, 6), nn::InnerBatchNorm(6), relu, nn::BlurPool(),
-      group_max_pool, global_avg_pool, nn::Linear(6, 2)};
+  nn::Sequential net{// stage: any callable Tensor -> Tensor
+                     nn::LiftConv2d(g, 1, 4, {.kernel = 5}),
+                     nn::InnerBatchNorm(4),
+                     relu,
+                     nn::BlurPool(),
+                     nn::GroupConv2d(g, 4, 6),
+                     nn::InnerBatchNorm(6),
+                     relu,
+                     nn::BlurPool(),
+                     group_max_pool,
+                     global_avg_pool,
+                     nn::Linear(6, 2)};
   optim::AdamW opt(net.parameters(), {.lr = 1e-2});
-  for (int epoch = 0; epoch < 12; ++epoch)
+  for (int epoch = 0; epoch < 25; ++epoch)
     for (auto& [image, label] : data::Loader(train, {.batch = 16})) {
       cross_entropy(net(image), label).backward();
       opt.step();  // applies the gradients, then clears them
@@ -78,7 +86,9 @@ struct Up : nn::Module {
 
 }  // namespace
 
-TEST_CASE("an op of one's own passes the gradient check") { CHECK(gradcheck(sketch_stretch, normal({4, 5}), 3.0) < 1e-6); }
+TEST_CASE("an op of one's own passes the gradient check") {
+  CHECK(gradcheck(sketch_stretch, normal({4, 5}), 3.0) < 1e-6);
+}
 
 TEST_CASE("modules of one's own run and learn") {
   Residual residual(D16, 2);

@@ -40,7 +40,8 @@ void check(Measured m, double expected) {
 TEST_CASE("He's formula gives twice the second moment, which the ReLU halves") {
   check(ratio([] { return nn::Linear(64, 96); }, {64, 64}), nn::relu_gain);
   check(ratio([] { return nn::Conv2d(8, 24, {.kernel = 3, .padding = 0}); }, {2, 12, 12, 8}), nn::relu_gain);
-  check(ratio([] { return nn::Conv2d(8, 24, {.kernel = 1, .padding = 0, .groups = 2}); }, {2, 12, 12, 8}), nn::relu_gain);
+  check(ratio([] { return nn::Conv2d(8, 24, {.kernel = 1, .padding = 0, .groups = 2}); }, {2, 12, 12, 8}),
+        nn::relu_gain);
   check(ratio([] { return nn::ConvTranspose2d(8, 24); }, {2, 8, 8, 8}), nn::relu_gain);
 }
 

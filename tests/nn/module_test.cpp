@@ -65,8 +65,9 @@ TEST_CASE("members give the weights their paths, absent ones none") {
 }
 
 TEST_CASE("a sequential names its weights by the number of the stage") {
-  nn::Sequential net{nn::Conv2d(3, 4), nn::BatchNorm2d(4), relu, nn::Sequential{nn::MaxPool(), nn::Conv2d(4, 4, {.bias = false})},
-                     global_avg_pool, nn::Linear(4, 2)};
+  nn::Sequential net{
+      nn::Conv2d(3, 4), nn::BatchNorm2d(4), relu, nn::Sequential{nn::MaxPool(), nn::Conv2d(4, 4, {.bias = false})},
+      global_avg_pool,  nn::Linear(4, 2)};
   CHECK(names(net.named_tensors()) ==
         "0.weight 0.bias 1.weight 1.bias 1.running_mean 1.running_var 3.1.weight 5.weight 5.bias ");
 }

@@ -25,7 +25,8 @@ Tensor quarter_turn(Tensor const& x) {
   for (int64_t n = 0; n < x.dim(0); ++n)
     for (int64_t i = 0; i < S; ++i)
       for (int64_t j = 0; j < S; ++j)
-        for (int64_t c = 0; c < C; ++c) out[((n * S + i) * S + j) * C + c] = in[((n * S + j) * S + (S - 1 - i)) * C + c];
+        for (int64_t c = 0; c < C; ++c)
+          out[((n * S + i) * S + j) * C + c] = in[((n * S + j) * S + (S - 1 - i)) * C + c];
   return y;
 }
 Tensor mirrored(Tensor const& x) {
@@ -86,7 +87,8 @@ TEST_CASE("networks have the shapes that they promise") {
   CHECK(nn::EquivariantClassifier(o)(x).shape() == Shape{2, 2});
   o.flatten = true, o.hidden = {5, 3}, o.disk_mask = true, o.dropout = 0.1, o.first_stride = 2, o.first_padding = 2;
   CHECK(nn::EquivariantClassifier(o)(x).shape() == Shape{2, 2});
-  CHECK(nn::PlainCnn({.input = {.size = 16, .channels = 1, .classes = 3}, .widths = {4, 5}, .convs = 2})(x).shape() == Shape{2, 3});
+  CHECK(nn::PlainCnn({.input = {.size = 16, .channels = 1, .classes = 3}, .widths = {4, 5}, .convs = 2})(x).shape() ==
+        Shape{2, 3});
   for (bool skips : {true, false}) {
     nn::UNetVae vae({.size = 16, .channels = 1, .widths = {4, 6, 8}, .latent = 3, .skips = skips});
     auto out = vae.encode_decode(x);
@@ -133,14 +135,18 @@ TEST_CASE("a description builds the same network again") {
   o.flatten = true, o.hidden = {5}, o.disk_mask = true, o.first_stride = 2, o.first_padding = 2, o.dropout = 0.25;
   o.input.mean = 0.1, o.input.deviation = 0.3, o.input.classes = 4;
   descriptions.push_back(nn::EquivariantClassifier(o).describe());
-  descriptions.push_back(nn::PlainCnn({.input = {.size = 16, .channels = 1, .classes = 5}, .widths = {3, 2}, .convs = 2, .dropout = 0}).describe());
-  descriptions.push_back(nn::UNetVae({.size = 16, .channels = 1, .widths = {3, 4}, .latent = 5, .skips = false}).describe());
-  descriptions.push_back(nn::Sequential{nn::Rescale{0.5, 0.2}, nn::DiskMask{2, 3}, nn::LiftConv2d(D16, 1, 2, {.kernel = 5, .bias = false}),
-                                        nn::InnerBatchNorm(2, {.eps = 1e-4, .momentum = 0.2}), relu, nn::BlurPool{0.7, 3, 2, 1},
-                                        nn::GroupConv2d(D16, 2, 3, {.stride = 2}), nn::ProjectConv2d(D16, 3, 2), nn::MaxPool{3, 1, 1},
-                                        nn::Upsample{2, true}, nn::Conv2d(2, 4, {.kernel = 3, .dilation = 2, .groups = 2}), nn::BatchNorm2d(4),
-                                        nn::ConvTranspose2d(4, 2), nn::Flatten(), nn::Linear(2 * 32 * 32 / 4, 3, {.bias = false}),
-                                        nn::BatchNorm1d(3), nn::Elu{0.5}, nn::Dropout(0.1), sigmoid}
+  descriptions.push_back(
+      nn::PlainCnn({.input = {.size = 16, .channels = 1, .classes = 5}, .widths = {3, 2}, .convs = 2, .dropout = 0})
+          .describe());
+  descriptions.push_back(
+      nn::UNetVae({.size = 16, .channels = 1, .widths = {3, 4}, .latent = 5, .skips = false}).describe());
+  descriptions.push_back(nn::Sequential{
+      nn::Rescale{0.5, 0.2}, nn::DiskMask{2, 3}, nn::LiftConv2d(D16, 1, 2, {.kernel = 5, .bias = false}),
+      nn::InnerBatchNorm(2, {.eps = 1e-4, .momentum = 0.2}), relu, nn::BlurPool{0.7, 3, 2, 1},
+      nn::GroupConv2d(D16, 2, 3, {.stride = 2}), nn::ProjectConv2d(D16, 3, 2), nn::MaxPool{3, 1, 1},
+      nn::Upsample{2, true}, nn::Conv2d(2, 4, {.kernel = 3, .dilation = 2, .groups = 2}), nn::BatchNorm2d(4),
+      nn::ConvTranspose2d(4, 2), nn::Flatten(), nn::Linear(2 * 32 * 32 / 4, 3, {.bias = false}), nn::BatchNorm1d(3),
+      nn::Elu{0.5}, nn::Dropout(0.1), sigmoid}
                              .describe());
   for (io::Json const& description : descriptions) {
     INFO(description.dump());
@@ -149,15 +155,20 @@ TEST_CASE("a description builds the same network again") {
     CHECK(net.describe() == description);
   }
   CHECK(nn::Sequential{relu, [](Tensor x) { return x; }}.describe().is_null());
-  CHECK(error_of<ValueError>([] { nn::build(io::Json::object({{"type", "transformer"}})); }).find("unet_vae") != std::string::npos);
+  CHECK(error_of<ValueError>([] {
+          nn::build(io::Json::object({{"type", "transformer"}}));
+        }).find("unet_vae") != std::string::npos);
   CHECK_THROWS_AS(nn::build(io::Json::object({{"type", "linear"}, {"in", -3}, {"out", 2}})), ValueError);
   CHECK_THROWS_AS(nn::build(io::Json::object({{"type", "linear"}, {"out", 2}})), ValueError);
-  CHECK_THROWS_AS(nn::build(io::Json::object({{"type", "lift_conv2d"}, {"group", "dihedral(0)"}, {"in", 1}, {"out", 1}})), ValueError);
+  CHECK_THROWS_AS(
+      nn::build(io::Json::object({{"type", "lift_conv2d"}, {"group", "dihedral(0)"}, {"in", 1}, {"out", 1}})),
+      ValueError);
 }
 
 TEST_CASE("both classifiers learn to tell toy spirals from toy ellipticals") {
   manual_seed(4);
-  toy::Batch train = toy::galaxies(48, 16, 1), test = toy::galaxies(64, 16, 2);  // 80 steps: the running statistics need some 50
+  toy::Batch train = toy::galaxies(48, 16, 1),
+             test = toy::galaxies(64, 16, 2);  // 80 steps: the running statistics need some 50
   auto options = small_equivariant(dihedral(4));
   nn::EquivariantClassifier equivariant(options);
   CHECK(accuracy_after(equivariant, 80, train, test) > 0.95);

@@ -11,8 +11,13 @@ using bad_input::TemporaryFolder;
 TEST_CASE("a saved sequential becomes a predictor that gives its probabilities") {
   TemporaryFolder folder;
   manual_seed(1);
-  nn::Sequential net{nn::LiftConv2d(dihedral(4), 3, 4), nn::InnerBatchNorm(4), relu, nn::BlurPool(),
-                     group_max_pool, global_avg_pool, nn::Linear(4, 2)};
+  nn::Sequential net{nn::LiftConv2d(dihedral(4), 3, 4),
+                     nn::InnerBatchNorm(4),
+                     relu,
+                     nn::BlurPool(),
+                     group_max_pool,
+                     global_avg_pool,
+                     nn::Linear(4, 2)};
   Tensor x = uniform({5, 12, 10, 3});
   net(x);
   save(net, folder / "disk.safetensors");
@@ -34,7 +39,8 @@ TEST_CASE("a saved sequential becomes a predictor that gives its probabilities")
 TEST_CASE("the predictor takes plain arrays and asks the system for memory in its first call only") {
   TemporaryFolder folder;
   manual_seed(2);
-  nn::EquivariantClassifier net({.input = {.size = 16, .channels = 1}, .group = dihedral(4), .widths = {3, 4}, .kernels = {3}});
+  nn::EquivariantClassifier net(
+      {.input = {.size = 16, .channels = 1}, .group = dihedral(4), .widths = {3, 4}, .kernels = {3}});
   save(net, folder / "disk.safetensors");
   Predictor predict(folder / "disk.safetensors", {.batch = 1, .threads = 1});
   set_threads(0);

@@ -44,10 +44,12 @@ TEST_CASE("Adam and AdamW follow their formulas for several steps, on every devi
               for (int i = 0; i < n; ++i) g.data<T>()[i] = T(gradient(i, t));
               if (decoupled) optim::adamw_step(p, g, m, v, {lr, {b1, b2}, eps, decay}, t);
               else optim::adam_step(p, g, m, v, {lr, {b1, b2}, eps, decay}, t);
-              for (int i = 0; i < n; ++i) expected[size_t(i)].step(gradient(i, t), t, lr, b1, b2, eps, decay, decoupled);
+              for (int i = 0; i < n; ++i)
+                expected[size_t(i)].step(gradient(i, t), t, lr, b1, b2, eps, decay, decoupled);
             }
             double worst = 0;
-            for (int i = 0; i < n; ++i) worst = std::max(worst, std::abs(double(p.data<T>()[i]) - expected[size_t(i)].p));
+            for (int i = 0; i < n; ++i)
+              worst = std::max(worst, std::abs(double(p.data<T>()[i]) - expected[size_t(i)].p));
             // four steps of about ten roundings each of values near 1
             CHECK(worst < 40 * double(std::numeric_limits<T>::epsilon()));
           });

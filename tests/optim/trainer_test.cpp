@@ -18,8 +18,14 @@ using bad_input::TemporaryFolder;
 namespace {
 
 nn::Sequential net_with_all_kinds_of_state() {
-  return nn::Sequential{nn::LiftConv2d(dihedral(2), 1, 3), nn::InnerBatchNorm(3), relu, nn::BlurPool(), nn::Dropout(0.3),
-                        group_max_pool, global_avg_pool, nn::Linear(3, 2)};
+  return nn::Sequential{nn::LiftConv2d(dihedral(2), 1, 3),
+                        nn::InnerBatchNorm(3),
+                        relu,
+                        nn::BlurPool(),
+                        nn::Dropout(0.3),
+                        group_max_pool,
+                        global_avg_pool,
+                        nn::Linear(3, 2)};
 }
 
 struct Killed {};
@@ -30,7 +36,8 @@ std::vector<std::vector<float>> run(std::string const& out, bool resume, int kil
   nn::Sequential net = net_with_all_kinds_of_state();
   optim::AdamW opt(net.parameters(), {.lr = 1e-2});
   toy::Batch data = toy::galaxies(12, 8, 5);
-  optim::Trainer trainer(net, opt, {.epochs = 4, .out = out, .resume = resume, .schedule = optim::CosineSchedule{4}, .progress = nullptr});
+  optim::Trainer trainer(
+      net, opt, {.epochs = 4, .out = out, .resume = resume, .schedule = optim::CosineSchedule{4}, .progress = nullptr});
   auto batches = [&](int epoch) {
     std::vector<std::pair<int64_t, int64_t>> slices;
     for (int64_t i = 0; i < 3; ++i) slices.emplace_back((i + epoch) % 3 * 4, epoch);
@@ -38,7 +45,8 @@ std::vector<std::vector<float>> run(std::string const& out, bool resume, int kil
   };
   auto loss = [&](std::pair<int64_t, int64_t> slice) {
     if (kill_at && slice.second == kill_at && opt.steps() % 3 == 2) throw Killed();
-    return cross_entropy(net(data.images.slice(0, slice.first, slice.first + 4)), data.labels.slice(0, slice.first, slice.first + 4));
+    return cross_entropy(net(data.images.slice(0, slice.first, slice.first + 4)),
+                         data.labels.slice(0, slice.first, slice.first + 4));
   };
   auto validate = [&] { return -cross_entropy(net(data.images), data.labels).item(); };
   trainer.fit(batches, loss, validate);
@@ -68,7 +76,8 @@ TEST_CASE("a run that was killed and resumed ends with the same bits as one that
   CHECK(text_of(folder / "killed/log.jsonl").find("\"epoch\":3") == std::string::npos);
   auto resumed = run(folder / "killed", true);
   CHECK(resumed == straight);
-  CHECK(log_without_seconds(text_of(folder / "killed/log.jsonl")) == log_without_seconds(text_of(folder / "straight/log.jsonl")));
+  CHECK(log_without_seconds(text_of(folder / "killed/log.jsonl")) ==
+        log_without_seconds(text_of(folder / "straight/log.jsonl")));
   auto without_files = run("", false);
   CHECK(without_files == straight);
   auto again = run(folder / "straight", false, 0);
@@ -88,21 +97,29 @@ TEST_CASE("the log has a line per epoch, the best epoch has its own file") {
   std::vector<double> metrics{0.3, 0.8, 0.5};
   size_t next = 0;
   float at_best = 0;
-  optim::Trainer trainer(net, opt, {.epochs = 3, .out = folder / "run", .about = io::Json::object({{"threshold", 0.5}}), .progress = nullptr});
-  auto report = trainer.fit([](int) { return std::vector<int>{1, 2}; },
-                            [&](int factor) { return mean(square(net(full({1, 2}, factor)))); },
-                            [&] {
-                              CHECK(!net.training());
-                              if (next == 1) at_best = net.named_tensors()[0].tensor.host<float>()[0];
-                              return metrics[next++];
-                            });
+  optim::Trainer trainer(
+      net, opt,
+      {.epochs = 3, .out = folder / "run", .about = io::Json::object({{"threshold", 0.5}}), .progress = nullptr});
+  auto report = trainer.fit(
+      [](int) {
+        return std::vector<int>{1, 2};
+      },
+      [&](int factor) {
+        return mean(square(net(full({1, 2}, factor))));
+      },
+      [&] {
+        CHECK(!net.training());
+        if (next == 1) at_best = net.named_tensors()[0].tensor.host<float>()[0];
+        return metrics[next++];
+      });
   CHECK(report.best_epoch == 2);
   CHECK(report.best_metric == 0.8);
   CHECK(report.epochs.size() == 3);
   CHECK(report.epochs[0].steps == 2);
   auto lines = text_of(folder / "run/log.jsonl");
   CHECK(std::count(lines.begin(), lines.end(), '\n') == 3);
-  io::Json second = io::parse_json(lines.substr(lines.find('\n') + 1, lines.find('\n', lines.find('\n') + 1) - lines.find('\n') - 1), "log");
+  io::Json second = io::parse_json(
+      lines.substr(lines.find('\n') + 1, lines.find('\n', lines.find('\n') + 1) - lines.find('\n') - 1), "log");
   CHECK(second.integer("epoch") == 2);
   CHECK(second.number("metric") == 0.8);
   LoadedNetwork best = load_network(folder / "run/best.safetensors");
@@ -116,7 +133,10 @@ TEST_CASE("a lower metric can be the better one") {
   optim::Sgd opt(net.parameters());
   double metric = 5;
   optim::Trainer trainer(net, opt, {.epochs = 4, .higher_is_better = false, .progress = nullptr});
-  auto report = trainer.fit([](int) { return std::vector<int>{1}; }, [&](int) { return mean(square(net(ones({1, 1})))); },
+  auto report = trainer.fit([](int) { return std::vector<int>{1}; },
+                            [&](int) {
+                              return mean(square(net(ones({1, 1}))));
+                            },
                             [&] { return std::abs(--metric - 3); });
   CHECK(report.best_epoch == 2);
   CHECK(report.best_metric == 0);
@@ -128,8 +148,14 @@ TEST_CASE("a loss that is not a number ends the training and leaves the last goo
   optim::Sgd opt(net.parameters());
   auto train = [&](int bad_epoch) {
     optim::Trainer trainer(net, opt, {.epochs = 3, .out = folder / "run", .progress = nullptr});
-    trainer.fit([&](int epoch) { return std::vector<double>{1, epoch == bad_epoch ? NAN : 2}; },
-                [&](double x) { return mean(square(net(full({1, 1}, x)))); }, [] { return 1; });
+    trainer.fit(
+        [&](int epoch) {
+          return std::vector<double>{1, epoch == bad_epoch ? NAN : 2};
+        },
+        [&](double x) {
+          return mean(square(net(full({1, 1}, x))));
+        },
+        [] { return 1; });
   };
   std::string message = error_of<ValueError>([&] { train(2); });
   CHECK(message.find("loss is nan in epoch 2, step 2") != std::string::npos);
@@ -141,8 +167,13 @@ TEST_CASE("the time limit ends the training after a full epoch, and the rest can
   auto train = [&](double minutes, bool resume) {
     nn::Sequential net{nn::Linear(1, 1)};
     optim::Sgd opt(net.parameters());
-    optim::Trainer trainer(net, opt, {.epochs = 3, .out = folder / "run", .resume = resume, .max_minutes = minutes, .progress = nullptr});
-    return trainer.fit([](int) { return std::vector<int>{1}; }, [&](int) { return mean(square(net(ones({1, 1})))); }, [] { return 1; });
+    optim::Trainer trainer(
+        net, opt, {.epochs = 3, .out = folder / "run", .resume = resume, .max_minutes = minutes, .progress = nullptr});
+    return trainer.fit([](int) { return std::vector<int>{1}; },
+                       [&](int) {
+                         return mean(square(net(ones({1, 1}))));
+                       },
+                       [] { return 1; });
   };
   auto report = train(1e-9, false);
   CHECK(report.out_of_time);
@@ -157,7 +188,11 @@ TEST_CASE("a checkpoint of another network or optimiser cannot be resumed") {
   auto train = [&](auto net, auto make_optimiser, bool resume) {
     auto opt = make_optimiser(net.parameters());
     optim::Trainer trainer(net, opt, {.epochs = 1, .out = folder / "run", .resume = resume, .progress = nullptr});
-    trainer.fit([](int) { return std::vector<int>{1}; }, [&](int) { return mean(square(net(ones({1, 2})))); }, [] { return 1; });
+    trainer.fit([](int) { return std::vector<int>{1}; },
+                [&](int) {
+                  return mean(square(net(ones({1, 2}))));
+                },
+                [] { return 1; });
   };
   auto adam = [](std::vector<Tensor> p) { return optim::Adam(p); };
   auto sgd = [](std::vector<Tensor> p) { return optim::Sgd(p); };

@@ -47,19 +47,22 @@ inline void check_weights(io::TensorFile const& file, std::vector<nn::Named> con
   auto stored = file.metadata.find("group");
   std::string theirs = stored == file.metadata.end() ? "" : stored->second;
   bool same_all = same_shapes && missing.empty() && unexpected.empty();
-  require<WeightsError>(theirs.empty() || theirs == group.text(), file.source, " is for ", theirs, ", this net is ", group,
-                        same_all ? ": same shapes, other meaning" : "");
+  require<WeightsError>(theirs.empty() || theirs == group.text(), file.source, " is for ", theirs, ", this net is ",
+                        group, same_all ? ": same shapes, other meaning" : "");
   require<WeightsError>(missing.empty(), file.source, ": no ", missing.empty() ? "" : first_and_count(missing),
                         ", which this net needs", unexpected.empty() ? "" : "; it has " + first_and_count(unexpected),
                         "; it holds the weights of another network");
-  require<WeightsError>(unexpected.empty(), file.source, ": has ", unexpected.empty() ? "" : first_and_count(unexpected),
+  require<WeightsError>(unexpected.empty(), file.source, ": has ",
+                        unexpected.empty() ? "" : first_and_count(unexpected),
                         ", which this net does not have; it holds the weights of another network");
   for (nn::Named const& named : mine) {
     Tensor const& found = file.at(named.name);
-    require<WeightsError>(found.shape() == named.tensor.shape(), file.source, ": \"", named.name, "\" is ", sizes_text(found.shape()),
-                          ", this net needs ", sizes_text(named.tensor.shape()), "; it holds the weights of another network");
+    require<WeightsError>(found.shape() == named.tensor.shape(), file.source, ": \"", named.name, "\" is ",
+                          sizes_text(found.shape()), ", this net needs ", sizes_text(named.tensor.shape()),
+                          "; it holds the weights of another network");
     require<WeightsError>(found.dtype() == named.tensor.dtype(), file.source, ": \"", named.name, "\" is ",
-                          name_of(found.dtype()), ", this net needs ", name_of(named.tensor.dtype()), "; convert the file");
+                          name_of(found.dtype()), ", this net needs ", name_of(named.tensor.dtype()),
+                          "; convert the file");
   }
 }
 
@@ -110,7 +113,8 @@ struct LoadedNetwork {
 inline LoadedNetwork load_network(std::string const& path) {
   io::TensorFile file = io::read_safetensors(path);
   io::Json network = detail::metadata_json(file, "network");
-  require<WeightsError>(!network.is_null(), path, ": does not say which network it is for; make that network and use load()");
+  require<WeightsError>(!network.is_null(), path,
+                        ": does not say which network it is for; make that network and use load()");
   try {
     int64_t weights = 0;
     for (auto const& [name, tensor] : file.tensors) weights += tensor.numel();

@@ -83,6 +83,8 @@ class FitsFile {
   explicit FitsFile(std::string path) : path_(std::move(path)) {
     look_at_first_bytes();
     std::string literal = path_[0] == '~' || path_[0] == '-' ? "./" + path_ : path_;
+    require<FileError>(literal.size() < FLEN_FILENAME, path_, ": CFITSIO takes no path of ", literal.size(),
+                       " bytes; use a shorter one");
     int status = 0;
     fits_open_diskfile(&file_, literal.c_str(), READONLY, &status);
     check(status, "cannot be read as FITS");
@@ -218,8 +220,8 @@ class FitsFile {
                        ": does not begin as FITS (SIMPLE = T) nor as gzip; it is damaged or something else");
   }
 
-  /// What is wrong with the sizes of the table that follows the HDU we are at. CFITSIO 4.2 takes memory for a random number
-  /// of columns when it meets a bad size before TFIELDS, so that it must not see such a header.
+  /// What is wrong with the sizes of the table that follows the HDU we are at. CFITSIO 4.2 takes memory for a random
+  /// number of columns when it meets a bad size before TFIELDS, so that it must not see such a header.
   std::string next_header_fault() const {
     LONGLONG next = 0;
     int status = 0;
@@ -245,13 +247,11 @@ class FitsFile {
 
   FitsHdu with_image_size(FitsHdu hdu) const {
     int status = 0, axes = 0;
-    LONGLONG sizes[Shape::max_rank] = {};
     fits_get_img_dim(file_, &axes, &status);
+    std::vector<LONGLONG> sizes(size_t(std::max(axes, 0)));
+    fits_get_img_sizell(file_, axes, sizes.data(), &status);
     check(status, "HDU " + hdu.name);
-    require<FileError>(axes <= Shape::max_rank, path_, ": HDU ", hdu.name, " has ", axes, " axes; at most 8 are read");
-    fits_get_img_sizell(file_, Shape::max_rank, sizes, &status);
-    check(status, "HDU " + hdu.name);
-    hdu.sizes.assign(std::make_reverse_iterator(sizes + axes), std::make_reverse_iterator(sizes));
+    hdu.sizes.assign(sizes.rbegin(), sizes.rend());
     return hdu;
   }
 
@@ -367,7 +367,8 @@ inline PixelRange pixel_range(std::string const& path, FitsHdu const& hdu, FitsR
                      "; name the HDU of an image");
   int64_t W = hdu.sizes[axes - 1], H = hdu.sizes[axes - 2], planes = axes > 2 ? hdu.sizes[axes - 3] : 1;
   for (size_t i = 0; i + 3 < axes; ++i)
-    require<FileError>(hdu.sizes[i] == 1, path, ": HDU ", hdu.name, " has ", axes, " axes; at most a cube is read");
+    require<FileError>(hdu.sizes[i] == 1 && axes <= size_t(Shape::max_rank), path, ": HDU ", hdu.name, " has ", axes,
+                       " axes; at most a cube is read");
   require<FileError>(o.plane < planes && (o.plane >= 0 || planes == 1), path, ": HDU ", hdu.name, " is a cube of ",
                      planes, " planes of ", W, "x", H, "; choose a plane from 0 to ", planes - 1);
   FitsSection s = o.section.value_or(FitsSection{0, W, 0, H});
@@ -386,7 +387,7 @@ inline PixelRange pixel_range(std::string const& path, FitsHdu const& hdu, FitsR
   return range;
 }
 
-/// Bytes of all pixels of the image that the file is at, as stored; 0 for a tile-compressed one, whose size is not known.
+/// Bytes of all pixels of the image that the file is at, as stored; 0 for a tile-compressed one: not known.
 inline int64_t stored_bytes(FitsFile const& file, FitsHdu const& hdu) {
   int status = 0, bitpix = 0;
   if (fits_is_compressed_image(file.get(), &status)) return 0;
@@ -409,8 +410,8 @@ inline std::vector<FitsHdu> list_fits(std::string const& path) {
 /// Reads an image, or a section of one, of any BITPIX, plain, gzipped or tile-compressed. BSCALE and BZERO are applied;
 /// BLANK and infinities become NaN. The file name is literal.
 /// Shapes   (H,W), H = NAXIS2, W = NAXIS1; row 0 is the first row of the file (y up).   Units  BUNIT, untouched.
-/// Errors   FileError: not FITS, truncated, no such HDU (the message lists them), a table, a cube without a plane chosen, a
-///          section outside, more pixels than max_pixels, values beyond float32.
+/// Errors   FileError: not FITS, truncated, no such HDU (the message lists them), a table, a cube without a plane,
+///          a section outside, more pixels than max_pixels, values beyond float32.
 inline FitsImage read_fits(std::string const& path, FitsReadOptions const& o = {}) {
   detail::FitsFile file(path);
   FitsImage image;
@@ -524,8 +525,8 @@ inline void write_plane(FitsFile& file, FitsPlane const& plane) {
 
 }  // namespace detail
 
-/// Writes images: a single one without a name into the primary HDU; otherwise each into an extension of its own after an
-/// empty primary HDU. Cards may be those of an image that was read: what describes the old pixels is left out.
+/// Writes images: a single one without a name into the primary HDU; otherwise each into an extension of its own after
+/// an empty primary HDU. Cards may be those of an image that was read: what describes the old pixels is left out.
 /// Errors   FileError when it cannot be written; ShapeError, DTypeError, ValueError (a card that is not finite).
 inline void write_fits(std::string const& path, std::vector<FitsPlane> const& planes) {
   detail::FitsFile file = detail::FitsFile::in_memory(path);
@@ -595,9 +596,8 @@ inline std::vector<FitsColumn> fits_columns(FitsFile const& file, FitsHdu const&
   return columns;
 }
 
-template <class T>
-std::vector<T> read_values(FitsFile const& file, FitsColumn const& column, int type,
-                           std::vector<char>* missing = nullptr) {
+template <class T> std::vector<T> read_values(FitsFile const& file, FitsColumn const& column, int type,
+                                              std::vector<char>* missing = nullptr) {
   std::vector<T> values(size_t(column.rows));
   T blank{};
   if constexpr (std::is_floating_point_v<T>) blank = std::numeric_limits<T>::quiet_NaN();
@@ -662,9 +662,9 @@ inline void add_column(Table& table, FitsFile const& file, FitsColumn const& col
 
 }  // namespace detail
 
-/// Reads a binary or ASCII table with its units (TUNITn) and comments (TCOMMn). Scaled columns are scaled; missing integers
-/// turn their column into doubles with NaN; an undefined logical is false. Columns of several values per row are named in
-/// Table::left_out(), and are an error when asked for by name.
+/// Reads a binary or ASCII table with its units (TUNITn) and comments (TCOMMn). Scaled columns are scaled; missing
+/// integers turn their column into doubles with NaN; an undefined logical is false. Columns of several values per row
+/// are named in Table::left_out(), and are an error when asked for by name.
 /// Errors   FileError: not FITS, truncated, no such HDU or column (the message lists them), more rows than max_rows.
 inline Table read_fits_table(std::string const& path, FitsTableOptions const& o = {}) {
   detail::FitsFile file(path);
@@ -682,7 +682,10 @@ inline Table read_fits_table(std::string const& path, FitsTableOptions const& o 
   file.check_complete(hdu, too_many ? std::numeric_limits<int64_t>::max() : bytes);
   std::vector<detail::FitsColumn> columns = detail::fits_columns(file, hdu);
   Table all, table;
-  for (detail::FitsColumn const& column : columns) all.column(column.name, std::vector<bool>());
+  for (detail::FitsColumn const& column : columns) {  // names only: for its message about a missing one
+    require<FileError>(!all.has(column.name), path, ": two columns are named \"", column.name, "\"; rename one");
+    all.column(column.name, std::vector<bool>());
+  }
   all.set_source(path + ": HDU " + hdu.name);
   for (std::string const& name : o.columns) all.at(name);
   for (detail::FitsColumn const& column : columns) {

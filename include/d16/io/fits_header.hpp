@@ -81,8 +81,8 @@ struct WcsMatrix {
   bool doubtful = false;
 };
 
-/// CD when it is there, else CDELT times PC. A PC matrix beside a CDELT is a rotation, of determinant one; where it is not,
-/// and nothing stands off its diagonal, a cutout tool has dropped PC1_2 and PC2_1, and CDELT alone is the scale.
+/// CD when it is there, else CDELT times PC. A PC matrix beside a CDELT is a rotation, of determinant one; where it is
+/// not, and nothing stands off its diagonal, a cutout tool has dropped PC1_2 and PC2_1: CDELT alone is the scale.
 inline WcsMatrix wcs_matrix(FitsHeader const& h) {
   auto number = [&](char const* key, double otherwise) { return h.number(key).value_or(otherwise); };
   if (h.has("CD1_1") || h.has("CD1_2") || h.has("CD2_1") || h.has("CD2_2"))

@@ -18,7 +18,7 @@
 
 namespace d16::io::html {
 
-/// Text made harmless inside HTML and its attributes. Bytes that are not UTF-8 become U+FFFD, control characters spaces.
+/// Text made harmless inside HTML and its attributes. Bytes that are not UTF-8 become U+FFFD, controls become spaces.
 inline std::string escape(std::string_view s) {
   std::string out;
   while (!s.empty()) {
@@ -241,14 +241,17 @@ inline std::string confusion_matrix(std::vector<std::string> const& classes, std
 
 namespace detail {
 inline constexpr char const* style = R"(
-:root { color-scheme: light dark; --bg:#fafaf8; --card:#fff; --ink:#1c2126; --muted:#68717a; --line:#e4e5e3; --grid:#eeefed;
+:root { color-scheme: light dark; --bg:#fafaf8; --card:#fff; --ink:#1c2126; --muted:#68717a; --line:#e4e5e3;
+  --grid:#eeefed;
   --s1:#2f6db3; --s2:#d2691e; --s3:#2b8a68; --s4:#b0447a; --s5:#7159b0; --s6:#85682f; --heat:47 109 179;
   --good:#1f7a55; --warning:#9a6400; --bad:#b3372f; --good-bg:#e3f3ec; --warning-bg:#faf0da; --bad-bg:#f9e5e3; }
-@media (prefers-color-scheme: dark) { :root { --bg:#131619; --card:#1a1e22; --ink:#e4e7ea; --muted:#929ca6; --line:#2b3138; --grid:#23282e;
+@media (prefers-color-scheme: dark) { :root { --bg:#131619; --card:#1a1e22; --ink:#e4e7ea; --muted:#929ca6;
+  --line:#2b3138; --grid:#23282e;
   --s1:#7db0ee; --s2:#f0a05c; --s3:#68cda3; --s4:#e68ab6; --s5:#b5a2f0; --s6:#d2b47c; --heat:125 176 238;
   --good:#7fd6b0; --warning:#eebf66; --bad:#f2948c; --good-bg:#17332a; --warning-bg:#362b14; --bad-bg:#3a1f1d; } }
 * { box-sizing: border-box; }
-body { margin:0; background:var(--bg); color:var(--ink); font:15px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans","Liberation Sans",sans-serif; }
+body { margin:0; background:var(--bg); color:var(--ink);
+  font:15px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans","Liberation Sans",sans-serif; }
 main { max-width:1120px; margin:0 auto; padding:48px 28px 64px; }
 h1 { font-size:30px; line-height:1.2; font-weight:650; letter-spacing:-.015em; margin:0 0 6px; }
 .subtitle { color:var(--muted); font-size:16px; margin:0 0 32px; max-width:70ch; }
@@ -257,28 +260,35 @@ h2 { font-size:20px; font-weight:620; letter-spacing:-.01em; margin:0 0 4px; }
 h3 { font-size:15px; font-weight:600; margin:0; overflow-wrap:anywhere; }
 p { margin:0 0 12px; max-width:75ch; }
 .lead { color:var(--muted); margin:0 0 18px; max-width:none; }
-footer { margin-top:56px; padding-top:18px; border-top:1px solid var(--line); color:var(--muted); font-size:13px; overflow-wrap:anywhere; }
+footer { margin-top:56px; padding-top:18px; border-top:1px solid var(--line); color:var(--muted); font-size:13px;
+  overflow-wrap:anywhere; }
 .tiles { display:grid; grid-template-columns:repeat(auto-fit,minmax(150px,1fr)); gap:14px; margin:0 0 22px; }
 .tiles div { background:var(--card); border:1px solid var(--line); border-radius:10px; padding:16px 18px 14px; }
-.tiles strong { display:block; font-size:27px; line-height:1.15; font-weight:600; letter-spacing:-.02em; font-variant-numeric:tabular-nums; }
+.tiles strong { display:block; font-size:27px; line-height:1.15; font-weight:600; letter-spacing:-.02em;
+  font-variant-numeric:tabular-nums; }
 .tiles span { display:block; margin-top:4px; font-size:14px; }
 .tiles small { color:var(--muted); font-size:12.5px; }
-.grid { display:grid; grid-template-columns:repeat(auto-fit,minmax(min(380px,100%),1fr)); gap:18px; align-items:start; }
+.grid { display:grid; grid-template-columns:repeat(auto-fit,minmax(min(380px,100%),1fr)); gap:18px;
+  align-items:start; }
 figure { margin:0; }
-.grid > figure, .grid > .plot, .grid > .scroll { background:var(--card); border:1px solid var(--line); border-radius:10px; padding:18px; margin:0; }
+.grid > figure, .grid > .plot, .grid > .scroll { background:var(--card); border:1px solid var(--line);
+  border-radius:10px; padding:18px; margin:0; }
 figcaption { color:var(--muted); font-size:13px; margin-top:8px; }
 .gallery { display:grid; grid-template-columns:repeat(auto-fill,minmax(min(330px,100%),1fr)); gap:18px; }
-article { background:var(--card); border:1px solid var(--line); border-radius:10px; padding:14px 16px 12px; break-inside:avoid; }
+article { background:var(--card); border:1px solid var(--line); border-radius:10px; padding:14px 16px 12px;
+  break-inside:avoid; }
 article header { display:flex; justify-content:space-between; align-items:baseline; gap:10px; margin-bottom:10px; }
 .pictures { display:grid; grid-auto-flow:column; grid-auto-columns:1fr; gap:8px; margin-bottom:10px; }
 .pictures figcaption { text-align:center; margin-top:3px; font-size:12px; }
 img { display:block; width:100%; border-radius:5px; image-rendering:pixelated; background:#000; }
 article p { font-size:13.5px; color:var(--muted); margin:6px 0 0; }
-.badge { font-size:12.5px; font-weight:550; white-space:nowrap; padding:1px 9px; border-radius:99px; border:1px solid var(--line); color:var(--muted); }
+.badge { font-size:12.5px; font-weight:550; white-space:nowrap; padding:1px 9px; border-radius:99px;
+  border:1px solid var(--line); color:var(--muted); }
 .badge.good { color:var(--good); background:var(--good-bg); border-color:transparent; }
 .badge.warning { color:var(--warning); background:var(--warning-bg); border-color:transparent; }
 .badge.bad { color:var(--bad); background:var(--bad-bg); border-color:transparent; }
-.notice { border-left:3px solid var(--muted); padding:8px 14px; border-radius:0 6px 6px 0; background:var(--grid); max-width:none; }
+.notice { border-left:3px solid var(--muted); padding:8px 14px; border-radius:0 6px 6px 0; background:var(--grid);
+  max-width:none; }
 .notice.good { border-color:var(--good); background:var(--good-bg); }
 .notice.warning { border-color:var(--warning); background:var(--warning-bg); }
 .notice.bad { border-color:var(--bad); background:var(--bad-bg); }
@@ -289,14 +299,16 @@ article p { font-size:13.5px; color:var(--muted); margin:6px 0 0; }
 .meter em { font-style:normal; font-weight:600; font-variant-numeric:tabular-nums; }
 .scroll { overflow-x:auto; margin-bottom:12px; }
 table { border-collapse:collapse; font-size:13.5px; font-variant-numeric:tabular-nums; min-width:min(100%,320px); }
-th, td { padding:6px 14px 6px 0; text-align:right; white-space:nowrap; border-bottom:1px solid var(--grid); vertical-align:baseline; }
+th, td { padding:6px 14px 6px 0; text-align:right; white-space:nowrap; border-bottom:1px solid var(--grid);
+  vertical-align:baseline; }
 th { font-weight:600; } thead th { border-bottom:1px solid var(--line); vertical-align:bottom; }
 th small { display:block; font-weight:400; color:var(--muted); min-height:1.55em; }
 th.text, td.text { text-align:left; }
 tbody tr:hover td { background:var(--grid); }
 .confusion th, .confusion td { padding:9px 14px; text-align:center; border:0; }
 .confusion th.text { text-align:right; padding-left:0; }
-.confusion tbody td { background:rgb(var(--heat) / var(--v,0)); border:2px solid var(--card); border-radius:6px; min-width:86px; font-size:16px; }
+.confusion tbody td { background:rgb(var(--heat) / var(--v,0)); border:2px solid var(--card); border-radius:6px;
+  min-width:86px; font-size:16px; }
 .confusion tbody tr:hover td { background:rgb(var(--heat) / var(--v,0)); }
 .confusion td small { display:block; font-size:12px; opacity:.8; }
 .confusion td.strong { color:var(--card); }

@@ -39,7 +39,8 @@ class Json {
 
   Json() = default;  ///< null
   Json(std::nullptr_t) {}
-  template <class T> requires std::is_arithmetic_v<T> Json(T value) {
+  template <class T>
+  requires std::is_arithmetic_v<T> Json(T value) {
     if constexpr (std::is_same_v<T, bool>) value_ = value;
     else if constexpr (std::is_floating_point_v<T>) value_ = double(value);
     else {
@@ -52,8 +53,9 @@ class Json {
   Json(std::string text) : value_(std::move(text)) {}
   Json(Array items) : value_(std::move(items)) {}
   Json(Object members) : value_(std::move(members)) {}
-  template <class T> requires(!std::is_same_v<T, Json> && !std::is_same_v<T, Member>)
-  Json(std::vector<T> const& items) : value_(Array(items.begin(), items.end())) {}
+  template <class T>
+  requires(!std::is_same_v<T, Json> && !std::is_same_v<T, Member>) Json(std::vector<T> const& items)
+      : value_(Array(items.begin(), items.end())) {}
 
   static Json array(std::initializer_list<Json> items) { return Array(items); }
   static Json object(std::initializer_list<Member> members) { return Object(members); }

@@ -119,8 +119,8 @@ inline Tensor read_npy(std::string const& path) {
   if (major > 1) file.read(start + 10, 2);
   int64_t length = start[8] | start[9] << 8 | int64_t(start[10]) << 16 | int64_t(start[11]) << 24;
   int64_t before_data = (major > 1 ? 12 : 10) + length;
-  require<FileError>(before_data <= file.size() && length <= 65536, path, ": header says ", length, " bytes, the file has ",
-                     file.size(), "; it is truncated or damaged");
+  require<FileError>(before_data <= file.size() && length <= 65536, path, ": header says ", length,
+                     " bytes, the file has ", file.size(), "; it is truncated or damaged");
   std::string text(size_t(length), '\0');
   file.read(text.data(), length);
   detail::NpyHeader header = detail::NpyHeaderParser(text, path).parse();
@@ -130,7 +130,8 @@ inline Tensor read_npy(std::string const& path) {
   std::string_view name = std::string_view(header.descr).substr(header.descr.empty() ? 0 : 1);
   auto type = std::find_if(std::begin(types), std::end(types), [&](auto const& t) { return t.first == name; });
   bool known = type != std::end(types) && std::string_view("<>|=").find(header.descr[0]) != std::string_view::npos;
-  require<FileError>(known, path, ": elements are '", header.descr, "'; d16 reads f4 f8 i8 u1 b1: save it with .astype('f4')");
+  require<FileError>(known, path, ": elements are '", header.descr,
+                     "'; d16 reads f4 f8 i8 u1 b1: save it with .astype('f4')");
   require<FileError>(!header.fortran_order, path, ": is in Fortran order; save it with numpy.ascontiguousarray");
   int64_t bytes = size_of(type->second);
   for (int64_t size : header.shape)
@@ -143,7 +144,8 @@ inline Tensor read_npy(std::string const& path) {
   if (header.descr[0] == '>')
     for_dtype(out.dtype(), [&]<class T>(T) {
       auto* raw = reinterpret_cast<unsigned char*>(out.data<T>());
-      for (int64_t i = 0; i < out.numel(); ++i) std::reverse(raw + i * int64_t(sizeof(T)), raw + (i + 1) * int64_t(sizeof(T)));
+      for (int64_t i = 0; i < out.numel(); ++i)
+        std::reverse(raw + i * int64_t(sizeof(T)), raw + (i + 1) * int64_t(sizeof(T)));
     });
   return out;
 }

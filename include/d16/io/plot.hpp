@@ -1,4 +1,4 @@
-// Plots as inline SVG for html.hpp's pages: lines, points, histograms, ROC and reliability curves. Standard library only.
+// Plots as inline SVG for html.hpp's pages: lines, points, histograms, ROC and reliability. Standard library only.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -53,7 +53,8 @@ namespace detail {
 /// An axis with its range, the places of its labels, and where a value lies on the picture.
 class Scale {
  public:
-  Scale(Axis const& axis, std::vector<double> const& values, double from, double to) : log_(axis.log), from_(from), to_(to) {
+  Scale(Axis const& axis, std::vector<double> const& values, double from, double to)
+      : log_(axis.log), from_(from), to_(to) {
     double low = std::numeric_limits<double>::infinity(), high = -low;
     for (double v : values)
       if (shows(v)) low = std::min(low, v), high = std::max(high, v);
@@ -101,7 +102,8 @@ class Scale {
     step_ = power * (rough / power < 1.5 ? 1 : rough / power < 3.5 ? 2 : rough / power < 7.5 ? 5 : 10);
     low_ = fixed_low ? low : std::floor(low / step_ + 1e-9) * step_;
     high_ = fixed_high ? high : std::ceil(high / step_ - 1e-9) * step_;
-    for (double k = std::ceil(low_ / step_ - 1e-9); k * step_ <= high_ + 1e-9 * step_ && ticks_.size() < 20; ++k) ticks_.push_back(k * step_);
+    for (double k = std::ceil(low_ / step_ - 1e-9); k * step_ <= high_ + 1e-9 * step_ && ticks_.size() < 20; ++k)
+      ticks_.push_back(k * step_);
   }
   void log_ticks(double low, double high, bool fixed_low, bool fixed_high) {
     double first = std::floor(std::log10(low) + 1e-9), last = std::max(first + 1, std::ceil(std::log10(high) - 1e-9));
@@ -109,7 +111,8 @@ class Scale {
     high_ = fixed_high ? high : std::pow(10.0, last);
     double every = std::max(1.0, std::ceil((last - first) / 6));
     for (double k = first; k <= last; k += every)
-      if (std::pow(10.0, k) >= low_ * (1 - 1e-9) && std::pow(10.0, k) <= high_ * (1 + 1e-9)) ticks_.push_back(std::pow(10.0, k));
+      if (std::pow(10.0, k) >= low_ * (1 - 1e-9) && std::pow(10.0, k) <= high_ * (1 + 1e-9))
+        ticks_.push_back(std::pow(10.0, k));
   }
 
   bool log_;
@@ -126,7 +129,8 @@ inline std::string coordinate(double v) {
 inline std::string colour(size_t series) { return text("var(--s", series % 6 + 1, ")"); }
 
 inline std::string line(double x1, double y1, double x2, double y2, char const* kind) {
-  return text("<line class=\"", kind, "\" x1=\"", coordinate(x1), "\" y1=\"", coordinate(y1), "\" x2=\"", coordinate(x2), "\" y2=\"", coordinate(y2), "\"/>");
+  return text("<line class=\"", kind, "\" x1=\"", coordinate(x1), "\" y1=\"", coordinate(y1), "\" x2=\"",
+              coordinate(x2), "\" y2=\"", coordinate(y2), "\"/>");
 }
 
 /// The frame of a plot: both scales, grid, labels; what is drawn inside comes between open() and close().
@@ -141,24 +145,29 @@ struct Frame {
   double bottom() const { return options.height - 46; }
 
   std::string open() const {
-    std::string out = text("<svg viewBox=\"0 0 ", options.width, " ", options.height, "\" role=\"img\" aria-label=\"",
-                           escape(options.title.empty() ? options.y.label + " against " + options.x.label : options.title), "\">\n");
+    std::string out =
+        text("<svg viewBox=\"0 0 ", options.width, " ", options.height, "\" role=\"img\" aria-label=\"",
+             escape(options.title.empty() ? options.y.label + " against " + options.x.label : options.title), "\">\n");
     double left = left_margin(), right = options.width - 14;
     for (double tick : y.ticks()) {
       out += line(left, y.at(tick), right, y.at(tick), "gridline");
-      out += text("<text x=\"", coordinate(left - 7), "\" y=\"", coordinate(y.at(tick) + 4), "\" text-anchor=\"end\">", y.label(tick), "</text>\n");
+      out += text("<text x=\"", coordinate(left - 7), "\" y=\"", coordinate(y.at(tick) + 4), "\" text-anchor=\"end\">",
+                  y.label(tick), "</text>\n");
     }
     for (double tick : x.ticks())
-      out += text("<text x=\"", coordinate(x.at(tick)), "\" y=\"", coordinate(bottom() + 18), "\" text-anchor=\"middle\">", x.label(tick), "</text>\n");
+      out += text("<text x=\"", coordinate(x.at(tick)), "\" y=\"", coordinate(bottom() + 18),
+                  "\" text-anchor=\"middle\">", x.label(tick), "</text>\n");
     return out;
   }
   std::string close() const {
     double left = left_margin(), right = options.width - 14, middle = (10 + bottom()) / 2;
     std::string out = line(left, bottom(), right, bottom(), "axis");
     if (!options.x.label.empty())
-      out += text("<text class=\"name\" x=\"", coordinate((left + right) / 2), "\" y=\"", options.height - 6, "\" text-anchor=\"middle\">", escape(options.x.label), "</text>\n");
+      out += text("<text class=\"name\" x=\"", coordinate((left + right) / 2), "\" y=\"", options.height - 6,
+                  "\" text-anchor=\"middle\">", escape(options.x.label), "</text>\n");
     if (!options.y.label.empty())
-      out += text("<text class=\"name\" transform=\"translate(13 ", coordinate(middle), ") rotate(-90)\" text-anchor=\"middle\">", escape(options.y.label), "</text>\n");
+      out += text("<text class=\"name\" transform=\"translate(13 ", coordinate(middle),
+                  ") rotate(-90)\" text-anchor=\"middle\">", escape(options.y.label), "</text>\n");
     return out + "</svg>\n";
   }
 };
@@ -169,7 +178,8 @@ inline std::string framed(std::string const& title, std::vector<std::string> con
   if (!title.empty()) out += "<h3>" + escape(title) + "</h3>";
   bool any = std::any_of(names.begin(), names.end(), [](std::string const& name) { return !name.empty(); });
   if (any) out += "<div class=\"legend\">";
-  for (size_t i = 0; any && i < names.size(); ++i) out += text("<span><i style=\"background:", colour(i), "\"></i>", escape(names[i]), "</span>");
+  for (size_t i = 0; any && i < names.size(); ++i)
+    out += text("<span><i style=\"background:", colour(i), "\"></i>", escape(names[i]), "</span>");
   if (any) out += "</div>";
   return out + "\n" + svg + "</div>\n";
 }
@@ -206,7 +216,8 @@ inline std::string draw_line(Frame const& frame, Series const& s, size_t index) 
     pen_down = true;
     last_y = y;
   }
-  return text("<path d=\"", path, "\" fill=\"none\" stroke=\"", colour(index), "\" stroke-width=\"2\" stroke-linejoin=\"round\" stroke-linecap=\"round\"/>\n");
+  return text("<path d=\"", path, "\" fill=\"none\" stroke=\"", colour(index),
+              "\" stroke-width=\"2\" stroke-linejoin=\"round\" stroke-linecap=\"round\"/>\n");
 }
 
 inline std::string draw_points(Frame const& frame, Series const& s, size_t index, int64_t max_points) {
@@ -218,8 +229,10 @@ inline std::string draw_points(Frame const& frame, Series const& s, size_t index
     if (!frame.x.shows(s.x[i]) || !frame.y.shows(s.y[i])) continue;
     std::string x = coordinate(frame.x.at(s.x[i]));
     if (!s.error.empty())
-      out += text("<path d=\"M", x, " ", coordinate(frame.y.at(s.y[i] - s.error[i])), "V", coordinate(frame.y.at(s.y[i] + s.error[i])), "\" stroke-width=\"1.3\" opacity=\".6\"/>");
-    out += text("<circle cx=\"", x, "\" cy=\"", coordinate(frame.y.at(s.y[i])), "\" r=\"", radius, "\" stroke=\"none\" opacity=\"", opacity, "\"/>\n");
+      out += text("<path d=\"M", x, " ", coordinate(frame.y.at(s.y[i] - s.error[i])), "V",
+                  coordinate(frame.y.at(s.y[i] + s.error[i])), "\" stroke-width=\"1.3\" opacity=\".6\"/>");
+    out += text("<circle cx=\"", x, "\" cy=\"", coordinate(frame.y.at(s.y[i])), "\" r=\"", radius,
+                "\" stroke=\"none\" opacity=\"", opacity, "\"/>\n");
   }
   return out + "</g>\n";
 }
@@ -232,25 +245,29 @@ inline std::string plot(std::vector<Series> const& series, PlotOptions const& o 
   std::vector<double> xs, ys;
   std::vector<std::string> names;
   for (Series const& s : series) {
-    require<ShapeError>(s.x.size() == s.y.size() && (s.error.empty() || s.error.size() == s.y.size()), "html::plot: series \"", s.name, "\" has ", s.x.size(), " x, ",
-                        s.y.size(), " y, ", s.error.size(), " errors; as many of each are needed");
+    require<ShapeError>(s.x.size() == s.y.size() && (s.error.empty() || s.error.size() == s.y.size()),
+                        "html::plot: series \"", s.name, "\" has ", s.x.size(), " x, ", s.y.size(), " y, ",
+                        s.error.size(), " errors; as many of each are needed");
     xs.insert(xs.end(), s.x.begin(), s.x.end());
     ys.insert(ys.end(), s.y.begin(), s.y.end());
     for (size_t i = 0; i < s.error.size(); ++i) ys.push_back(s.y[i] - s.error[i]), ys.push_back(s.y[i] + s.error[i]);
     bool thinned = s.mark == Series::Mark::points && int64_t(s.x.size()) > o.max_points;
-    names.push_back(thinned ? text(s.name, " (", count(o.max_points), " of ", count(int64_t(s.x.size())), " drawn)") : s.name);
+    names.push_back(thinned ? text(s.name, " (", count(o.max_points), " of ", count(int64_t(s.x.size())), " drawn)")
+                            : s.name);
   }
   detail::Frame frame(o, xs, ys);
   std::string svg = frame.open();
   double low = std::max(frame.x.low(), frame.y.low()), high = std::min(frame.x.high(), frame.y.high());
-  if (o.diagonal && low < high) svg += detail::line(frame.x.at(low), frame.y.at(low), frame.x.at(high), frame.y.at(high), "guide");
+  if (o.diagonal && low < high)
+    svg += detail::line(frame.x.at(low), frame.y.at(low), frame.x.at(high), frame.y.at(high), "guide");
   for (size_t i = 0; i < series.size(); ++i)
-    svg += series[i].mark == Series::Mark::points ? detail::draw_points(frame, series[i], i, o.max_points) : detail::draw_line(frame, series[i], i);
+    svg += series[i].mark == Series::Mark::points ? detail::draw_points(frame, series[i], i, o.max_points)
+                                                  : detail::draw_line(frame, series[i], i);
   return detail::framed(o.title, names, svg + frame.close());
 }
 
-/// How often values fall into equal bins; several samples lie over each other. Values beyond the axis count in its outer
-/// bins; those that are not finite are left out, and the legend says how many.
+/// How often values fall into equal bins; several samples lie over each other. Values beyond the axis count in its
+/// outer bins; those that are not finite are left out, and the legend says how many.
 inline std::string histogram(std::vector<Sample> const& samples, HistogramOptions const& o = {}) {
   require<ValueError>(o.bins >= 1 && o.bins <= 1000, "html::histogram: ", o.bins, " bins; 1 to 1000 are needed");
   std::vector<double> all;
@@ -280,8 +297,9 @@ inline std::string histogram(std::vector<Sample> const& samples, HistogramOption
     for (size_t bin = 0; bin < heights[i].size(); ++bin) {
       if (heights[i][bin] <= 0) continue;
       double top = frame.y.at(heights[i][bin]);
-      svg += text("<rect x=\"", detail::coordinate(left + double(bin) * width + 0.5), "\" y=\"", detail::coordinate(top), "\" width=\"",
-                  detail::coordinate(std::max(0.5, width - 1)), "\" height=\"", detail::coordinate(floor - top), "\"><title>", significant(heights[i][bin], 4), "</title></rect>\n");
+      svg += text("<rect x=\"", detail::coordinate(left + double(bin) * width + 0.5), "\" y=\"",
+                  detail::coordinate(top), "\" width=\"", detail::coordinate(std::max(0.5, width - 1)), "\" height=\"",
+                  detail::coordinate(floor - top), "\"><title>", significant(heights[i][bin], 4), "</title></rect>\n");
     }
     svg += "</g>\n";
   }
@@ -289,17 +307,22 @@ inline std::string histogram(std::vector<Sample> const& samples, HistogramOption
 }
 
 /// A ROC curve: true against false positive rate, with the area below it in the legend.
-inline std::string roc_curve(std::vector<double> const& false_positive, std::vector<double> const& true_positive, double area, std::string_view title = "ROC") {
+inline std::string roc_curve(std::vector<double> const& false_positive, std::vector<double> const& true_positive,
+                             double area, std::string_view title = "ROC") {
   return plot({{.name = text("area ", number(area, 3)), .x = false_positive, .y = true_positive}},
-              {.title = std::string(title), .x = {"false positive rate", 0, 1}, .y = {"true positive rate", 0, 1}, .diagonal = true});
+              {.title = std::string(title),
+               .x = {"false positive rate", 0, 1},
+               .y = {"true positive rate", 0, 1},
+               .diagonal = true});
 }
 
-/// A reliability curve: in each bin the fraction that was true against the mean predicted probability, with the binomial
-/// error of the fraction. Empty bins (count 0) are left out.
-inline std::string reliability(std::vector<double> const& predicted, std::vector<double> const& observed, std::vector<int64_t> const& counts,
-                               std::string_view title = "Reliability") {
-  require<ShapeError>(predicted.size() == observed.size() && counts.size() == observed.size(), "html::reliability: ", predicted.size(), " predicted, ",
-                      observed.size(), " observed, ", counts.size(), " counts; as many of each are needed");
+/// A reliability curve: in each bin the fraction that was true against the mean predicted probability, with the
+/// binomial error of the fraction. Empty bins (count 0) are left out.
+inline std::string reliability(std::vector<double> const& predicted, std::vector<double> const& observed,
+                               std::vector<int64_t> const& counts, std::string_view title = "Reliability") {
+  require<ShapeError>(predicted.size() == observed.size() && counts.size() == observed.size(),
+                      "html::reliability: ", predicted.size(), " predicted, ", observed.size(), " observed, ",
+                      counts.size(), " counts; as many of each are needed");
   Series s{.name = "observed", .mark = Series::Mark::points};
   for (size_t i = 0; i < counts.size(); ++i) {
     if (counts[i] == 0) continue;
@@ -307,7 +330,10 @@ inline std::string reliability(std::vector<double> const& predicted, std::vector
     s.y.push_back(observed[i]);
     s.error.push_back(std::sqrt(std::max(0.0, observed[i] * (1 - observed[i])) / double(counts[i])));
   }
-  return plot({s}, {.title = std::string(title), .x = {"predicted probability", 0, 1}, .y = {"fraction true", 0, 1}, .diagonal = true});
+  return plot({s}, {.title = std::string(title),
+                    .x = {"predicted probability", 0, 1},
+                    .y = {"fraction true", 0, 1},
+                    .diagonal = true});
 }
 
 }  // namespace d16::io::html

@@ -88,7 +88,9 @@ class PngReader {
 inline void png_row_to_float(unsigned char const* row, float* out, int64_t width, int channels, bool sixteen) {
   int colours = channels < 3 ? 1 : 3;
   bool alpha = channels != colours;
-  auto value = [&](int64_t i) { return sixteen ? float(row[2 * i] << 8 | row[2 * i + 1]) / 65535 : float(row[i]) / 255; };
+  auto value = [&](int64_t i) {
+    return sixteen ? float(row[2 * i] << 8 | row[2 * i + 1]) / 65535 : float(row[i]) / 255;
+  };
   for (int64_t x = 0; x < width; ++x)
     for (int c = 0; c < colours; ++c)
       out[x * colours + c] = value(x * channels + c) * (alpha ? value(x * channels + colours) : 1);
@@ -97,7 +99,7 @@ inline void png_row_to_float(unsigned char const* row, float* out, int64_t width
 }  // namespace detail
 
 /// Decodes a PNG of any bit depth and colour type.
-/// Shapes   (H,W,C) float32, C = 1 (grey) or 3; row 0 is the top row.   Units  [0,1]: v/255 or v/65535, gamma untouched.
+/// Shapes   (H,W,C) float32, C = 1 (grey) or 3; row 0 is the top row.   Units  [0,1]: v/255 or v/65535, gamma kept.
 /// Alpha    composed over black.
 /// Errors   FileError: not a PNG, damaged, truncated, larger than the limits.
 inline Tensor decode_png(std::string_view bytes, std::string const& name, ImageLimits limits = {}) {
@@ -126,7 +128,9 @@ inline Tensor decode_png(std::string_view bytes, std::string const& name, ImageL
   return out;
 }
 
-inline Tensor read_png(std::string const& path, ImageLimits limits = {}) { return decode_png(read_file(path), path, limits); }
+inline Tensor read_png(std::string const& path, ImageLimits limits = {}) {
+  return decode_png(read_file(path), path, limits);
+}
 
 /// An 8-bit PNG of (H,W), (H,W,1) or (H,W,3) in [0,1]; what is outside is clamped, NaN is black; row 0 is the top row.
 /// Errors   ShapeError, DTypeError; ValueError when libpng refuses.

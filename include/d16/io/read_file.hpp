@@ -18,11 +18,12 @@ namespace d16::io {
 class InputFile {
  public:
   explicit InputFile(std::string path) : path_(std::move(path)), file_(std::fopen(path_.c_str(), "rb")) {
-    require<FileError>(file_ != nullptr, path_, ": cannot open: ", std::strerror(errno), "; check the name and your rights");
+    require<FileError>(file_ != nullptr, path_, ": cannot open: ", std::strerror(errno),
+                       "; check the name and your rights");
     struct stat info {};
     bool known = fstat(fileno(file_.get()), &info) == 0;
-    require<FileError>(known && S_ISREG(info.st_mode), path_, ": is a ", known && S_ISDIR(info.st_mode) ? "folder" : "device",
-                       "; the name of a file is needed");
+    require<FileError>(known && S_ISREG(info.st_mode), path_, ": is a ",
+                       known && S_ISDIR(info.st_mode) ? "folder" : "device", "; the name of a file is needed");
     size_ = int64_t(info.st_size);
   }
 
@@ -32,8 +33,9 @@ class InputFile {
   void read(void* into, int64_t bytes) {
     if (bytes == 0) return;
     size_t got = std::fread(into, 1, size_t(bytes), file_.get());
-    require<FileError>(int64_t(got) == bytes, path_, ": ", std::ferror(file_.get()) ? std::strerror(errno) : "ends early",
-                       ": ", got, " of ", bytes, " bytes could be read; fetch the file again");
+    require<FileError>(int64_t(got) == bytes, path_, ": ",
+                       std::ferror(file_.get()) ? std::strerror(errno) : "ends early", ": ", got, " of ", bytes,
+                       " bytes could be read; fetch the file again");
   }
   void seek(int64_t position) {
     require<FileError>(fseeko(file_.get(), off_t(position), SEEK_SET) == 0, path_, ": cannot seek to ", position, ": ",
@@ -52,7 +54,8 @@ class InputFile {
 /// All bytes of a file of at most `max_bytes` (default 1 GiB).
 inline std::string read_file(std::string const& path, int64_t max_bytes = int64_t(1) << 30) {
   InputFile file(path);
-  require<FileError>(file.size() <= max_bytes, path, ": ", file.size(), " bytes; at most ", max_bytes, " are read at once");
+  require<FileError>(file.size() <= max_bytes, path, ": ", file.size(), " bytes; at most ", max_bytes,
+                     " are read at once");
   std::string bytes(size_t(file.size()), '\0');
   file.read(bytes.data(), file.size());
   return bytes;

@@ -9,7 +9,8 @@
 
 namespace d16::io::detail {
 
-static_assert(std::endian::native == std::endian::little, "the formats read here are little-endian, and so is the host");
+static_assert(std::endian::native == std::endian::little,
+              "the formats read here are little-endian, and so is the host");
 
 /// Reads the next elements of a file into a new tensor on the cpu; `what` names it in messages.
 /// Errors   FileError: too few bytes, a boolean that is neither 0 nor 1 (to C++ that would be no bool at all).
@@ -19,7 +20,8 @@ inline Tensor read_tensor(InputFile& file, std::string const& what, DType dtype,
     auto* bytes = reinterpret_cast<unsigned char*>(tensor.data<T>());
     int64_t count = tensor.numel() * int64_t(sizeof(T));
     file.read(bytes, count);
-    bool valid = dtype != DType::boolean || std::all_of(bytes, bytes + count, [](unsigned char byte) { return byte <= 1; });
+    bool valid =
+        dtype != DType::boolean || std::all_of(bytes, bytes + count, [](unsigned char byte) { return byte <= 1; });
     require<FileError>(valid, file.path(), ": ", what, " is of type bool and has bytes that are neither 0 nor 1");
   });
   return tensor;

@@ -64,7 +64,8 @@ inline SafeEntry safe_entry(std::string const& path, std::string const& name, Js
   };
   SafeEntry entry;
   entry.name = name;
-  check(info.is_object() && info.object().size() == 3 && info.has("dtype") && info.has("shape") && info.has("data_offsets"),
+  check(info.is_object() && info.object().size() == 3 && info.has("dtype") && info.has("shape") &&
+            info.has("data_offsets"),
         "the header needs dtype, shape and data_offsets and nothing else");
   Json const &dtype = info.at("dtype"), &shape = info.at("shape"), &offsets = info.at("data_offsets");
   check(dtype.is_string() && shape.is_array() && offsets.is_array() && offsets.array().size() == 2,
@@ -99,19 +100,20 @@ template <class Before> std::vector<size_t> sorted_indices(size_t count, Before 
 }
 
 /// The tensors, taken in `order`, must cover the data from the first byte to the last, each byte once.
-inline void check_cover(std::string const& path, std::vector<SafeEntry> const& entries, std::vector<size_t> const& order,
-                        int64_t data_bytes) {
+inline void check_cover(std::string const& path, std::vector<SafeEntry> const& entries,
+                        std::vector<size_t> const& order, int64_t data_bytes) {
   int64_t covered = 0;
   for (size_t i : order) {
     SafeEntry const& entry = entries[i];
     require<FileError>(entry.end <= data_bytes, path, ": tensor \"", entry.name, "\" ends at byte ", entry.end,
                        " of the data, the file has ", data_bytes, "; it is truncated");
     require<FileError>(entry.begin == covered, path, ": tensor \"", entry.name, "\" begins at byte ", entry.begin,
-                       " of the data, ", entry.begin < covered ? "inside another tensor" : "after a hole", "; byte ", covered,
-                       " is needed");
+                       " of the data, ", entry.begin < covered ? "inside another tensor" : "after a hole", "; byte ",
+                       covered, " is needed");
     covered = entry.end;
   }
-  require<FileError>(covered == data_bytes, path, ": ", data_bytes - covered, " bytes follow the last tensor; none may");
+  require<FileError>(covered == data_bytes, path, ": ", data_bytes - covered,
+                     " bytes follow the last tensor; none may");
 }
 
 }  // namespace detail
@@ -123,10 +125,11 @@ inline void check_cover(std::string const& path, std::vector<SafeEntry> const& e
 inline TensorFile read_safetensors(std::string const& path) {
   InputFile file(path);
   uint64_t length = 0;
-  require<FileError>(file.size() >= 8, path, ": ", file.size(), " bytes; it is empty, truncated or not a safetensors file");
+  require<FileError>(file.size() >= 8, path, ": ", file.size(),
+                     " bytes; it is empty, truncated or not a safetensors file");
   file.read(&length, 8);
-  require<FileError>(length <= uint64_t(std::min(file.size() - 8, detail::safetensors_max_header)), path, ": header says ",
-                     length, " bytes, the file has ", file.size(),
+  require<FileError>(length <= uint64_t(std::min(file.size() - 8, detail::safetensors_max_header)), path,
+                     ": header says ", length, " bytes, the file has ", file.size(),
                      length <= uint64_t(file.size()) ? "; a header has at most 100 MB"
                                                      : "; it is truncated or not a safetensors file");
   std::string text(size_t(length), '\0');
@@ -186,9 +189,10 @@ inline void write_safetensors(std::string const& path, TensorFile const& file) {
     auto spelling = std::find_if(std::begin(detail::safe_dtypes), std::end(detail::safe_dtypes),
                                  [dtype = tensor.dtype()](detail::SafeDType const& d) { return d.dtype == dtype; });
     Json::Array shape(tensor.shape().begin(), tensor.shape().end());
-    header.emplace_back(name, Json::object({{"dtype", spelling->name},
-                                            {"shape", std::move(shape)},
-                                            {"data_offsets", Json::array({begin[i], begin[i] + tensor.numel() * width(i)})}}));
+    header.emplace_back(
+        name, Json::object({{"dtype", spelling->name},
+                            {"shape", std::move(shape)},
+                            {"data_offsets", Json::array({begin[i], begin[i] + tensor.numel() * width(i)})}}));
   }
   std::sort(names.begin(), names.end());
   auto twice = std::adjacent_find(names.begin(), names.end());

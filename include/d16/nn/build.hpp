@@ -26,7 +26,8 @@ struct Fields {
   int integer(std::string_view key, int otherwise, int low, int high = 1 << 16) const {
     if (!json.has(key)) return otherwise;
     int64_t value = json.integer(key);
-    require<ValueError>(value >= low && value <= high, "network: ", key, " is ", value, "; ", low, " to ", high, " is needed");
+    require<ValueError>(value >= low && value <= high, "network: ", key, " is ", value, "; ", low, " to ", high,
+                        " is needed");
     return int(value);
   }
   double number(std::string_view key, double otherwise) const { return json.has(key) ? json.number(key) : otherwise; }
@@ -71,7 +72,9 @@ inline GroupConvOptions group_conv_options(Fields f) {
           .padding = f.integer("padding", same, same, 99),
           .bias = f.boolean("bias", true)};
 }
-inline NormOptions norm_options(Fields f) { return {.eps = f.number("eps", 1e-5), .momentum = f.number("momentum", 0.1)}; }
+inline NormOptions norm_options(Fields f) {
+  return {.eps = f.number("eps", 1e-5), .momentum = f.number("momentum", 0.1)};
+}
 
 inline ClassifierInput classifier_input(Fields f) {
   ClassifierInput o;
@@ -164,10 +167,12 @@ inline std::map<std::string, Builder>& builders() {
   static auto& table = *new std::map<std::string, Builder>{
       {"linear", [](Fields f) { return Linear(f.in(), f.out(), {.bias = f.boolean("bias", true)}); }},
       {"conv2d", [](Fields f) { return Conv2d(f.in(), f.out(), detail::conv_options(f)); }},
-      {"conv_transpose2d", [](Fields f) { return ConvTranspose2d(f.in(), f.out(), detail::conv_transpose_options(f)); }},
+      {"conv_transpose2d",
+       [](Fields f) { return ConvTranspose2d(f.in(), f.out(), detail::conv_transpose_options(f)); }},
       {"lift_conv2d", [](Fields f) { return LiftConv2d(f.group(), f.in(), f.out(), detail::group_conv_options(f)); }},
       {"group_conv2d", [](Fields f) { return GroupConv2d(f.group(), f.in(), f.out(), detail::group_conv_options(f)); }},
-      {"project_conv2d", [](Fields f) { return ProjectConv2d(f.group(), f.in(), f.out(), detail::group_conv_options(f)); }},
+      {"project_conv2d",
+       [](Fields f) { return ProjectConv2d(f.group(), f.in(), f.out(), detail::group_conv_options(f)); }},
       {"batch_norm2d", [](Fields f) { return BatchNorm2d(f.required("channels"), detail::norm_options(f)); }},
       {"batch_norm1d", [](Fields f) { return BatchNorm1d(f.required("channels"), detail::norm_options(f)); }},
       {"inner_batch_norm", [](Fields f) { return InnerBatchNorm(f.required("channels"), detail::norm_options(f)); }},
@@ -180,12 +185,21 @@ inline std::map<std::string, Builder>& builders() {
        [](Fields f) {
          return MaxPool{f.integer("kernel", 2, 1, 99), f.integer("stride", 2, 1, 99), f.integer("padding", 0, 0, 99)};
        }},
-      {"upsample", [](Fields f) { return Upsample{f.integer("scale", 2, 1, 99), f.boolean("bilinear", false)}; }},
-      {"rescale", [](Fields f) { return Rescale{f.number("mean", 0), f.number("deviation", 1)}; }},
+      {"upsample",
+       [](Fields f) {
+         return Upsample{f.integer("scale", 2, 1, 99), f.boolean("bilinear", false)};
+       }},
+      {"rescale",
+       [](Fields f) {
+         return Rescale{f.number("mean", 0), f.number("deviation", 1)};
+       }},
       {"flatten", [](Fields) { return Flatten(); }},
       {"elu", [](Fields f) { return Elu{f.number("alpha", 1)}; }},
       {"dropout", [](Fields f) { return Dropout(f.number("p", 0.5)); }},
-      {"disk_mask", [](Fields f) { return DiskMask{f.number("margin", 1), f.number("sigma", 2)}; }},
+      {"disk_mask",
+       [](Fields f) {
+         return DiskMask{f.number("margin", 1), f.number("sigma", 2)};
+       }},
       {"sequential",
        [](Fields f) {
          Sequential net;
@@ -194,7 +208,8 @@ inline std::map<std::string, Builder>& builders() {
          net.set_input({input.begin(), input.end()});
          return net;
        }},
-      {"equivariant_classifier", [](Fields f) { return EquivariantClassifier(detail::equivariant_classifier_options(f)); }},
+      {"equivariant_classifier",
+       [](Fields f) { return EquivariantClassifier(detail::equivariant_classifier_options(f)); }},
       {"plain_cnn", [](Fields f) { return PlainCnn(detail::plain_cnn_options(f)); }},
       {"unet_vae", [](Fields f) { return UNetVae(detail::unet_vae_options(f)); }}};
   return table;

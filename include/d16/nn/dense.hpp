@@ -43,17 +43,18 @@ struct Conv2d : Module {
   ConvOptions options;
 
   Conv2d(int in, int out, ConvOptions o = {}) : options(o) {
-    require<ValueError>(in > 0 && out > 0 && o.groups > 0 && in % o.groups == 0 && out % o.groups == 0, "Conv2d: ", in, " -> ",
-                        out, " channels in ", o.groups, " groups; both must be multiples of it");
-    require<ValueError>(o.kernel > 0 && o.stride > 0 && o.dilation > 0, "Conv2d: kernel ", o.kernel, ", stride ", o.stride,
-                        ", dilation ", o.dilation, "; all must be positive");
+    require<ValueError>(in > 0 && out > 0 && o.groups > 0 && in % o.groups == 0 && out % o.groups == 0, "Conv2d: ", in,
+                        " -> ", out, " channels in ", o.groups, " groups; both must be multiples of it");
+    require<ValueError>(o.kernel > 0 && o.stride > 0 && o.dilation > 0, "Conv2d: kernel ", o.kernel, ", stride ",
+                        o.stride, ", dilation ", o.dilation, "; all must be positive");
     if (options.padding == same) options.padding = o.dilation * (o.kernel / 2);
     weight = he_normal({out, in / o.groups, o.kernel, o.kernel}, int64_t(in / o.groups) * o.kernel * o.kernel);
     if (o.bias) bias = zeros({out});
   }
   Tensor operator()(Tensor x) {
-    return conv2d(x, weight, bias, {.stride = options.stride, .padding = options.padding, .dilation = options.dilation,
-                                    .groups = options.groups});
+    return conv2d(
+        x, weight, bias,
+        {.stride = options.stride, .padding = options.padding, .dilation = options.dilation, .groups = options.groups});
   }
   io::Json describe() const override {
     return io::Json::object({{"type", "conv2d"},
@@ -88,8 +89,9 @@ struct ConvTranspose2d : Module {
     if (o.bias) bias = zeros({out});
   }
   Tensor operator()(Tensor x) {
-    return conv_transpose2d(x, weight, bias, {.stride = options.stride, .padding = options.padding,
-                                              .output_padding = options.output_padding});
+    return conv_transpose2d(
+        x, weight, bias,
+        {.stride = options.stride, .padding = options.padding, .output_padding = options.output_padding});
   }
   io::Json describe() const override {
     return io::Json::object({{"type", "conv_transpose2d"},

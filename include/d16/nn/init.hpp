@@ -30,7 +30,8 @@ class WeightLimit {
 
   static void claim(Shape const& shape) {
     int64_t count = shape.numel();
-    require<ValueError>(count <= detail::weights_left(), "network: a layer has ", count, " weights, more than there are");
+    require<ValueError>(count <= detail::weights_left(), "network: a layer has ", count,
+                        " weights, more than there are");
     detail::weights_left() -= count;
   }
 

@@ -21,10 +21,14 @@ namespace detail {
 /// inside an object but were not listed.
 class Part {
  public:
-  Part() { edit([this](auto& all) { all.insert(this); }); }
+  Part() {
+    edit([this](auto& all) { all.insert(this); });
+  }
   Part(Part const&) : Part() {}
   Part& operator=(Part const&) { return *this; }
-  ~Part() { edit([this](auto& all) { all.erase(this); }); }
+  ~Part() {
+    edit([this](auto& all) { all.erase(this); });
+  }
 
   /// All parts whose address is in [begin, end).
   static std::vector<void const*> between(void const* begin, void const* end) {
@@ -81,7 +85,8 @@ class Module;
 /// A walk over a tree of modules: what to do with each module and with each parameter or buffer, by its path.
 struct Walk {
   std::function<void(Module&)> module = [](Module&) {};
-  std::function<void(std::string const& path, Tensor&, bool trainable)> tensor = [](std::string const&, Tensor&, bool) {};
+  std::function<void(std::string const& path, Tensor&, bool trainable)> tensor = [](std::string const&, Tensor&, bool) {
+  };
   std::string path{};  ///< of the module being visited, with a dot at its end
 
   void visit(std::string_view name, Module& m);
@@ -268,7 +273,7 @@ void visit_members(Walk& walk, Self& self, char const* list, Members&... members
 }  // namespace d16::nn
 
 /// Lists the members of a module that hold weights: D16_MEMBERS(conv1, norm1). Write D16_MEMBERS() when it has none.
-#define D16_MEMBERS(...)                                                                              \
-  void visit_members(::d16::nn::Walk& walk_) override {                                               \
-    ::d16::nn::detail::visit_members(walk_, *this, #__VA_ARGS__ __VA_OPT__(, ) __VA_ARGS__);          \
+#define D16_MEMBERS(...)                                                                     \
+  void visit_members(::d16::nn::Walk& walk_) override {                                      \
+    ::d16::nn::detail::visit_members(walk_, *this, #__VA_ARGS__ __VA_OPT__(, ) __VA_ARGS__); \
   }

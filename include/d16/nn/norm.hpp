@@ -20,7 +20,10 @@ struct Norm : Module {
   NormOptions options;
 
   Norm(int channels, NormOptions o)
-      : weight(ones({channels})), bias(zeros({channels})), running_mean(zeros({channels})), running_var(ones({channels})),
+      : weight(ones({channels})),
+        bias(zeros({channels})),
+        running_mean(zeros({channels})),
+        running_var(ones({channels})),
         options(o) {}
   D16_MEMBERS(weight, bias, running_mean, running_var)
 

@@ -8,8 +8,8 @@
 namespace d16 {
 
 struct PredictorOptions {
-  int batch = 1;           ///< images per pass
-  int threads = 0;         ///< of the whole process; 0 leaves the number as it is
+  int batch = 1;    ///< images per pass
+  int threads = 0;  ///< of the whole process; 0 leaves the number as it is
   Device device = {};
   int height = 0, width = 0;  ///< of the images; 0: as the file says
 };
@@ -39,9 +39,10 @@ class Predictor {
   void operator()(std::span<float const> images, std::span<float> scores) {
     int64_t in = input_.numel() / input_[0], out = output_.numel() / output_[0], count = int64_t(images.size()) / in;
     require<ShapeError>(count > 0 && count * in == int64_t(images.size()), "Predictor: ", images.size(),
-                        " values in; a multiple of ", in, " is needed, an image is (", input_[1], ",", input_[2], ",", input_[3], ")");
-    require<ShapeError>(count * out == int64_t(scores.size()), "Predictor: room for ", scores.size(), " values out; ", count,
-                        " images give ", count * out);
+                        " values in; a multiple of ", in, " is needed, an image is (", input_[1], ",", input_[2], ",",
+                        input_[3], ")");
+    require<ShapeError>(count * out == int64_t(scores.size()), "Predictor: room for ", scores.size(), " values out; ",
+                        count, " images give ", count * out);
     for (int64_t first = 0; first < count; first += options_.batch) {
       Shape shape = input_;
       shape[0] = std::min<int64_t>(options_.batch, count - first);
@@ -68,11 +69,12 @@ class Predictor {
       trained = {network.required("size"), network.required("size"), network.required("channels")};
     require<WeightsError>(trained.size() == 3, path,
                           ": does not say which images it was trained on; run the network once before save()");
-    Shape shape{options_.batch, options_.height ? options_.height : trained[0], options_.width ? options_.width : trained[1],
-                trained[2]};
-    require<ValueError>(shape[1] > 0 && shape[2] > 0, "Predictor: height ", shape[1], ", width ", shape[2], "; both must be positive");
-    require<WeightsError>(shape.numel() / options_.batch <= int64_t(1) << 28, path, ": is for images of ", shape[1], " x ", shape[2],
-                          " x ", shape[3], " values, more than any picture has");
+    Shape shape{options_.batch, options_.height ? options_.height : trained[0],
+                options_.width ? options_.width : trained[1], trained[2]};
+    require<ValueError>(shape[1] > 0 && shape[2] > 0, "Predictor: height ", shape[1], ", width ", shape[2],
+                        "; both must be positive");
+    require<WeightsError>(shape.numel() / options_.batch <= int64_t(1) << 28, path, ": is for images of ", shape[1],
+                          " x ", shape[2], " x ", shape[3], " values, more than any picture has");
     return shape;
   }
 

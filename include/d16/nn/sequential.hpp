@@ -3,8 +3,8 @@
 #include <memory>
 #include <typeinfo>
 
-#include "../ops/reduce.hpp"
 #include "../ops/group_pool.hpp"
+#include "../ops/reduce.hpp"
 #include "../ops/softmax.hpp"
 #include "../ops/unary.hpp"
 #include "module.hpp"
@@ -35,8 +35,9 @@ inline std::vector<NamedFunction> const& known_functions() {
 /// description (nn/build.hpp) is one too.
 class Stage {
  public:
-  template <class F> requires(!std::is_same_v<std::remove_cvref_t<F>, Stage>)
-  Stage(F&& callable) : held_(std::make_unique<Holder<std::decay_t<F>>>(std::forward<F>(callable))) {}
+  template <class F>
+  requires(!std::is_same_v<std::remove_cvref_t<F>, Stage>) Stage(F&& callable)
+      : held_(std::make_unique<Holder<std::decay_t<F>>>(std::forward<F>(callable))) {}
 
   Tensor operator()(Tensor x) { return held_->call(std::move(x)); }
   /// The module that it is, or null for a stage without weights.
@@ -85,8 +86,8 @@ class Sequential : public Module {
   Sequential() = default;
   Sequential(Sequential&&) = default;
   Sequential& operator=(Sequential&&) = default;
-  template <class... F> requires(sizeof...(F) > 1 || (... && !std::is_same_v<std::remove_cvref_t<F>, Sequential>))
-  Sequential(F&&... stages) {
+  template <class... F>
+  requires(sizeof...(F) > 1 || (... && !std::is_same_v<std::remove_cvref_t<F>, Sequential>)) Sequential(F&&... stages) {
     (add(std::forward<F>(stages)), ...);
   }
 

@@ -102,9 +102,7 @@ struct DiskMask {
       }
     return m;
   }
-  io::Json describe() const {
-    return io::Json::object({{"type", "disk_mask"}, {"margin", margin}, {"sigma", sigma}});
-  }
+  io::Json describe() const { return io::Json::object({{"type", "disk_mask"}, {"margin", margin}, {"sigma", sigma}}); }
 };
 
 }  // namespace d16::nn

@@ -21,7 +21,8 @@ struct ConvBlock : Module {
   Conv2d conv1, conv2;
   BatchNorm2d norm1, norm2;
 
-  ConvBlock(int in, int out) : conv1(in, out, {.bias = false}), conv2(out, out, {.bias = false}), norm1(out), norm2(out) {}
+  ConvBlock(int in, int out)
+      : conv1(in, out, {.bias = false}), conv2(out, out, {.bias = false}), norm1(out), norm2(out) {}
   Tensor operator()(Tensor x) { return relu(norm2(conv2(relu(norm1(conv1(x)))))); }
   D16_MEMBERS(conv1, conv2, norm1, norm2)
 };
@@ -36,8 +37,11 @@ struct ConvBlock : Module {
 class UNetVae : public Module {
  public:
   explicit UNetVae(UNetVaeOptions o = {})
-      : options_(std::move(o)), bottom_(width(-2), width(-1)), mu_(width(-1), options_.latent, {.kernel = 1}),
-        logvar_(width(-1), options_.latent, {.kernel = 1}), from_latent_(options_.latent, width(-1), {.kernel = 1}),
+      : options_(std::move(o)),
+        bottom_(width(-2), width(-1)),
+        mu_(width(-1), options_.latent, {.kernel = 1}),
+        logvar_(width(-1), options_.latent, {.kernel = 1}),
+        from_latent_(options_.latent, width(-1), {.kernel = 1}),
         last_(options_.widths.front(), options_.channels, {.kernel = 1}) {
     auto const& w = options_.widths;
     int skip = options_.skips ? 2 : 1;
@@ -85,7 +89,8 @@ class UNetVae : public Module {
   }
   void check(Tensor const& x) const {
     int64_t step = int64_t(1) << (options_.widths.size() - 1);
-    bool fits = x.rank() == 4 && x.dim(axis::C) == options_.channels && x.dim(axis::H) % step == 0 && x.dim(axis::W) % step == 0;
+    bool fits = x.rank() == 4 && x.dim(axis::C) == options_.channels && x.dim(axis::H) % step == 0 &&
+                x.dim(axis::W) % step == 0;
     require<ShapeError>(fits, "UNetVae: x is ", x.shape(), "; ", options_.channels,
                         " channels and a height and width that are multiples of ", step, " are needed");
   }

@@ -24,19 +24,28 @@ struct AdamWOptions {
   double weight_decay = 0.01;
 };
 
-template <class T> constinit Slot<kernels::Adam<T>> adam_slot{
-    "adam", {kernels::cpu::adam<T>}, {kernels::reference::adam<T>}, {}, {}};
+template <class T>
+constinit Slot<kernels::Adam<T>> adam_slot{"adam", {kernels::cpu::adam<T>}, {kernels::reference::adam<T>}, {}, {}};
 
 namespace detail {
 inline void adam(Tensor param, Tensor grad, Tensor m, Tensor v, AdamOptions const& o, int64_t step, bool decoupled) {
   bool fits = grad.shape() == param.shape() && m.shape() == param.shape() && v.shape() == param.shape();
-  require<ShapeError>(fits && param.is_contiguous(), "adam_step: param is ", param.shape(), ", grad ", grad.shape(), ", m ",
-                      m.shape(), ", v ", v.shape(), "; equal shapes and a contiguous param are needed");
+  require<ShapeError>(fits && param.is_contiguous(), "adam_step: param is ", param.shape(), ", grad ", grad.shape(),
+                      ", m ", m.shape(), ", v ", v.shape(), "; equal shapes and a contiguous param are needed");
   require<ValueError>(step >= 1, "adam_step: step is ", step, "; the first is 1");
   for_float(param.dtype(), [&]<class T>(T) {
-    kernels::Adam<T> a{.n = param.numel(), .lr = o.lr, .beta1 = o.betas.first, .beta2 = o.betas.second, .eps = o.eps,
-                       .weight_decay = o.weight_decay, .decoupled = decoupled, .step = step, .grad = grad.data<T>(),
-                       .param = param.data<T>(), .m = m.data<T>(), .v = v.data<T>()};
+    kernels::Adam<T> a{.n = param.numel(),
+                       .lr = o.lr,
+                       .beta1 = o.betas.first,
+                       .beta2 = o.betas.second,
+                       .eps = o.eps,
+                       .weight_decay = o.weight_decay,
+                       .decoupled = decoupled,
+                       .step = step,
+                       .grad = grad.data<T>(),
+                       .param = param.data<T>(),
+                       .m = m.data<T>(),
+                       .v = v.data<T>()};
     run(adam_slot<T>, param.device(), a);
   });
   for (Tensor const& changed : {param, m, v}) changed.mark_changed();
@@ -58,8 +67,8 @@ inline void adamw_step(Tensor param, Tensor grad, Tensor m, Tensor v, AdamWOptio
 }
 
 namespace detail {
-template <class Options, void (*step_function)(Tensor, Tensor, Tensor, Tensor, Options const&, int64_t)>
-class AdamBase : public Optimiser {
+template <class Options, void (*step_function)(Tensor, Tensor, Tensor, Tensor, Options const&, int64_t)> class AdamBase
+    : public Optimiser {
  public:
   explicit AdamBase(std::vector<Tensor> parameters, Options o = {})
       : Optimiser(std::move(parameters)), options_(o), m_(zeros_like_parameters()), v_(zeros_like_parameters()) {}
@@ -73,7 +82,9 @@ class AdamBase : public Optimiser {
   }
 
  protected:
-  void update(size_t i, Tensor& p, Tensor gradient) override { step_function(p, gradient, m_[i], v_[i], options_, steps()); }
+  void update(size_t i, Tensor& p, Tensor gradient) override {
+    step_function(p, gradient, m_[i], v_[i], options_, steps());
+  }
 
  private:
   Options options_;

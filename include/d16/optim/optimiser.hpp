@@ -55,14 +55,16 @@ class Optimiser {
   void restore(std::vector<State> const& saved, int64_t steps) {
     NoGrad off;
     std::vector<State> mine = state();
-    require<WeightsError>(saved.size() == mine.size(), "optimiser: the state has ", saved.size(), " tensors, this one needs ",
-                          mine.size(), "; resume with the optimiser and network of the first run");
+    require<WeightsError>(saved.size() == mine.size(), "optimiser: the state has ", saved.size(),
+                          " tensors, this one needs ", mine.size(),
+                          "; resume with the optimiser and network of the first run");
     for (size_t i = 0; i < mine.size(); ++i) {
       Tensor const& from = saved[i].tensor;
       Tensor to = mine[i].tensor;
       bool same = saved[i].name == mine[i].name && from.shape() == to.shape() && from.dtype() == to.dtype();
-      require<WeightsError>(same, "optimiser: the state has ", saved[i].name, " ", from.shape(), " where ", mine[i].name, " ",
-                            to.shape(), " is needed; resume with the optimiser and network of the first run");
+      require<WeightsError>(same, "optimiser: the state has ", saved[i].name, " ", from.shape(), " where ",
+                            mine[i].name, " ", to.shape(),
+                            " is needed; resume with the optimiser and network of the first run");
       for_dtype(to.dtype(), [&]<class T>(T) {
         auto source = from.host<T>(), target = to.host<T>();
         std::copy(source.begin(), source.end(), target.begin());

@@ -14,8 +14,8 @@ struct SgdOptions {
   double weight_decay = 0;
 };
 
-template <class T> constinit Slot<kernels::Sgd<T>> sgd_slot{
-    "sgd", {kernels::cpu::sgd<T>}, {kernels::reference::sgd<T>}, {}, {}};
+template <class T>
+constinit Slot<kernels::Sgd<T>> sgd_slot{"sgd", {kernels::cpu::sgd<T>}, {kernels::reference::sgd<T>}, {}, {}};
 
 /// One step in place: g = grad + weight_decay * param, b = momentum * b + g (g at step 1), param -= lr * b, or
 /// lr * (g + momentum * b) with nesterov.
@@ -29,8 +29,14 @@ inline void sgd_step(Tensor param, Tensor grad, Tensor momentum, SgdOptions cons
   require<ValueError>(step >= 1, "sgd_step: step is ", step, "; the first is 1");
   grad = grad.contiguous();
   for_float(param.dtype(), [&]<class T>(T) {
-    kernels::Sgd<T> a{.n = param.numel(), .lr = o.lr, .friction = o.momentum, .weight_decay = o.weight_decay,
-                      .nesterov = o.nesterov, .step = step, .grad = grad.data<T>(), .param = param.data<T>(),
+    kernels::Sgd<T> a{.n = param.numel(),
+                      .lr = o.lr,
+                      .friction = o.momentum,
+                      .weight_decay = o.weight_decay,
+                      .nesterov = o.nesterov,
+                      .step = step,
+                      .grad = grad.data<T>(),
+                      .param = param.data<T>(),
                       .momentum = momentum.data<T>()};
     run(sgd_slot<T>, param.device(), a);
   });

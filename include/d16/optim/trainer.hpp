@@ -14,9 +14,9 @@ namespace d16::optim {
 
 struct TrainerOptions {
   int epochs = 20;
-  std::string out = {};       ///< a folder for log.jsonl, last.safetensors, best.safetensors; empty: nothing is written
-  bool resume = false;        ///< go on from out/last.safetensors if it is there
-  double max_minutes = 0;     ///< stop after the last epoch that fits; 0: no limit
+  std::string out = {};    ///< a folder for log.jsonl, last.safetensors, best.safetensors; empty: nothing is written
+  bool resume = false;     ///< go on from out/last.safetensors if it is there
+  double max_minutes = 0;  ///< stop after the last epoch that fits; 0: no limit
   bool higher_is_better = true;                       ///< of what validate() gives
   std::function<double(double epoch)> schedule = {};  ///< factor of the first learning rate: CosineSchedule, ...
   io::Json about = {};                                ///< kept in the files beside the weights
@@ -57,7 +57,11 @@ struct TrainingReport {
 class Trainer {
  public:
   Trainer(nn::Module& net, Optimiser& optimiser, TrainerOptions o = {})
-      : net_(net), optimiser_(optimiser), options_(std::move(o)), first_lr_(optimiser.lr()), progress_(options_.progress) {
+      : net_(net),
+        optimiser_(optimiser),
+        options_(std::move(o)),
+        first_lr_(optimiser.lr()),
+        progress_(options_.progress) {
     require<ValueError>(options_.epochs > 0, "Trainer: epochs is ", options_.epochs, "; it needs 1 or more");
     if (options_.out.empty()) require<ValueError>(!options_.resume, "Trainer: resume needs the folder `out`");
     else make_folder();
@@ -81,7 +85,8 @@ class Trainer {
       longest = std::max(longest, epoch.seconds);
       finish(epoch);
     }
-    if (report_.out_of_time) progress_.line(text("stopped: the next epoch would end after ", options_.max_minutes, " minutes"));
+    if (report_.out_of_time)
+      progress_.line(text("stopped: the next epoch would end after ", options_.max_minutes, " minutes"));
     return report_;
   }
 
@@ -91,7 +96,8 @@ class Trainer {
   std::string path(char const* name) const { return options_.out + "/" + name; }
   void make_folder() {
     bool made = ::mkdir(options_.out.c_str(), 0777) == 0 || errno == EEXIST;
-    require<FileError>(made, options_.out, ": cannot make this folder: ", std::strerror(errno), "; make its parent first");
+    require<FileError>(made, options_.out, ": cannot make this folder: ", std::strerror(errno),
+                       "; make its parent first");
   }
 
   /// The batches of one epoch; a loader is told which epoch it is, since a resumed one begins to count at the first.
@@ -118,8 +124,9 @@ class Trainer {
       if (options_.schedule) optimiser_.set_lr(first_lr_ * options_.schedule(number - 1 + done));
       Tensor value = loss(batch);
       double number_of_it = value.item();
-      require<ValueError>(std::isfinite(number_of_it), "training: the loss is ", number_of_it, " in epoch ", number, ", step ",
-                          epoch.steps + 1, "; lower the learning rate (", optimiser_.lr(), ") or look for NaN in the images");
+      require<ValueError>(std::isfinite(number_of_it), "training: the loss is ", number_of_it, " in epoch ", number,
+                          ", step ", epoch.steps + 1, "; lower the learning rate (", optimiser_.lr(),
+                          ") or look for NaN in the images");
       value.backward();
       optimiser_.step();
       sum += number_of_it;
@@ -149,19 +156,22 @@ class Trainer {
   }
 
   void show(Epoch const& epoch, double sum, int64_t total) {
-    double done = epoch.number - 1 + (total ? double(epoch.steps) / double(total) : 0), before = double(resumed_epochs_);
+    double done = epoch.number - 1 + (total ? double(epoch.steps) / double(total) : 0),
+           before = double(resumed_epochs_);
     double left = done > before ? watch_.seconds() * (options_.epochs - done) / (done - before) : 0;
-    progress_.update(text("epoch ", epoch.number, "/", options_.epochs, "  step ", epoch.steps, total ? text("/", total) : "",
-                          "  loss ", sum / double(epoch.steps), left > 0 ? text("  ", duration_text(left), " left") : "",
-                          "  peak ", peak_memory_text()));
+    progress_.update(text("epoch ", epoch.number, "/", options_.epochs, "  step ", epoch.steps,
+                          total ? text("/", total) : "", "  loss ", sum / double(epoch.steps),
+                          left > 0 ? text("  ", duration_text(left), " left") : "", "  peak ", peak_memory_text()));
   }
 
   void finish(Epoch const& epoch) {
     bool first = report_.epochs.empty();
-    bool better = first || (options_.higher_is_better ? epoch.metric > report_.best_metric : epoch.metric < report_.best_metric);
+    bool better =
+        first || (options_.higher_is_better ? epoch.metric > report_.best_metric : epoch.metric < report_.best_metric);
     report_.epochs.push_back(epoch);
     if (better) report_.best_epoch = epoch.number, report_.best_metric = epoch.metric;
-    double left = watch_.seconds() / double(int(report_.epochs.size()) - resumed_epochs_) * (options_.epochs - epoch.number);
+    double left =
+        watch_.seconds() / double(int(report_.epochs.size()) - resumed_epochs_) * (options_.epochs - epoch.number);
     progress_.line(text("epoch ", epoch.number, "/", options_.epochs, "  loss ", epoch.loss, "  metric ", epoch.metric,
                         better ? " (best)" : "", "  lr ", epoch.lr, "  ", duration_text(epoch.seconds), "  ",
                         duration_text(left), " left  peak ", peak_memory_text()));

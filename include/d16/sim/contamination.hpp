@@ -2,6 +2,7 @@
 #pragma once
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numbers>
 #include <vector>
 
@@ -133,9 +134,12 @@ inline ContaminatedPair contaminate(Tensor const& pictures, Random& random, Pict
   vision::Extent e = vision::extent_of("contaminate", pictures.shape());
   require<ShapeError>(pictures.rank() > 2 && e.C == 3, "contaminate: the pictures are ", pictures.shape(),
                       "; (H,W,3) or (N,H,W,3) is needed");
-  Tensor in = vision::on_host("contaminate", pictures);
-  for (float value : in.host<float>())
-    require<ValueError>(value >= 0 && value <= 1, "contaminate: a pixel is ", value, "; pictures lie in [0, 1]");
+  Tensor in = vision::on_host("contaminate", pictures).clone();
+  constexpr float rounding = 4 * std::numeric_limits<float>::epsilon();  // of a bilinear sample of pixels in [0, 1]
+  for (float& value : in.host<float>()) {
+    require<ValueError>(value >= -rounding && value <= 1 + rounding, "contaminate: a pixel is ", value, "; pictures lie in [0, 1]");
+    value = std::clamp(value, 0.0f, 1.0f);
+  }
   ContaminatedPair out{empty(in.shape(), in.like()), empty(in.shape(), in.like())};
   uint64_t seed = uint64_t(random.next()) << 32 | random.next();
   parallel_tasks(e.N, [&](int64_t n) {
