@@ -10,6 +10,6 @@ scripts/install.sh demo
 cmake --preset cpu --log-level=WARNING
 cmake --build build --target d16
 build/bin/d16 train disk --data "$data/images" --labels "$data/labels.csv" --out weights/disk.safetensors \
-  --group D4 --epochs 36 --lr 3e-3
+  --group D4 --epochs 24 --lr 3e-3
 build/bin/d16 train denoise --data "$data/images" --labels "$data/labels.csv" --out weights/denoise.safetensors \
-  --epochs 30 --batch 32 --lr 2e-3
+  --epochs 24 --batch 32 --lr 2e-3

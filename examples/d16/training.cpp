@@ -78,16 +78,16 @@ std::vector<Score> score_quality(Quality const& q, Dataset const& set, uint64_t 
   return {score("PSNR", q.psnr), score("SSIM", q.ssim), score("MSE", q.mse)};
 }
 
-/// The widths with the best PSNR.
+/// The widths with the best PSNR on the first hundred pairs.
 void choose_filters(d16::sim::ContaminatedPair const& pair, DenoiserScores& best) {
+  int64_t n = std::min<int64_t>(100, pair.noisy.dim(0));
+  Tensor noisy = pair.noisy.slice(0, 0, n), clean = pair.clean.slice(0, 0, n);
   double psnr = -1e9;
-  for (double sigma : {0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0})
-    if (double p = mean_psnr(vision::gaussian_filter(pair.noisy, sigma), pair.clean); p > psnr)
-      psnr = p, best.sigma = sigma;
+  for (double sigma : {1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0})
+    if (double p = mean_psnr(vision::gaussian_filter(noisy, sigma), clean); p > psnr) psnr = p, best.sigma = sigma;
   psnr = -1e9;
-  for (int64_t size : {3, 5, 7})
-    if (double p = mean_psnr(vision::median_filter(pair.noisy, size), pair.clean); p > psnr)
-      psnr = p, best.window = size;
+  for (int64_t size : {3, 5, 7, 9, 13, 17, 21, 25})
+    if (double p = mean_psnr(vision::median_filter(noisy, size), clean); p > psnr) psnr = p, best.window = size;
 }
 
 Tensor in_batches(std::function<Tensor(Tensor)> const& network, Tensor const& images) {
@@ -230,10 +230,7 @@ d16::sim::ContaminatedPair spoil(Dataset const& set, uint64_t seed) {
 }
 
 d16::sim::ContaminatedPair spoil(Tensor const& pictures, d16::Random& random) {
-  Tensor x = pictures.clone();
-  for (float& value : x.host<float>())
-    value = std::clamp(value, 0.0f, 1.0f);  // turning pictures rounds a little above 1
-  return d16::sim::contaminate(x, random, spoil_options());
+  return d16::sim::contaminate(pictures, random, spoil_options());
 }
 
 double mean(std::vector<double> const& values) {

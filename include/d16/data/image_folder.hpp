@@ -151,8 +151,9 @@ inline Dataset image_folder(std::string const& folder, ImageFolderOptions const&
     if (reasons[size_t(i)].empty()) good.push_back(i);
     else all.flagged.push_back({listing.ids[size_t(i)], reasons[size_t(i)]});
   }
-  require<FileError>(!good.empty(), folder, ": none of ", N,
-                     " pictures can be used; the first: ", all.flagged.front().id, ": ", all.flagged.front().reason);
+  if (good.empty())
+    throw FileError(text(folder, ": none of ", N, " pictures can be used; the first: ", all.flagged[0].id, ": ",
+                         all.flagged[0].reason));
   if (int64_t(good.size()) == N) return all;
   Dataset out = all.subset(good);
   out.flagged = std::move(all.flagged);
