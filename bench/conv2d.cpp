@@ -24,8 +24,17 @@ template <class T> struct Case {
   std::vector<char> work;
 
   explicit Case(Layer l)
-      : a{.N = l.N, .H = l.size, .W = l.size, .Ci = l.Ci, .Co = l.Co, .kh = l.kernel, .kw = l.kernel,
-          .stride_h = l.stride, .stride_w = l.stride, .pad_h = l.kernel / 2, .pad_w = l.kernel / 2,
+      : a{.N = l.N,
+          .H = l.size,
+          .W = l.size,
+          .Ci = l.Ci,
+          .Co = l.Co,
+          .kh = l.kernel,
+          .kw = l.kernel,
+          .stride_h = l.stride,
+          .stride_w = l.stride,
+          .pad_h = l.kernel / 2,
+          .pad_w = l.kernel / 2,
           .groups = l.groups} {
     x.resize(size_t(l.N) * l.size * l.size * l.Ci), dx.resize(x.size());
     y.resize(size_t(l.N) * a.P() * a.Q() * l.Co), dy.resize(y.size());
@@ -96,8 +105,8 @@ void layers(benchmark::internal::Benchmark* b) {
     b->Args({16, 32, 64, 128, 3, 1, 1, threads});
     b->Args({16, 64, 24, 64, 5, 1, 1, threads});
     b->Args({16, 16, 128, 192, 3, 1, 1, threads});
-    b->Args({16, 64, 3, 24, 5, 1, 1, threads});    // a first layer
-    b->Args({16, 64, 16, 3, 3, 1, 1, threads});    // a last layer that paints an image
+    b->Args({16, 64, 3, 24, 5, 1, 1, threads});  // a first layer
+    b->Args({16, 64, 16, 3, 3, 1, 1, threads});  // a last layer that paints an image
     b->Args({16, 32, 64, 64, 1, 1, 1, threads});
     b->Args({16, 32, 64, 64, 3, 2, 1, threads});
     b->Args({16, 32, 64, 64, 3, 1, 64, threads});  // depthwise

@@ -22,7 +22,10 @@ template <class T> struct Case {
 
   Case(int M, int N, int K, bool trans_a, bool trans_b)
       : g{.M = M, .N = N, .K = K, .trans_a = trans_a, .trans_b = trans_b},
-        a(size_t(M) * K), b(size_t(K) * N), c(size_t(M) * N), work(kernels::cpu::gemm_work_bytes(g)) {
+        a(size_t(M) * K),
+        b(size_t(K) * N),
+        c(size_t(M) * N),
+        work(kernels::cpu::gemm_work_bytes(g)) {
     Random random(1);
     for (std::vector<T>* v : {&a, &b})
       for (T& value : *v) value = T(float(random.uniform(-1, 1)));
@@ -64,8 +67,8 @@ void sizes(benchmark::internal::Benchmark* b) {
     b->Args({1021, 1019, 1013, 0, 1, threads});  // primes
     b->Args({16384, 64, 576, 0, 0, threads});    // few columns: a convolution's shape
     b->Args({16384, 24, 216, 0, 0, threads});
-    b->Args({64, 576, 16384, 1, 0, threads});    // long sums: the gradient of its weights
-    b->Args({64, 512, 4800, 0, 1, threads});     // a classifier's head
+    b->Args({64, 576, 16384, 1, 0, threads});  // long sums: the gradient of its weights
+    b->Args({64, 512, 4800, 0, 1, threads});   // a classifier's head
   }
 }
 

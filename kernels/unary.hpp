@@ -13,7 +13,7 @@ enum class UnaryOp { relu, elu, sigmoid, silu, tanh, softplus, exp, log, sqrt, s
 template <class T> struct Unary {
   UnaryOp op{};
   int64_t n = 0;
-  double alpha = 1;        ///< elu: y = alpha (e^x - 1) for x <= 0; alpha >= 0
+  double alpha = 1;          ///< elu: y = alpha (e^x - 1) for x <= 0; alpha >= 0
   double low = 0, high = 0;  ///< clamp
   T const *x{}, *dy{};
   T *y{}, *dx{};

@@ -21,10 +21,12 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr char const* usage =
-    "usage: d16-conform [--backend cpu|reference|emulated|cuda|all] [--path expanded|fourier|all] [--strict] FILE|DIR...\n"
+    "usage: d16-conform [--backend cpu|reference|emulated|cuda|all] [--path expanded|fourier|all] [--strict] "
+    "FILE|DIR...\n"
     "Runs conformance cases (.safetensors): one line for each tensor,\n"
     "  case  op  backend  tensor  max_abs_err  tolerance  ok|FAIL|skipped\n"
-    "and the number of cases last. Exit status 1 on a failure (--strict: also on a skipped case), 2 when a file cannot\n"
+    "and the number of cases last. Exit status 1 on a failure (--strict: also on a skipped case), 2 when a file "
+    "cannot\n"
     "be read.\n";
 
 enum class Verdict { skipped, passed, failed };
@@ -36,12 +38,15 @@ OpTable op_table() {
   return table;
 }
 
-void print_line(Case const& c, char const* backend, std::string const& tensor, double error, double tolerance, bool ok) {
-  std::printf("%s  %s  %s  %s  %.3g  %.3g  %s\n", c.name.c_str(), c.op.c_str(), backend, tensor.c_str(), error, tolerance,
-              ok ? "ok" : "FAIL");
+void print_line(Case const& c, char const* backend, std::string const& tensor, double error, double tolerance,
+                bool ok) {
+  std::printf("%s  %s  %s  %s  %.3g  %.3g  %s\n", c.name.c_str(), c.op.c_str(), backend, tensor.c_str(), error,
+              tolerance, ok ? "ok" : "FAIL");
 }
-void print_line(Case const& c, char const* backend, std::string const& tensor, char const* verdict, std::string const& why) {
-  std::printf("%s  %s  %s  %s  -  -  %s  %s\n", c.name.c_str(), c.op.c_str(), backend, tensor.c_str(), verdict, why.c_str());
+void print_line(Case const& c, char const* backend, std::string const& tensor, char const* verdict,
+                std::string const& why) {
+  std::printf("%s  %s  %s  %s  -  -  %s  %s\n", c.name.c_str(), c.op.c_str(), backend, tensor.c_str(), verdict,
+              why.c_str());
 }
 
 Tensor on_host(Tensor x, DType dtype) { return x.detach().to("cpu").cast(dtype).contiguous(); }
@@ -121,7 +126,8 @@ Verdict run_on(Case const& c, Op const& op, Backend const& backend, kernels::Pat
       if (!name.starts_with("grad.")) continue;
       std::string input = name.substr(5);
       auto found = outcome.gradients.find(input);
-      ok = check(c, backend.name, name, found == outcome.gradients.end() ? run.in(input).grad() : found->second()) && ok;
+      ok =
+          check(c, backend.name, name, found == outcome.gradients.end() ? run.in(input).grad() : found->second()) && ok;
     }
   } catch (Skip const& skip) {
     print_line(c, backend.name, "-", "skipped", skip.reason);
@@ -192,7 +198,8 @@ std::vector<std::string> files_of(std::string const& input) {
   std::vector<std::string> files;
   for (fs::directory_entry const& entry : fs::directory_iterator(input)) {
     std::string name = entry.path().filename().string();
-    if (name.ends_with(".safetensors") && !name.ends_with(".weights.safetensors")) files.push_back(entry.path().string());
+    if (name.ends_with(".safetensors") && !name.ends_with(".weights.safetensors"))
+      files.push_back(entry.path().string());
   }
   std::sort(files.begin(), files.end());
   require<FileError>(!files.empty(), input, ": no .safetensors file in this folder");
@@ -221,7 +228,8 @@ int main(int count, char** words) {
     } catch (std::exception const& error) {
       complain(error);
     }
-  int passed = cases[int(Verdict::passed)], failed = cases[int(Verdict::failed)], skipped = cases[int(Verdict::skipped)];
+  int passed = cases[int(Verdict::passed)], failed = cases[int(Verdict::failed)],
+      skipped = cases[int(Verdict::skipped)];
   std::printf("%d passed, %d failed, %d skipped\n", passed, failed, skipped);
   if (unreadable) return 2;
   return failed || (arguments->strict && skipped) ? 1 : 0;

@@ -8,10 +8,6 @@
 #include "op_list/pointwise.hpp"
 #include "op_list/pooling.hpp"
 #include "op_list/reduce.hpp"
-#include "op_list/losses.hpp"
-#include "op_list/pointwise.hpp"
-#include "op_list/pooling.hpp"
-#include "op_list/reduce.hpp"
 #include "op_list/views.hpp"
 
 namespace d16::testing {
@@ -19,7 +15,8 @@ namespace d16::testing {
 inline std::vector<OpCase> const& op_list() {
   static std::vector<OpCase> const all = [] {
     std::vector<OpCase> joined;
-    for (auto family : {convolution_cases, group_cases, loss_cases, pointwise_cases, pooling_cases, reduce_cases, view_cases})
+    for (auto family :
+         {convolution_cases, group_cases, loss_cases, pointwise_cases, pooling_cases, reduce_cases, view_cases})
       for (OpCase const& op : family()) joined.push_back(op);
     return joined;
   }();

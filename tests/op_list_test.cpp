@@ -133,7 +133,8 @@ void check_close(OpCase const& op, Result const& got, Result const& expected, do
   double relative = terms_of(op, expected.output) * epsilon;
   check_close(op.name, got.output, expected.output, relative);
   for (size_t i = 0; i < got.gradients.size(); ++i)
-    check_close(op.name + ": gradient of input " + std::to_string(i), got.gradients[i], expected.gradients[i], relative);
+    check_close(op.name + ": gradient of input " + std::to_string(i), got.gradients[i], expected.gradients[i],
+                relative);
 }
 
 bool same_bits(Tensor const& a, Tensor const& b) {
@@ -188,7 +189,8 @@ TEST_CASE("op list: gradients agree with finite differences in float64") {
     auto f = [&](Inputs const& wanted) {
       Inputs inputs;
       size_t next = 0;
-      for (size_t i = 0; i < all.size(); ++i)  // what is not differentiable may be changed by the op: running statistics
+      for (size_t i = 0; i < all.size();
+           ++i)  // what is not differentiable may be changed by the op: running statistics
         inputs.push_back(op.inputs[i].differentiable ? wanted[next++] : all[i].clone());
       return op.run(inputs);
     };

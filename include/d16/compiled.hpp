@@ -3,6 +3,7 @@
 #pragma once
 #include "d16.hpp"
 
+// clang-format off
 // The ops by family; src/compiled/<family>.cpp compiles each.
 #define D16_CONVOLUTION_OPS(each) each(conv2d) each(conv2d_dx) each(conv2d_dw) each(conv2d_db) \
   each(conv_transpose2d) each(conv_transpose2d_dx) each(conv_transpose2d_dw) each(conv_transpose2d_db) \
@@ -15,11 +16,12 @@
 #define D16_DENSE_OPS(each) each(avg_pool2d) each(avg_pool2d_dx) each(max_pool2d) each(max_pool2d_dx) \
   each(upsample) each(upsample_dx) each(pair_loss) each(cross_entropy)
 #define D16_OPTIMISER_OPS(each) each(adam) each(sgd)  // in namespace optim
+// clang-format on
 
-#define D16_ELSEWHERE(op)                                    \
+#define D16_ELSEWHERE(op)                                      \
   extern template decltype(op##_slot<float>) op##_slot<float>; \
   extern template decltype(op##_slot<double>) op##_slot<double>;
-#define D16_COMPILED_HERE(op)                         \
+#define D16_COMPILED_HERE(op)                           \
   template decltype(op##_slot<float>) op##_slot<float>; \
   template decltype(op##_slot<double>) op##_slot<double>;
 

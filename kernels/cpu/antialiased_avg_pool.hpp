@@ -50,9 +50,8 @@ D16_INLINE void weighted_sum(T* __restrict out, T const* in, int64_t step, BlurR
 constexpr int64_t blur_tasks(int64_t rows) { return rows < 64 ? rows : 64; }
 
 /// A source (N,H,W,C) into a result (N,P,Q,C): down the columns into one row of scratch memory, then along that row.
-template <class T, class Reach>
-void blur(AntialiasedAvgPool<T> const& a, T const* source, int64_t H, int64_t W, T* result, int64_t P, int64_t Q,
-          Reach const& reach) {
+template <class T, class Reach> void blur(AntialiasedAvgPool<T> const& a, T const* source, int64_t H, int64_t W,
+                                          T* result, int64_t P, int64_t Q, Reach const& reach) {
   T* taps = static_cast<T*>(a.work);
   for (int i = 0; i < a.kernel; ++i) taps[i] = T(a.tap(i));
   int64_t rows = a.N * P, tasks = blur_tasks(rows), C = a.C;

@@ -13,8 +13,12 @@ namespace d16::kernels::cpu {
 namespace detail {
 
 template <class T> void binary_block(BinaryOp op, T const* a, T const* b, T* y, int64_t n) {
-#define D16_MAP(value) \
-  each<T>(0, n, [=](int64_t i) __attribute__((always_inline)) { T const s = a[i], t = b[i]; y[i] = (value); })
+#define D16_MAP(value)                                      \
+  each<T>(                                                  \
+      0, n, [=](int64_t i) __attribute__((always_inline)) { \
+        T const s = a[i], t = b[i];                         \
+        y[i] = (value);                                     \
+      })
   switch (op) {
     case BinaryOp::add: return D16_MAP(s + t);
     case BinaryOp::sub: return D16_MAP(s - t);
@@ -59,7 +63,8 @@ template <class T> struct Operand {
     return nest.stride[k][nest.rank - 2] == 0 && row / n == (row + rows - 1) / n;
   }
   void gather(int64_t row, int64_t rows, T const* from, int64_t columns) {
-    int64_t const n = nest.rank < 2 ? 1 : nest.size[nest.rank - 2], step = nest.rank < 2 ? 0 : nest.stride[k][nest.rank - 2];
+    int64_t const n = nest.rank < 2 ? 1 : nest.size[nest.rank - 2],
+                  step = nest.rank < 2 ? 0 : nest.stride[k][nest.rank - 2];
     int64_t offset = nest.row_offset(k, row), index = row % n;
     for (int64_t r = 0; r < rows; ++r) {
       copy_row(buffer + r * columns, int64_t(1), from + offset, nest.inner_stride(k), columns);

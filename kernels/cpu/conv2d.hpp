@@ -145,9 +145,21 @@ struct Phase {
 
 /// The patches that conv2d sees, of some channels.
 template <class T> Patches<T> patches(Conv2d<T> const& a, int first, int channels) {
-  return {.image = a.x + first, .H = a.H, .W = a.W, .pitch = a.Ci, .channels = channels, .P = a.P(), .Q = a.Q(),
-          .kh = a.kh, .kw = a.kw, .stride_h = a.stride_h, .stride_w = a.stride_w, .first_h = -a.pad_h,
-          .first_w = -a.pad_w, .dilation_h = a.dilation_h, .dilation_w = a.dilation_w};
+  return {.image = a.x + first,
+          .H = a.H,
+          .W = a.W,
+          .pitch = a.Ci,
+          .channels = channels,
+          .P = a.P(),
+          .Q = a.Q(),
+          .kh = a.kh,
+          .kw = a.kw,
+          .stride_h = a.stride_h,
+          .stride_w = a.stride_w,
+          .first_h = -a.pad_h,
+          .first_w = -a.pad_w,
+          .dilation_h = a.dilation_h,
+          .dilation_w = a.dilation_w};
 }
 
 template <class T> int64_t pixels(Conv2d<T> const& a) { return int64_t(a.N) * a.P() * a.Q(); }
@@ -158,8 +170,15 @@ template <class T> int conv2d_on(Isa isa, Conv2d<T> const& a) {
   int const taps = a.kh * a.kw, in = g.merged * g.I, out = g.merged * g.O;
   int64_t const weights = int64_t(g.O) * g.I * taps;  // of a group
   for (int block = 0; block < g.blocks; ++block) {
-    Weights<T> const w{.data = a.w + block * g.merged * weights, .kw = a.kw, .merged = g.merged, .channels = g.I,
-                       .columns = g.O, .step_h = a.kw, .step_w = 1, .step_c = taps, .step_n = int64_t(g.I) * taps,
+    Weights<T> const w{.data = a.w + block * g.merged * weights,
+                       .kw = a.kw,
+                       .merged = g.merged,
+                       .channels = g.I,
+                       .columns = g.O,
+                       .step_h = a.kw,
+                       .step_w = 1,
+                       .step_c = taps,
+                       .step_n = int64_t(g.I) * taps,
                        .step_group = weights};
     auto const y = Rows<T>::matrix(a.y + block * out, a.Co);
     multiply_rows(tiles<T>(isa), pixels(a), out, taps * in, patches(a, block * in, in), w, y,
@@ -179,14 +198,36 @@ template <class T> int conv2d_dx_on(Isa isa, Conv2d<T> const& a, T const* bias) 
         Phase const h(i, a.H, a.kh, a.stride_h, a.pad_h, a.dilation_h);
         Phase const v(j, a.W, a.kw, a.stride_w, a.pad_w, a.dilation_w);
         if (h.inputs == 0 || v.inputs == 0) continue;
-        Patches<T> const dy{.image = a.dy + block * out, .H = a.P(), .W = a.Q(), .pitch = a.Co, .channels = out,
-                            .P = h.inputs, .Q = v.inputs, .kh = h.taps, .kw = v.taps, .stride_h = 1, .stride_w = 1,
-                            .first_h = h.first, .first_w = v.first, .dilation_h = h.dilation, .dilation_w = v.dilation};
-        Weights<T> const w{.data = a.w + block * g.merged * weights + h.last * a.kw + v.last, .kw = v.taps,
-                           .merged = g.merged, .channels = g.O, .columns = g.I, .step_h = -int64_t(h.step) * a.kw,
-                           .step_w = -v.step, .step_c = int64_t(g.I) * taps, .step_n = taps, .step_group = weights};
-        Rows<T> const dx{.data = a.dx + (int64_t(i) * a.W + j) * a.Ci + block * in, .Q = v.inputs, .P = h.inputs,
-                         .step_q = int64_t(a.stride_w) * a.Ci, .step_p = int64_t(a.stride_h) * a.W * a.Ci,
+        Patches<T> const dy{.image = a.dy + block * out,
+                            .H = a.P(),
+                            .W = a.Q(),
+                            .pitch = a.Co,
+                            .channels = out,
+                            .P = h.inputs,
+                            .Q = v.inputs,
+                            .kh = h.taps,
+                            .kw = v.taps,
+                            .stride_h = 1,
+                            .stride_w = 1,
+                            .first_h = h.first,
+                            .first_w = v.first,
+                            .dilation_h = h.dilation,
+                            .dilation_w = v.dilation};
+        Weights<T> const w{.data = a.w + block * g.merged * weights + h.last * a.kw + v.last,
+                           .kw = v.taps,
+                           .merged = g.merged,
+                           .channels = g.O,
+                           .columns = g.I,
+                           .step_h = -int64_t(h.step) * a.kw,
+                           .step_w = -v.step,
+                           .step_c = int64_t(g.I) * taps,
+                           .step_n = taps,
+                           .step_group = weights};
+        Rows<T> const dx{.data = a.dx + (int64_t(i) * a.W + j) * a.Ci + block * in,
+                         .Q = v.inputs,
+                         .P = h.inputs,
+                         .step_q = int64_t(a.stride_w) * a.Ci,
+                         .step_p = int64_t(a.stride_h) * a.W * a.Ci,
                          .step_n = int64_t(a.H) * a.W * a.Ci};
         multiply_rows(tiles<T>(isa), int64_t(a.N) * h.inputs * v.inputs, in, h.taps * v.taps * out, dy, w, dx,
                       bias ? bias + block * in : nullptr, false, a.work);

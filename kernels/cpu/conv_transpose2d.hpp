@@ -9,8 +9,18 @@ namespace detail {
 
 /// The convolution from y to x: its dx is our y, its y our dx, and its weights are ours.
 template <class T> Conv2d<T> adjoint(ConvTranspose2d<T> const& a) {
-  return {.N = a.N, .H = a.P(), .W = a.Q(), .Ci = a.Co, .Co = a.Ci, .kh = a.kh, .kw = a.kw,
-          .stride_h = a.stride_h, .stride_w = a.stride_w, .pad_h = a.pad_h, .pad_w = a.pad_w, .work = a.work};
+  return {.N = a.N,
+          .H = a.P(),
+          .W = a.Q(),
+          .Ci = a.Co,
+          .Co = a.Ci,
+          .kh = a.kh,
+          .kw = a.kw,
+          .stride_h = a.stride_h,
+          .stride_w = a.stride_w,
+          .pad_h = a.pad_h,
+          .pad_w = a.pad_w,
+          .work = a.work};
 }
 
 }  // namespace detail

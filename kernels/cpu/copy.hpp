@@ -40,7 +40,8 @@ template <class T> void transpose(T* y, int64_t y_step, T const* x, int64_t x_st
         else
           for (int64_t j = 0; j < height; ++j) buffer[j * tile + i] = from[j];
       }
-      for (int64_t j = 0; j < height; ++j) std::memcpy(y + (j0 + j) * y_step + i0, buffer + j * tile, size_t(width) * sizeof(T));
+      for (int64_t j = 0; j < height; ++j)
+        std::memcpy(y + (j0 + j) * y_step + i0, buffer + j * tile, size_t(width) * sizeof(T));
     }
 }
 
@@ -66,8 +67,8 @@ template <class T> int copy(Copy const& a) {
     int64_t const down = (rows + high - 1) / high, across = (inner + wide - 1) / wide;
     parallel_tasks(outer.rows() * down * across, [&](int64_t task) {
       int64_t const row = task / (down * across), j = task / across % down * high, i = task % across * wide;
-      transpose(y + outer.row_offset(0, row) + j * y_row + i, y_row, x + outer.row_offset(1, row) + j + i * x_step, x_step,
-                std::min(high, rows - j), std::min(wide, inner - i));
+      transpose(y + outer.row_offset(0, row) + j * y_row + i, y_row, x + outer.row_offset(1, row) + j + i * x_step,
+                x_step, std::min(high, rows - j), std::min(wide, inner - i));
     });
     return ok;
   }
@@ -77,10 +78,11 @@ template <class T> int copy(Copy const& a) {
     });
     return ok;
   }
-  parallel_chunks(nest.rows(), std::max<int64_t>(1, pointwise_grain / std::max<int64_t>(inner, 1)), [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row)
-      copy_row(y + nest.row_offset(0, row), y_step, x + nest.row_offset(1, row), x_step, inner);
-  });
+  parallel_chunks(nest.rows(), std::max<int64_t>(1, pointwise_grain / std::max<int64_t>(inner, 1)),
+                  [&](int64_t begin, int64_t end) {
+                    for (int64_t row = begin; row < end; ++row)
+                      copy_row(y + nest.row_offset(0, row), y_step, x + nest.row_offset(1, row), x_step, inner);
+                  });
   return ok;
 }
 

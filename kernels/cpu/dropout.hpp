@@ -22,9 +22,10 @@ template <class T> int dropout(Dropout<T> const& a) {
       philox_words(a.seed, uint64_t(at / 4), a.stream, (n + 3) / 4, drawn);
       T const* x = a.x + at;
       T* y = a.y + at;
-      each<T>(0, n, [=](int64_t i) __attribute__((always_inline)) {
-        y[i] = math::select((words[i] >> 8) >= limit, x[i] * scale, T(0));
-      });
+      each<T>(
+          0, n, [=](int64_t i) __attribute__((always_inline)) {
+            y[i] = math::select((words[i] >> 8) >= limit, x[i] * scale, T(0));
+          });
     }
   });
   return ok;

@@ -31,8 +31,8 @@ struct Blocks {
 
 /// Some columns of B and C that one tile computes.
 template <class T> struct Sliver {
-  int begin, columns;    // the columns that exist
-  Tile<T> const* tile;   // its width counts the padding too
+  int begin, columns;   // the columns that exist
+  Tile<T> const* tile;  // its width counts the padding too
   bool dots;
 };
 
@@ -235,7 +235,8 @@ template <class T, class A, class B, class Finish> void multiply_deep(Tiles<T> c
     for (int64_t m = begin; m < end; ++m) {
       T* const row = partial + m * N;
       for (int64_t chunk = 1; chunk < split.chunks; ++chunk)
-        simd_for(0, N, [=](int64_t n) __attribute__((always_inline)) { row[n] += row[chunk * partial_size + n]; });
+        simd_for(
+            0, N, [=](int64_t n) __attribute__((always_inline)) { row[n] += row[chunk * partial_size + n]; });
       finish(m, row);
     }
   });

@@ -16,9 +16,9 @@ template <class T> constexpr int panel_pitch = panel_depth + 64 / int(sizeof(T))
 
 /// Where a tile goes: c = product + base, or product + c when base is null.
 template <class T> struct Destination {
-  T* const* rows;       // the rows of C
-  int64_t column;       // the first column of the tile, in C
-  int count, columns;   // how many rows and columns of the tile there are in C
+  T* const* rows;      // the rows of C
+  int64_t column;      // the first column of the tile, in C
+  int count, columns;  // how many rows and columns of the tile there are in C
   T const* base;
 };
 
@@ -54,7 +54,7 @@ template <class T, int lanes> D16_INLINE void store(T const* sum, int width, Des
     int n = 0;
     for (; n + lanes <= c.columns; n += lanes)
       *reinterpret_cast<Unaligned<T, lanes>*>(row + n) = *reinterpret_cast<Unaligned<T, lanes> const*>(sum + n) +
-                                                        *reinterpret_cast<Unaligned<T, lanes> const*>(base + n);
+                                                         *reinterpret_cast<Unaligned<T, lanes> const*>(base + n);
     for (; n < c.columns; ++n) row[n] = sum[n] + base[n];
   }
 }
@@ -128,7 +128,8 @@ D16_INLINE void copy_rows(int64_t rows, int64_t length, T const* from, int64_t f
   for (; rows > 0; --rows, from += from_step, to += to_step)
     if (length >= lanes) copy_vectors<T, lanes>(length, from, to);
     else if (length >= 4) copy_vectors<T, 4>(length, from, to);
-    else for (int64_t i = 0; i < length; ++i) to[i] = from[i];
+    else
+      for (int64_t i = 0; i < length; ++i) to[i] = from[i];
 }
 
 // 24 accumulators fill the 32 registers of AVX-512, 12 the 16 registers of AVX2 and SSE2.
@@ -182,14 +183,8 @@ template <class T> constexpr Tiles<T> avx2_tiles() {
   constexpr int L = 32 / sizeof(T);
   return {
       L,
-      {{},
-           {12, L, outer_avx2<T, 1, true>},
-           {6, 2 * L, outer_avx2<T, 2, true>},
-           {4, 3 * L, outer_avx2<T, 3, true>}},
-      {{},
-           {12, L, outer_avx2<T, 1, false>},
-           {6, 2 * L, outer_avx2<T, 2, false>},
-           {4, 3 * L, outer_avx2<T, 3, false>}},
+      {{}, {12, L, outer_avx2<T, 1, true>}, {6, 2 * L, outer_avx2<T, 2, true>}, {4, 3 * L, outer_avx2<T, 3, true>}},
+      {{}, {12, L, outer_avx2<T, 1, false>}, {6, 2 * L, outer_avx2<T, 2, false>}, {4, 3 * L, outer_avx2<T, 3, false>}},
       {L / 4, 4, dots_avx2<T>},
       copy_avx2<T>};
 }

@@ -20,9 +20,7 @@ namespace d16::kernels::cpu {
 
 enum class Isa { baseline, avx2, avx512 };
 
-inline char const* isa_name(Isa isa) {
-  return isa == Isa::avx512 ? "avx512" : isa == Isa::avx2 ? "avx2" : "baseline";
-}
+inline char const* isa_name(Isa isa) { return isa == Isa::avx512 ? "avx512" : isa == Isa::avx2 ? "avx2" : "baseline"; }
 
 /// The best instruction set of this machine; the environment variable D16_ISA (baseline, avx2, avx512) lowers it.
 inline Isa best_isa() {

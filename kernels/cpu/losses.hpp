@@ -14,12 +14,16 @@ namespace detail {
 /// value[i] of n elements and, unless null, the gradients dx[i] and dt[i] times scale. One loop for each: loops that
 /// write a single array are the ones that the compiler vectorises.
 template <class T> void loss_terms(LossOp op, T const* x, T const* t, int64_t n, T scale, T* value, T* dx, T* dt) {
-#define D16_MAP(to, v) \
-  each<T>(0, n, [=](int64_t i) __attribute__((always_inline)) { [[maybe_unused]] T const s = x[i], u = t[i]; to[i] = (v); })
-#define D16_TERM(v, slope_x, slope_t) \
-  D16_MAP(value, v);                  \
-  if (dx) D16_MAP(dx, scale * (slope_x)); \
-  if (dt) D16_MAP(dt, scale * (slope_t)); \
+#define D16_MAP(to, v)                                      \
+  each<T>(                                                  \
+      0, n, [=](int64_t i) __attribute__((always_inline)) { \
+        [[maybe_unused]] T const s = x[i], u = t[i];        \
+        to[i] = (v);                                        \
+      })
+#define D16_TERM(v, slope_x, slope_t)   \
+  D16_MAP(value, v);                    \
+  if (dx) D16_MAP(dx, scale*(slope_x)); \
+  if (dt) D16_MAP(dt, scale*(slope_t)); \
   return
   switch (op) {
     case LossOp::bce:
@@ -50,7 +54,8 @@ template <class T> int pair_loss(PairLoss<T> const& a) {
     double sum = 0;
     for (int64_t i = begin; i < end; i += detail::loss_block) {
       int64_t const n = std::min(detail::loss_block, end - i);
-      detail::loss_terms(a.op, a.x + i, a.t + i, n, T(a.scale), value, a.dx ? a.dx + i : nullptr, a.dt ? a.dt + i : nullptr);
+      detail::loss_terms(a.op, a.x + i, a.t + i, n, T(a.scale), value, a.dx ? a.dx + i : nullptr,
+                         a.dt ? a.dt + i : nullptr);
       double total;
       detail::sum_piece(value, n, 1, &total);
       sum += total;
@@ -87,7 +92,8 @@ template <class T> int cross_entropy(CrossEntropy<T> const& a) {
       if (!a.dx) continue;
       double const mass = on * weight(target) + off * all_weights;
       for (int64_t k = 0; k < a.K; ++k)
-        a.dx[n * a.K + k] = T((mass * std::exp(double(x[k]) - norm) - off * weight(k) - (k == target ? on * weight(k) : 0)) / total);
+        a.dx[n * a.K + k] =
+            T((mass * std::exp(double(x[k]) - norm) - off * weight(k) - (k == target ? on * weight(k) : 0)) / total);
     }
   });
   for (int64_t n = 0; n < a.N; ++n) loss += terms[n];

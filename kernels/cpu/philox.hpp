@@ -14,7 +14,8 @@ inline void philox_words(uint64_t key, uint64_t first, uint64_t stream, int64_t 
     uint32_t c0[lanes], c1[lanes], c2[lanes], c3[lanes];
     for (int64_t l = 0; l < lanes; ++l) {
       uint64_t const counter = first + uint64_t(group * lanes + l);
-      c0[l] = uint32_t(counter), c1[l] = uint32_t(counter >> 32), c2[l] = uint32_t(stream), c3[l] = uint32_t(stream >> 32);
+      c0[l] = uint32_t(counter), c1[l] = uint32_t(counter >> 32), c2[l] = uint32_t(stream),
+      c3[l] = uint32_t(stream >> 32);
     }
     uint32_t k0 = uint32_t(key), k1 = uint32_t(key >> 32);
     for (int round = 0; round < 10; ++round) {
@@ -31,7 +32,8 @@ inline void philox_words(uint64_t key, uint64_t first, uint64_t stream, int64_t 
     }
     int64_t const n = std::min(lanes, count - group * lanes);
     uint32_t* to = words + 4 * group * lanes;
-    for (int64_t l = 0; l < n; ++l) to[4 * l] = c0[l], to[4 * l + 1] = c1[l], to[4 * l + 2] = c2[l], to[4 * l + 3] = c3[l];
+    for (int64_t l = 0; l < n; ++l)
+      to[4 * l] = c0[l], to[4 * l + 1] = c1[l], to[4 * l + 2] = c2[l], to[4 * l + 3] = c3[l];
   };
   simd_for(0, (count + lanes - 1) / lanes, body);
 }

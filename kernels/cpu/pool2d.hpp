@@ -31,7 +31,8 @@ template <class T, class F> void each_output_row(Pool2d<T> const& a, F const& vi
 /// after setting the band to 0.
 template <class T, class F> void each_band(Pool2d<T> const& a, F const& visit) {
   int64_t const P = a.out_h(), Q = a.out_w();
-  int64_t const height = std::max<int64_t>(std::min(a.H, pool_rows(a, a.W * a.C)), std::min<int64_t>(a.H, 2 * a.kernel_h));
+  int64_t const height =
+      std::max<int64_t>(std::min(a.H, pool_rows(a, a.W * a.C)), std::min<int64_t>(a.H, 2 * a.kernel_h));
   int64_t const bands = (a.H + height - 1) / height;
   parallel_tasks(a.N * bands, [&](int64_t task) {
     int64_t const n = task / bands, first = task % bands * height, last = std::min(a.H, first + height);
@@ -44,9 +45,8 @@ template <class T, class F> void each_band(Pool2d<T> const& a, F const& visit) {
 }
 
 /// For n channels of a window at x: the first largest element and its place i * kernel + j.
-template <class T>
-D16_INLINE void window_max(T const* x, int64_t W, int64_t C, int64_t rows, int64_t columns, int kernel, int64_t n, T* best,
-                           int32_t* at) {
+template <class T> D16_INLINE void window_max(T const* x, int64_t W, int64_t C, int64_t rows, int64_t columns,
+                                              int kernel, int64_t n, T* best, int32_t* at) {
   for (int64_t c = 0; c < n; ++c) best[c] = T(-INFINITY), at[c] = 0;
   for (int64_t i = 0; i < rows; ++i)
     for (int64_t j = 0; j < columns; ++j) {
@@ -61,9 +61,8 @@ D16_INLINE void window_max(T const* x, int64_t W, int64_t C, int64_t rows, int64
 }
 
 /// Adds dy[c] to the element of a window at dx that window_max found, in its rows top .. bottom-1.
-template <class T>
-D16_INLINE void give_to_max(T* dx, int64_t W, int64_t C, int64_t top, int64_t bottom, int64_t columns, int kernel, int64_t n,
-                            T const* dy, int32_t const* at) {
+template <class T> D16_INLINE void give_to_max(T* dx, int64_t W, int64_t C, int64_t top, int64_t bottom,
+                                               int64_t columns, int kernel, int64_t n, T const* dy, int32_t const* at) {
   for (int64_t i = top; i < bottom; ++i)
     for (int64_t j = 0; j < columns; ++j) {
       T* to = dx + (i * W + j) * C;
@@ -80,7 +79,12 @@ template <class T> struct PoolRow {
   T whole;  ///< 1 / elements of a whole window
 
   explicit PoolRow(Pool2d<T> const& a)
-      : W(a.W), C(a.C), stride(a.stride_w), padding(a.padding_w), kernel(a.kernel_w), count_padding(a.count_include_pad),
+      : W(a.W),
+        C(a.C),
+        stride(a.stride_w),
+        padding(a.padding_w),
+        kernel(a.kernel_w),
+        count_padding(a.count_include_pad),
         whole(T(1 / (double(a.kernel_h) * a.kernel_w))) {}
   D16_INLINE Window columns(int64_t q) const { return Window(q, stride, padding, kernel, W); }
   D16_INLINE T factor(int64_t rows, int64_t columns) const { return count_padding ? whole : T(1) / T(rows * columns); }

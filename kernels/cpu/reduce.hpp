@@ -29,9 +29,11 @@ template <class T> int sum(Reduce<T> const& a) {
   double* partial = static_cast<double*>(a.work);
   if (a.inner == 0) return ok;
   if (a.inner == 1 && a.reduced <= detail::reduce_lanes) {  // many short rows
-    parallel_chunks(a.outer, std::max<int64_t>(1, pointwise_grain / std::max<int64_t>(1, a.reduced)), [&](int64_t begin, int64_t end) {
-      for (int64_t o = begin; o < end; ++o) a.y[o] = T(a.scale * detail::sum_short(a.x + o * a.reduced, a.reduced));
-    });
+    parallel_chunks(a.outer, std::max<int64_t>(1, pointwise_grain / std::max<int64_t>(1, a.reduced)),
+                    [&](int64_t begin, int64_t end) {
+                      for (int64_t o = begin; o < end; ++o)
+                        a.y[o] = T(a.scale * detail::sum_short(a.x + o * a.reduced, a.reduced));
+                    });
     return ok;
   }
   parallel_tasks(a.outer * pieces, [&](int64_t task) {
@@ -54,14 +56,15 @@ namespace detail {
 template <class T> void max_columns(T const* x, int64_t rows, int64_t inner, int64_t n, T* best, int64_t* at) {
   std::copy(x, x + n, best);
   std::fill(at, at + n, 0);
-  each<T>(1, rows, [=](int64_t r) __attribute__((always_inline)) {
-    T const* from = x + r * inner;
-    for (int64_t i = 0; i < n; ++i) {
-      bool const wins = !(from[i] <= best[i]) & (best[i] == best[i]);
-      best[i] = wins ? from[i] : best[i];
-      at[i] = wins ? r : at[i];
-    }
-  });
+  each<T>(
+      1, rows, [=](int64_t r) __attribute__((always_inline)) {
+        T const* from = x + r * inner;
+        for (int64_t i = 0; i < n; ++i) {
+          bool const wins = !(from[i] <= best[i]) & (best[i] == best[i]);
+          best[i] = wins ? from[i] : best[i];
+          at[i] = wins ? r : at[i];
+        }
+      });
 }
 
 /// The same along one contiguous row.
@@ -86,11 +89,13 @@ template <class T> int max(Reduce<T> const& a) {
   }
   constexpr int64_t columns = 64;
   int64_t const blocks = (a.inner + columns - 1) / columns;
-  int64_t const grain = std::max<int64_t>(1, pointwise_grain / std::max<int64_t>(1, a.reduced * std::min(a.inner, columns)));
+  int64_t const grain =
+      std::max<int64_t>(1, pointwise_grain / std::max<int64_t>(1, a.reduced * std::min(a.inner, columns)));
   parallel_chunks(a.outer * blocks, grain, [&](int64_t begin, int64_t end) {
     for (int64_t task = begin; task < end; ++task) {
       int64_t const o = task / blocks, i = task % blocks * columns, to = o * a.inner + i;
-      detail::max_columns(a.x + o * a.reduced * a.inner + i, a.reduced, a.inner, std::min(columns, a.inner - i), a.y + to, a.at + to);
+      detail::max_columns(a.x + o * a.reduced * a.inner + i, a.reduced, a.inner, std::min(columns, a.inner - i),
+                          a.y + to, a.at + to);
     }
   });
   return ok;
@@ -98,12 +103,9 @@ template <class T> int max(Reduce<T> const& a) {
 
 template <class T> int max_dx(Reduce<T> const& a) {
   parallel_chunks(a.outer * a.reduced, std::max<int64_t>(1, pointwise_grain / std::max<int64_t>(1, a.inner)),
-                  [&](int64_t begin, int64_t end) {
-                    std::fill(a.dx + begin * a.inner, a.dx + end * a.inner, T(0));
-                  });
+                  [&](int64_t begin, int64_t end) { std::fill(a.dx + begin * a.inner, a.dx + end * a.inner, T(0)); });
   parallel_chunks(a.outer * a.inner, pointwise_grain, [&](int64_t begin, int64_t end) {
-    for (int64_t j = begin; j < end; ++j)
-      a.dx[(j / a.inner * a.reduced + a.at[j]) * a.inner + j % a.inner] = a.dy[j];
+    for (int64_t j = begin; j < end; ++j) a.dx[(j / a.inner * a.reduced + a.at[j]) * a.inner + j % a.inner] = a.dy[j];
   });
   return ok;
 }

@@ -53,15 +53,19 @@ template <class T> int softmax(Softmax<T> const& a) {
     T* y = a.y + offset;
     for (int64_t k = 0; k < a.classes; ++k) {
       tile.load(x + k * a.inner);
-      each<T>(0, n, [=](int64_t j) __attribute__((always_inline)) { top[j] = math::larger(v[j], top[j]); });
+      each<T>(
+          0, n, [=](int64_t j) __attribute__((always_inline)) { top[j] = math::larger(v[j], top[j]); });
     }
     for (int64_t k = 0; k < a.classes; ++k) {
       tile.load(x + k * a.inner);
-      each<T>(0, n, [=](int64_t j) __attribute__((always_inline)) { v[j] = math::exp(v[j] - top[j]); });
+      each<T>(
+          0, n, [=](int64_t j) __attribute__((always_inline)) { v[j] = math::exp(v[j] - top[j]); });
       for (int64_t j = 0; j < n; ++j) total[j] += v[j];
       if (!a.log) tile.store(y + k * a.inner);
     }
-    if (a.log) each<T>(0, n, [=](int64_t j) __attribute__((always_inline)) { total[j] = math::log(total[j]); });
+    if (a.log)
+      each<T>(
+          0, n, [=](int64_t j) __attribute__((always_inline)) { total[j] = math::log(total[j]); });
     for (int64_t k = 0; k < a.classes; ++k) {
       tile.load((a.log ? x : y) + k * a.inner);
       if (a.log)
@@ -80,7 +84,8 @@ template <class T> int softmax_dx(Softmax<T> const& a) {
     T const *y = a.y + offset, *dy = a.dy + offset;
     T* dx = a.dx + offset;
     for (int64_t k = 0; k < a.classes; ++k)
-      for (int64_t j = 0, i = k * a.inner; j < n; ++j, i += column) sum[j] += a.log ? double(dy[i]) : double(dy[i]) * double(y[i]);
+      for (int64_t j = 0, i = k * a.inner; j < n; ++j, i += column)
+        sum[j] += a.log ? double(dy[i]) : double(dy[i]) * double(y[i]);
     for (int64_t k = 0; k < a.classes; ++k)
       for (int64_t j = 0, i = k * a.inner; j < n; ++j, i += column)
         dx[i] = a.log ? T(dy[i] - math::exp(y[i]) * T(sum[j])) : T(y[i] * T(dy[i] - sum[j]));

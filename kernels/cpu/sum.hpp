@@ -11,10 +11,11 @@ constexpr int64_t reduce_lanes = 256;
 
 /// lanes[i] += x[r * row + i] for all r < rows and i < n <= reduce_lanes.
 template <class T> void add_rows(T const* x, int64_t row, int64_t rows, int64_t n, double* lanes) {
-  each<T>(0, rows, [=](int64_t r) __attribute__((always_inline)) {
-    T const* from = x + r * row;
-    for (int64_t i = 0; i < n; ++i) lanes[i] += double(from[i]);
-  });
+  each<T>(
+      0, rows, [=](int64_t r) __attribute__((always_inline)) {
+        T const* from = x + r * row;
+        for (int64_t i = 0; i < n; ++i) lanes[i] += double(from[i]);
+      });
 }
 
 /// The sum of a row too short for lanes.

@@ -22,7 +22,8 @@ template <class T> void sum_rows(T const* x, int64_t rows, int C, T* sums, void*
     double* const sum = partial + begin / grain * C;
     std::fill(sum, sum + C, 0.0);
     for (int64_t r = begin; r < end; ++r)
-      simd_for(0, C, [row = x + r * C, sum](int64_t c) __attribute__((always_inline)) { sum[c] += double(row[c]); });
+      simd_for(
+          0, C, [ row = x + r * C, sum ](int64_t c) __attribute__((always_inline)) { sum[c] += double(row[c]); });
   });
   for (int c = 0; c < C; ++c) {
     double sum = 0;

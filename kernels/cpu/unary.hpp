@@ -7,10 +7,18 @@
 namespace d16::kernels::cpu {
 
 /// y[i] = value of s = x[i], and dx[i] = dy[i] times slope of s.
-#define D16_MAP(value) \
-  map<T>(a.n, [=](int64_t i) __attribute__((always_inline)) { T const s = x[i]; y[i] = (value); })
-#define D16_MAP_DX(slope) \
-  map<T>(a.n, [=](int64_t i) __attribute__((always_inline)) { T const s = x[i]; dx[i] = dy[i] * (slope); })
+#define D16_MAP(value)                                     \
+  map<T>(                                                  \
+      a.n, [=](int64_t i) __attribute__((always_inline)) { \
+        T const s = x[i];                                  \
+        y[i] = (value);                                    \
+      })
+#define D16_MAP_DX(slope)                                  \
+  map<T>(                                                  \
+      a.n, [=](int64_t i) __attribute__((always_inline)) { \
+        T const s = x[i];                                  \
+        dx[i] = dy[i] * (slope);                           \
+      })
 
 template <class T> int unary(Unary<T> const& a) {
   using math::select;
@@ -52,7 +60,10 @@ template <class T> int unary_dx(Unary<T> const& a) {
     case UnaryOp::sqrt: D16_MAP_DX(T(0.5) / s); return ok;
     case UnaryOp::square: D16_MAP_DX(2 * s); return ok;
     case UnaryOp::abs: D16_MAP_DX(T(s > 0) - T(s < 0)); return ok;
-    case UnaryOp::neg: map<T>(a.n, [=](int64_t i) __attribute__((always_inline)) { dx[i] = -dy[i]; }); return ok;
+    case UnaryOp::neg:
+      map<T>(
+          a.n, [=](int64_t i) __attribute__((always_inline)) { dx[i] = -dy[i]; });
+      return ok;
     case UnaryOp::asinh: D16_MAP_DX(math::asinh_slope(s)); return ok;
     case UnaryOp::clamp: D16_MAP_DX(select((s < low) | (s > high), T(0), T(1))); return ok;
   }

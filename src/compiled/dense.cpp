@@ -6,4 +6,4 @@ D16_DENSE_OPS(D16_COMPILED_HERE)
 namespace optim {
 D16_OPTIMISER_OPS(D16_COMPILED_HERE)
 }
-}
+}  // namespace d16

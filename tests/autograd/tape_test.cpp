@@ -1,6 +1,6 @@
 // The gradient graph: accumulation, shared inputs, NoGrad, misuse, and freedom from leaks.
-#include <d16/autograd/gradcheck.hpp>
 #include <doctest/doctest.h>
+#include <d16/autograd/gradcheck.hpp>
 
 #include <string>
 
@@ -40,8 +40,8 @@ TEST_CASE("nothing is recorded under NoGrad or without gradient") {
 TEST_CASE("misuse is told apart") {
   Tensor x = ones({2, 2}).set_requires_grad();
   Tensor y = x * x;
-  CHECK_THROWS_AS(y.backward(), GradError);              // no seed for four elements
-  CHECK_THROWS_AS(y.backward(ones({4})), ShapeError);    // a seed of another shape
+  CHECK_THROWS_AS(y.backward(), GradError);            // no seed for four elements
+  CHECK_THROWS_AS(y.backward(ones({4})), ShapeError);  // a seed of another shape
   y.backward(ones({2, 2}));
   CHECK_THROWS_AS(y.backward(ones({2, 2})), GradError);  // freed
   Tensor z = x * x;

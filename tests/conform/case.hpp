@@ -86,7 +86,8 @@ inline Case load_case(std::string const& path) {
   c.name = c.name.substr(0, c.name.rfind(".safetensors"));
   auto text_of = [&](char const* key) {
     auto found = c.file.metadata.find(key);
-    require<FileError>(found != c.file.metadata.end(), path, ": no \"", key, "\" in __metadata__; it is not a conformance case");
+    require<FileError>(found != c.file.metadata.end(), path, ": no \"", key,
+                       "\" in __metadata__; it is not a conformance case");
     return found->second;
   };
   auto number_of = [&](char const* key) {

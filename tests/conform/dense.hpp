@@ -15,13 +15,16 @@
 namespace d16::conform {
 
 inline Outcome run_conv2d(Run& r) {
-  Conv2dOptions o{.stride = pair(r.attrs(), "stride", 1), .padding = pair(r.attrs(), "padding", 0),
-                  .dilation = pair(r.attrs(), "dilation", 1), .groups = int(number(r.attrs(), "groups", 1))};
+  Conv2dOptions o{.stride = pair(r.attrs(), "stride", 1),
+                  .padding = pair(r.attrs(), "padding", 0),
+                  .dilation = pair(r.attrs(), "dilation", 1),
+                  .groups = int(number(r.attrs(), "groups", 1))};
   return {{{"y", to_file(conv2d(to_engine(r.in("x")), r.in("weight"), r.optional("bias"), o))}}};
 }
 
 inline Outcome run_conv_transpose2d(Run& r) {
-  ConvTranspose2dOptions o{.stride = pair(r.attrs(), "stride", 1), .padding = pair(r.attrs(), "padding", 0),
+  ConvTranspose2dOptions o{.stride = pair(r.attrs(), "stride", 1),
+                           .padding = pair(r.attrs(), "padding", 0),
                            .output_padding = pair(r.attrs(), "output_padding", 0)};
   return {{{"y", to_file(conv_transpose2d(to_engine(r.in("x")), r.in("weight"), r.optional("bias"), o))}}};
 }
@@ -30,7 +33,8 @@ inline Outcome run_linear(Run& r) { return {{{"y", linear(r.in("x"), r.in("weigh
 
 inline Outcome run_batch_norm2d(Run& r) {
   Tensor mean = r.in("running_mean"), var = r.in("running_var");
-  BatchNormOptions o{.training = r.attrs().boolean("training"), .eps = number(r.attrs(), "eps", 1e-5),
+  BatchNormOptions o{.training = r.attrs().boolean("training"),
+                     .eps = number(r.attrs(), "eps", 1e-5),
                      .momentum = number(r.attrs(), "momentum", 0.1)};
   Tensor y = batch_norm2d(to_engine(r.in("x")), r.in("weight"), r.in("bias"), mean, var, o);
   return {{{"y", to_file(y)}, {"running_mean", mean}, {"running_var", var}}};
@@ -47,12 +51,14 @@ inline Outcome run_log_softmax(Run& r) { return {{{"y", log_softmax(r.in("x"), i
 
 // As in PyTorch, pooling strides by its kernel unless it is told otherwise: a stride of 0.
 inline Outcome run_max_pool2d(Run& r) {
-  MaxPool2dOptions o{.kernel = pair(r.attrs(), "kernel", 1), .stride = pair(r.attrs(), "stride", 0),
+  MaxPool2dOptions o{.kernel = pair(r.attrs(), "kernel", 1),
+                     .stride = pair(r.attrs(), "stride", 0),
                      .padding = pair(r.attrs(), "padding", 0)};
   return {{{"y", to_file(max_pool2d(to_engine(r.in("x")), o))}}};
 }
 inline Outcome run_avg_pool2d(Run& r) {
-  AvgPool2dOptions o{.kernel = pair(r.attrs(), "kernel", 1), .stride = pair(r.attrs(), "stride", 0),
+  AvgPool2dOptions o{.kernel = pair(r.attrs(), "kernel", 1),
+                     .stride = pair(r.attrs(), "stride", 0),
                      .padding = pair(r.attrs(), "padding", 0),
                      .count_include_pad = boolean(r.attrs(), "count_include_pad", true)};
   return {{{"y", to_file(avg_pool2d(to_engine(r.in("x")), o))}}};

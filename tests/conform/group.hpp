@@ -41,21 +41,22 @@ inline Outcome run_group_conv2d(Run& r) {
   auto basis = shared_basis(g, kernel, rings);
   auto filter = std::make_shared<SteerableFilter>(basis, sides, Co, Ci);
   SteerableFilter::Fit fit = filter->fit(doubles(dense));
-  require<ValueError>(fit.residual <= 1e-5 * fit.norm, "the filter is not equivariant: ", fit.residual, " of ", fit.norm,
-                      " is outside of the span");
+  require<ValueError>(fit.residual <= 1e-5 * fit.norm, "the filter is not equivariant: ", fit.residual, " of ",
+                      fit.norm, " is outside of the span");
   Shape shape{Co, Ci, basis->V};
   if (sides == Sides::regular) shape.push_back(g.order());
   Tensor w = d16::from(fit.weights, shape).cast(DType::f32).to(r.device()).detach().set_requires_grad();
 
-  GroupConv2dOptions o{.kernel = kernel, .stride = int(attrs.integer("stride")), .padding = int(attrs.integer("padding")),
-                       .rings = rings, .path = r.path()};
+  GroupConv2dOptions o{.kernel = kernel,
+                       .stride = int(attrs.integer("stride")),
+                       .padding = int(attrs.integer("padding")),
+                       .rings = rings,
+                       .path = r.path()};
   Tensor x = from ? to_features(r.in("x"), g) : to_engine(r.in("x")), bias = r.optional("bias");
   Tensor y = sides == Sides::regular   ? from_features(group_conv2d(g, x, w, bias, o))
              : sides == Sides::lifting ? from_features(lift_conv2d(g, x, w, bias, o))
                                        : to_file(project_conv2d(g, x, w, bias, o));
-  auto projected = [=] {
-    return d16::from(filter->expand(filter->solve_gram(doubles(w.grad()))), dense.shape());
-  };
+  auto projected = [=] { return d16::from(filter->expand(filter->solve_gram(doubles(w.grad()))), dense.shape()); };
   return {{{"y", y}}, {{"filter", projected}}};
 }
 
@@ -68,15 +69,18 @@ inline Outcome run_group_mean_pool(Run& r) {
 
 inline Outcome run_inner_batch_norm(Run& r) {
   Tensor mean = r.in("running_mean"), var = r.in("running_var");
-  BatchNormOptions o{.training = r.attrs().boolean("training"), .eps = number(r.attrs(), "eps", 1e-5),
+  BatchNormOptions o{.training = r.attrs().boolean("training"),
+                     .eps = number(r.attrs(), "eps", 1e-5),
                      .momentum = number(r.attrs(), "momentum", 0.1)};
   Tensor y = inner_batch_norm(to_features(r.in("x"), group(r.attrs())), r.in("weight"), r.in("bias"), mean, var, o);
   return {{{"y", from_features(y)}, {"running_mean", mean}, {"running_var", var}}};
 }
 
 inline Outcome run_antialiased_avg_pool(Run& r) {
-  AntialiasedAvgPoolOptions o{.sigma = r.attrs().number("sigma"), .kernel = int(r.attrs().integer("kernel")),
-                              .stride = int(r.attrs().integer("stride")), .padding = int(r.attrs().integer("padding"))};
+  AntialiasedAvgPoolOptions o{.sigma = r.attrs().number("sigma"),
+                              .kernel = int(r.attrs().integer("kernel")),
+                              .stride = int(r.attrs().integer("stride")),
+                              .padding = int(r.attrs().integer("padding"))};
   return {{{"y", to_file(antialiased_avg_pool(to_engine(r.in("x")), o))}}};
 }
 

@@ -28,9 +28,12 @@ inline Outcome run_kl_standard_normal(Run& r) {
 }
 
 inline OpTable loss_ops() {
-  return {{"cross_entropy", {run_cross_entropy}}, {"bce", against_target(bce)},
-          {"bce_with_logits", against_target(bce_with_logits)}, {"mse", against_target(mse)},
-          {"l1", against_target(l1)}, {"kl_standard_normal", {run_kl_standard_normal}}};
+  return {{"cross_entropy", {run_cross_entropy}},
+          {"bce", against_target(bce)},
+          {"bce_with_logits", against_target(bce_with_logits)},
+          {"mse", against_target(mse)},
+          {"l1", against_target(l1)},
+          {"kl_standard_normal", {run_kl_standard_normal}}};
 }
 
 }  // namespace d16::conform

@@ -13,7 +13,9 @@ template <class Options> Op adam(void (*step)(Tensor, Tensor, Tensor, Tensor, Op
   return {[step](Run& r) {
     auto betas = list<double>(r.attrs(), "betas");
     require<ValueError>(betas.size() == 2, "attribute betas has ", betas.size(), " numbers; it needs 2");
-    Options o{.lr = r.attrs().number("lr"), .betas = {betas[0], betas[1]}, .eps = number(r.attrs(), "eps", 1e-8),
+    Options o{.lr = r.attrs().number("lr"),
+              .betas = {betas[0], betas[1]},
+              .eps = number(r.attrs(), "eps", 1e-8),
               .weight_decay = number(r.attrs(), "weight_decay", 0)};
     Tensor param = r.in("param"), m = r.in("m"), v = r.in("v");
     step(param, r.in("grad"), m, v, o, r.attrs().integer("step"));
@@ -22,7 +24,8 @@ template <class Options> Op adam(void (*step)(Tensor, Tensor, Tensor, Tensor, Op
 }
 
 inline Outcome run_sgd_step(Run& r) {
-  optim::SgdOptions o{.lr = r.attrs().number("lr"), .momentum = number(r.attrs(), "momentum", 0),
+  optim::SgdOptions o{.lr = r.attrs().number("lr"),
+                      .momentum = number(r.attrs(), "momentum", 0),
                       .nesterov = boolean(r.attrs(), "nesterov", false),
                       .weight_decay = number(r.attrs(), "weight_decay", 0)};
   Tensor param = r.in("param"), momentum = r.in("momentum");

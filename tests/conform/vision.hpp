@@ -13,7 +13,9 @@ namespace d16::conform {
 
 inline Tensor value(double number) { return full({1}, number, {.dtype = DType::f64, .device = "cpu"}); }
 
-inline Outcome run_psnr(Run& r) { return {{{"value", value(vision::psnr(r.in("a"), r.in("b"), r.attrs().number("data_range")))}}}; }
+inline Outcome run_psnr(Run& r) {
+  return {{{"value", value(vision::psnr(r.in("a"), r.in("b"), r.attrs().number("data_range")))}}};
+}
 
 inline Outcome run_ssim(Run& r) {
   vision::SsimOptions o{.data_range = r.attrs().number("data_range"),
@@ -30,7 +32,9 @@ inline Outcome run_confusion_matrix(Run& r) {
   return {{{"matrix", learn::confusion_matrix(r.in("labels"), r.in("predictions"), r.attrs().integer("classes"))}}};
 }
 
-inline Outcome run_asinh_stretch(Run& r) { return {{{"y", vision::asinh_stretch(r.in("image"), r.attrs().number("a"))}}}; }
+inline Outcome run_asinh_stretch(Run& r) {
+  return {{{"y", vision::asinh_stretch(r.in("image"), r.attrs().number("a"))}}};
+}
 inline Outcome run_mad_sigma(Run& r) { return {{{"value", value(vision::mad_sigma(r.in("image")))}}}; }
 
 inline Outcome run_sigma_clipped_stats(Run& r) {
@@ -41,8 +45,13 @@ inline Outcome run_sigma_clipped_stats(Run& r) {
 
 inline Outcome run_sersic_profile(Run& r) {
   io::Json const& a = r.attrs();
-  sim::Sersic s{.amplitude = a.number("amplitude"), .r_eff = a.number("r_eff"), .n = a.number("n"), .q = a.number("q"),
-                .theta = a.number("theta"), .x0 = a.number("x0"), .y0 = a.number("y0")};
+  sim::Sersic s{.amplitude = a.number("amplitude"),
+                .r_eff = a.number("r_eff"),
+                .n = a.number("n"),
+                .q = a.number("q"),
+                .theta = a.number("theta"),
+                .x0 = a.number("x0"),
+                .y0 = a.number("y0")};
   Pair size = pair(a, "size", 1);
   int oversample = int(number(a, "oversample", 1));
   return {{{"image", sim::sersic_profile(size.h, size.w, s, oversample, {.dtype = DType::f64, .device = "cpu"})}}};

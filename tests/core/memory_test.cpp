@@ -1,6 +1,6 @@
 // The arena: reuse, accounting, and out of memory as an exception that leaves the process usable.
-#include <d16/core/tensor.hpp>
 #include <doctest/doctest.h>
+#include <d16/core/tensor.hpp>
 
 #include <string>
 

@@ -1,7 +1,7 @@
 // Loops over threads: every index once, exceptions, nesting, and a split that does not depend on the threads.
+#include <doctest/doctest.h>
 #include <d16/core/error.hpp>
 #include <d16/core/parallel.hpp>
-#include <doctest/doctest.h>
 
 #include <atomic>
 #include <vector>

@@ -1,6 +1,6 @@
 // Philox against its published known answers; moments, bias, state, independence of the number of threads.
-#include <d16/core/tensor.hpp>
 #include <doctest/doctest.h>
+#include <d16/core/tensor.hpp>
 
 #include <cmath>
 #include <vector>

@@ -1,7 +1,7 @@
 // Tensor: shapes, types, memory, views, group tags and the messages of its errors.
+#include <doctest/doctest.h>
 #include <d16/core/tensor.hpp>
 #include <d16/ops/views.hpp>
-#include <doctest/doctest.h>
 
 #include <string>
 
@@ -90,8 +90,8 @@ TEST_CASE("the group tag travels with like() and tells equal sizes apart") {
 
 TEST_CASE("bf16 rounds to nearest even and keeps NaN") {
   CHECK(float(bf16(1.0f)) == 1.0f);
-  CHECK(float(bf16(1.00390625f)) == 1.0f);        // a tie goes to the even neighbour
-  CHECK(float(bf16(1.01171875f)) == 1.015625f);   // and up where that is even
+  CHECK(float(bf16(1.00390625f)) == 1.0f);       // a tie goes to the even neighbour
+  CHECK(float(bf16(1.01171875f)) == 1.015625f);  // and up where that is even
   CHECK(std::isnan(float(bf16(NAN))));
   CHECK(std::isinf(float(bf16(3.4e38f))));
 }

@@ -42,14 +42,25 @@ template <class T> struct Case {
 };
 
 template <class T> Conv2d<T> as(Conv2d<float> const& a) {
-  return {.N = a.N, .H = a.H, .W = a.W, .Ci = a.Ci, .Co = a.Co, .kh = a.kh, .kw = a.kw, .stride_h = a.stride_h,
-          .stride_w = a.stride_w, .pad_h = a.pad_h, .pad_w = a.pad_w, .dilation_h = a.dilation_h,
-          .dilation_w = a.dilation_w, .groups = a.groups};
+  return {.N = a.N,
+          .H = a.H,
+          .W = a.W,
+          .Ci = a.Ci,
+          .Co = a.Co,
+          .kh = a.kh,
+          .kw = a.kw,
+          .stride_h = a.stride_h,
+          .stride_w = a.stride_w,
+          .pad_h = a.pad_h,
+          .pad_w = a.pad_w,
+          .dilation_h = a.dilation_h,
+          .dilation_w = a.dilation_w,
+          .groups = a.groups};
 }
 
 template <class T> void compare(kernels::cpu::Isa isa, Conv2d<float> const& sizes) {
-  INFO(name(isa), " ", sizes.H, " x ", sizes.W, " ", sizes.Ci, " -> ", sizes.Co, " kernel ", sizes.kh, " x ",
-       sizes.kw, " groups ", sizes.groups);
+  INFO(name(isa), " ", sizes.H, " x ", sizes.W, " ", sizes.Ci, " -> ", sizes.Co, " kernel ", sizes.kh, " x ", sizes.kw,
+       " groups ", sizes.groups);
   Case<T> fast(as<T>(sizes)), right(as<T>(sizes));
   right.run_reference();
   fast.run_cpu(isa);
@@ -81,16 +92,16 @@ std::vector<Conv2d<float>> all_sizes() {
       sized(same3, 2, 9, 11, 3, 5, 1),
       sized(strided(same3, 2, 2), 1, 8, 8, 4, 6, 1),
       sized(strided(dilated(uneven, 2, 3), 3, 2), 2, 13, 7, 5, 24, 1),
-      sized(strided({.kh = 2}, 3, 4), 1, 11, 17, 2, 3, 1),                    // pixels that no tap sees
-      sized(strided(dilated(same3, 2, 4), 4, 6), 1, 11, 17, 1, 2, 1),         // stride and dilation share a factor
-      sized({.kh = 9, .kw = 9, .pad_h = 5, .pad_w = 4}, 1, 1, 2, 7, 1, 1),    // a kernel wider than the image
+      sized(strided({.kh = 2}, 3, 4), 1, 11, 17, 2, 3, 1),                  // pixels that no tap sees
+      sized(strided(dilated(same3, 2, 4), 4, 6), 1, 11, 17, 1, 2, 1),       // stride and dilation share a factor
+      sized({.kh = 9, .kw = 9, .pad_h = 5, .pad_w = 4}, 1, 1, 2, 7, 1, 1),  // a kernel wider than the image
       sized({.kh = 3, .pad_h = 1}, 2, 20, 20, 33, 49, 1),
       sized(same5, 2, 24, 33, 24, 12, 1),
-      sized(same3, 1, 6, 6, 150, 70, 1),   // many parts of dw
-      sized(same3, 3, 40, 41, 3, 8, 1),    // many chunks of dw
+      sized(same3, 1, 6, 6, 150, 70, 1),  // many parts of dw
+      sized(same3, 3, 40, 41, 3, 8, 1),   // many chunks of dw
       sized(dilated(same5, 2, 2), 1, 12, 10, 4, 8, 2),
-      sized(same3, 2, 7, 6, 40, 80, 2),    // groups one by one
-      sized(same3, 2, 5, 6, 34, 34, 34),   // seventeen together
+      sized(same3, 2, 7, 6, 40, 80, 2),                              // groups one by one
+      sized(same3, 2, 5, 6, 34, 34, 34),                             // seventeen together
       sized(strided({.kh = 3, .kw = 2}, 2, 1), 1, 5, 6, 14, 21, 7),  // all together
   };
 }
@@ -153,9 +164,12 @@ TEST_CASE("conv2d: a NaN reaches the pixels whose kernel covers it and no others
     Case<float> c(sizes);
     c.x[((1 * 9 + 4) * 10 + 9) * 3 + 1] = NAN;  // image 1, pixel (4,9), at the border
     c.run_cpu(isa);
-    for (int n = 0; n < 2; ++n) for (int p = 0; p < 9; ++p) for (int q = 0; q < 10; ++q) for (int o = 0; o < 5; ++o) {
-      bool covered = n == 1 && p >= 3 && p <= 5 && q >= 8;
-      CHECK(std::isnan(c.y[size_t(((n * 9 + p) * 10 + q) * 5 + o)]) == covered);
-    }
+    for (int n = 0; n < 2; ++n)
+      for (int p = 0; p < 9; ++p)
+        for (int q = 0; q < 10; ++q)
+          for (int o = 0; o < 5; ++o) {
+            bool covered = n == 1 && p >= 3 && p <= 5 && q >= 8;
+            CHECK(std::isnan(c.y[size_t(((n * 9 + p) * 10 + q) * 5 + o)]) == covered);
+          }
   }
 }

@@ -23,13 +23,15 @@ struct Axis {
 };
 
 /// The copy written down once more, without a nest.
-void copy_plainly(std::vector<Axis> const& axes, size_t bytes, unsigned char* y, unsigned char const* x, size_t axis = 0) {
+void copy_plainly(std::vector<Axis> const& axes, size_t bytes, unsigned char* y, unsigned char const* x,
+                  size_t axis = 0) {
   if (axis == axes.size()) {
     std::memcpy(y, x, bytes);
     return;
   }
   for (int64_t i = 0; i < axes[axis].size; ++i)
-    copy_plainly(axes, bytes, y + i * axes[axis].y_stride * int64_t(bytes), x + i * axes[axis].x_stride * int64_t(bytes), axis + 1);
+    copy_plainly(axes, bytes, y + i * axes[axis].y_stride * int64_t(bytes),
+                 x + i * axes[axis].x_stride * int64_t(bytes), axis + 1);
 }
 
 /// Both kernels from the same random bytes into arrays of the same filling.
@@ -42,7 +44,8 @@ void compare(std::vector<Axis> const& axes, int element_bytes) {
     x_size += (axis.size - 1) * axis.x_stride, y_size += (axis.size - 1) * axis.y_stride;
   }
   Random random(3);
-  std::vector<unsigned char> x(size_t(x_size * element_bytes)), y(size_t(y_size * element_bytes), 7), z = y, expected = y;
+  std::vector<unsigned char> x(size_t(x_size * element_bytes)), y(size_t(y_size * element_bytes), 7), z = y,
+                                                                                                      expected = y;
   for (auto& byte : x) byte = static_cast<unsigned char>(random.next());
   copy_plainly(axes, size_t(element_bytes), expected.data(), x.data());
   a.x = x.data(), a.y = y.data();
@@ -59,19 +62,19 @@ TEST_CASE("copy: rows, tiles, repetitions and gaps") {
   for (int bytes : {1, 2, 4, 8}) {
     CAPTURE(bytes);
     compare({{1, 1, 1}}, bytes);
-    compare({{40009, 1, 1}}, bytes);                            // one row in several pieces
-    compare({{40009, 1, 3}}, bytes);                            // gathered
-    compare({{40009, 2, 0}}, bytes);                            // repeated, scattered
-    compare({{37, 11, 0}, {11, 1, 1}}, bytes);                  // rows repeated
-    compare({{37, 11, 1}, {11, 1, 0}}, bytes);                  // elements repeated
-    compare({{67, 35, 1}, {35, 1, 67}}, bytes);                 // transposed, tiles and edges
-    compare({{131, 5, 1}, {5, 1, 131}}, bytes);                 // transposed into short rows
-    compare({{3, 4099, 1}, {4099, 1, 3}}, bytes);               // transposed from short rows
+    compare({{40009, 1, 1}}, bytes);                              // one row in several pieces
+    compare({{40009, 1, 3}}, bytes);                              // gathered
+    compare({{40009, 2, 0}}, bytes);                              // repeated, scattered
+    compare({{37, 11, 0}, {11, 1, 1}}, bytes);                    // rows repeated
+    compare({{37, 11, 1}, {11, 1, 0}}, bytes);                    // elements repeated
+    compare({{67, 35, 1}, {35, 1, 67}}, bytes);                   // transposed, tiles and edges
+    compare({{131, 5, 1}, {5, 1, 131}}, bytes);                   // transposed into short rows
+    compare({{3, 4099, 1}, {4099, 1, 3}}, bytes);                 // transposed from short rows
     compare({{2, 1155, 1155}, {33, 35, 1}, {35, 1, 33}}, bytes);  // a batch of transposed
     compare({{3, 200, 5}, {5, 40, 1}, {7, 5, 90}, {4, 1, 15}}, bytes);
-    compare({{3, 1, 1}, {17, 3, 5}}, bytes);                    // y strided
-    compare({{5, 9, 11}, {7, 1, 1}}, bytes);                    // rows with gaps on both sides
-    compare({{3, 0, 0}, {0, 1, 1}}, bytes);                     // nothing
+    compare({{3, 1, 1}, {17, 3, 5}}, bytes);  // y strided
+    compare({{5, 9, 11}, {7, 1, 1}}, bytes);  // rows with gaps on both sides
+    compare({{3, 0, 0}, {0, 1, 1}}, bytes);   // nothing
   }
   Copy odd;
   odd.element_bytes = 3;
@@ -80,8 +83,14 @@ TEST_CASE("copy: rows, tiles, repetitions and gaps") {
 
 TEST_CASE("cast: fast against reference, between all types") {
   // numbers that round, saturate, and vanish
-  std::vector<double> numbers{0, -0.0, 1, -1, 0.5, -0.5, 2.7, -2.7, 254.9, 255, 256, 300, 1e10, -1e10, 1e30, -1e30, 1e300,
-                              INFINITY, -INFINITY, NAN, 3.14159265358979, 1.00390625, 1.01171875, 9007199254740993.0};
+  std::vector<double> numbers{0,          -0.0,       1,
+                              -1,         0.5,        -0.5,
+                              2.7,        -2.7,       254.9,
+                              255,        256,        300,
+                              1e10,       -1e10,      1e30,
+                              -1e30,      1e300,      INFINITY,
+                              -INFINITY,  NAN,        3.14159265358979,
+                              1.00390625, 1.01171875, 9007199254740993.0};
   int64_t n = 33001;  // several blocks
   for (DType from : {DType::f32, DType::f64, DType::bf16, DType::i64, DType::u8, DType::boolean})
     for (DType to : {DType::f32, DType::f64, DType::bf16, DType::i64, DType::u8, DType::boolean}) {
@@ -110,6 +119,6 @@ TEST_CASE("cast: known values") {
   CHECK(reference::converted<uint8_t>(-1) == 0);
   CHECK(reference::converted<uint8_t>(255.9) == 255);
   CHECK(reference::converted<bool>(-0.5) == true);
-  CHECK(float(reference::converted<bf16>(1.00390625)) == 1);           // a tie, to the even neighbour below
-  CHECK(float(reference::converted<bf16>(1.01171875)) == 1.015625f);   // a tie, to the even neighbour above
+  CHECK(float(reference::converted<bf16>(1.00390625)) == 1);          // a tie, to the even neighbour below
+  CHECK(float(reference::converted<bf16>(1.01171875)) == 1.015625f);  // a tie, to the even neighbour above
 }

@@ -11,7 +11,8 @@ using namespace d16::kernels;
 
 TEST_CASE("philox: many blocks at once are the blocks one by one") {
   uint64_t key = 0x0123456789abcdef, stream = 0xfedcba9876543210;
-  for (uint64_t first : {uint64_t(0), uint64_t(77), uint64_t(0xffffffe0)})  // the last crosses the low half of the counter
+  for (uint64_t first :
+       {uint64_t(0), uint64_t(77), uint64_t(0xffffffe0)})  // the last crosses the low half of the counter
     for (int64_t count : {1, 63, 64, 65, 200}) {
       std::vector<uint32_t> words(size_t(4 * count) + 1, 42);
       cpu::philox_words(key, first, stream, count, words.data());

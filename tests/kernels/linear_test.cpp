@@ -25,8 +25,17 @@ template <class T> void compare(int rows, int I, int O) {
   auto results = [&](auto const& run) {
     Results r;
     r.y.resize(dy.size()), r.dx.resize(x.size()), r.dw.resize(w.size()), r.db.resize(bias.size());
-    Linear<T> a{.rows = rows, .I = I, .O = O, .x = x.data(), .w = w.data(), .bias = bias.data(), .dy = dy.data(),
-                .y = r.y.data(), .dx = r.dx.data(), .dw = r.dw.data(), .db = r.db.data()};
+    Linear<T> a{.rows = rows,
+                .I = I,
+                .O = O,
+                .x = x.data(),
+                .w = w.data(),
+                .bias = bias.data(),
+                .dy = dy.data(),
+                .y = r.y.data(),
+                .dx = r.dx.data(),
+                .dw = r.dw.data(),
+                .db = r.db.data()};
     run(a);
     return r;
   };

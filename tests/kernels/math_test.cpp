@@ -95,8 +95,9 @@ TEST_CASE("math: saturation, subnormal numbers, infinities and NaN") {
   CHECK(value(UnaryOp::softplus, -1000) == 0);
   CHECK(value(UnaryOp::asinh, 3e38f) == doctest::Approx(std::asinh(3e38)));
   CHECK(value(UnaryOp::asinh, -inf) == -inf);
-  for (UnaryOp op : {UnaryOp::relu, UnaryOp::elu, UnaryOp::sigmoid, UnaryOp::silu, UnaryOp::tanh, UnaryOp::softplus, UnaryOp::exp,
-                     UnaryOp::log, UnaryOp::sqrt, UnaryOp::square, UnaryOp::abs, UnaryOp::neg, UnaryOp::asinh, UnaryOp::clamp})
+  for (UnaryOp op :
+       {UnaryOp::relu, UnaryOp::elu, UnaryOp::sigmoid, UnaryOp::silu, UnaryOp::tanh, UnaryOp::softplus, UnaryOp::exp,
+        UnaryOp::log, UnaryOp::sqrt, UnaryOp::square, UnaryOp::abs, UnaryOp::neg, UnaryOp::asinh, UnaryOp::clamp})
     CHECK_MESSAGE(std::isnan(value(op, nan)), int(op));
 }
 

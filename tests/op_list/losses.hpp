@@ -7,7 +7,8 @@
 namespace d16::testing {
 
 inline std::vector<OpCase> loss_cases() {
-  Input probability = between(0.1, 0.9, {3, 7, 11}), target = between(0, 1, {3, 7, 11}), any = between(-5, 5, {3, 7, 11});
+  Input probability = between(0.1, 0.9, {3, 7, 11}), target = between(0, 1, {3, 7, 11}),
+        any = between(-5, 5, {3, 7, 11});
   Reduction all = Reduction::sum;
   return {
       {"bce", {probability, target}, [](Inputs t) { return bce(t[0], t[1]); }},
@@ -18,14 +19,19 @@ inline std::vector<OpCase> loss_cases() {
       {"mse sum", {{1}, {1}}, [=](Inputs t) { return mse(t[0], t[1], all); }},
       {"l1", {separated({3, 5}), separated(between(-0.9, 0.8, {3, 5}))}, [](Inputs t) { return l1(t[0], t[1]); }},
       {"l1 sum", {separated({17}), separated(between(-0.9, 0.8, {17}))}, [=](Inputs t) { return l1(t[0], t[1], all); }},
-      {"kl_standard_normal", {any, between(-3, 3, {3, 7, 11})}, [](Inputs t) { return kl_standard_normal(t[0], t[1]); }},
+      {"kl_standard_normal",
+       {any, between(-3, 3, {3, 7, 11})},
+       [](Inputs t) { return kl_standard_normal(t[0], t[1]); }},
       {"kl_standard_normal sum", {{5}, {5}}, [=](Inputs t) { return kl_standard_normal(t[0], t[1], all); }},
       {"cross_entropy", {between(-3, 3, {13, 5}), labels(5, {13})}, [](Inputs t) { return cross_entropy(t[0], t[1]); }},
-      {"cross_entropy weighted", {between(-3, 3, {13, 5}), labels(5, {13}), constant(between(0.2, 2, {5}))},
+      {"cross_entropy weighted",
+       {between(-3, 3, {13, 5}), labels(5, {13}), constant(between(0.2, 2, {5}))},
        [](Inputs t) { return cross_entropy(t[0], t[1], {.weight = t[2]}); }},
-      {"cross_entropy smooth", {between(-3, 3, {7, 3}), labels(3, {7}), constant(between(0.2, 2, {3}))},
+      {"cross_entropy smooth",
+       {between(-3, 3, {7, 3}), labels(3, {7}), constant(between(0.2, 2, {3}))},
        [](Inputs t) { return cross_entropy(t[0], t[1], {.weight = t[2], .label_smoothing = 0.1}); }},
-      {"cross_entropy sum", {between(-3, 3, {1, 2}), labels(2, {1})},
+      {"cross_entropy sum",
+       {between(-3, 3, {1, 2}), labels(2, {1})},
        [](Inputs t) { return cross_entropy(t[0], t[1], {.reduction = Reduction::sum}); }},
   };
 }

@@ -11,10 +11,11 @@ TEST_CASE("arithmetic: fast against reference for all kinds of broadcasting") {
   struct Shapes {
     Shape a, b;
   };
-  for (Shapes const& s : {Shapes{{41, 1009}, {41, 1009}}, Shapes{{37003}, {1}}, Shapes{{5, 7, 1, 3}, {3}},
-                          Shapes{{17, 2, 1031}, {17, 1, 1031}}, Shapes{{3, 2053}, {3, 1}}, Shapes{{2, 11, 13, 7}, {2, 1, 1, 7}},
-                          Shapes{{2, 5, 1, 7, 16}, {2, 5, 1, 7, 1}}, Shapes{{1, 29, 1}, {31, 1, 37}},
-                          Shapes{{1025, 3}, {1025, 1}}, Shapes{{7, 1, 5}, {3, 1}}, Shapes{{1}, {1}}}) {
+  for (Shapes const& s :
+       {Shapes{{41, 1009}, {41, 1009}}, Shapes{{37003}, {1}}, Shapes{{5, 7, 1, 3}, {3}},
+        Shapes{{17, 2, 1031}, {17, 1, 1031}}, Shapes{{3, 2053}, {3, 1}}, Shapes{{2, 11, 13, 7}, {2, 1, 1, 7}},
+        Shapes{{2, 5, 1, 7, 16}, {2, 5, 1, 7, 1}}, Shapes{{1, 29, 1}, {31, 1, 37}}, Shapes{{1025, 3}, {1025, 1}},
+        Shapes{{7, 1, 5}, {3, 1}}, Shapes{{1}, {1}}}) {
     Tensor a = normal(s.a), b = exp(normal(s.b) * 0.3);
     INFO(s.a.text(), " and ", s.b.text());
     // a gradient sums what was repeated, in double: at most all elements
@@ -45,7 +46,8 @@ TEST_CASE("arithmetic: views are operands as they are") {
   manual_seed(3);
   Tensor a = normal({5, 7}), b = normal({7, 5});
   CHECK(same_bits(a + b.permute({1, 0}), a + b.permute({1, 0}).contiguous()));
-  CHECK(same_bits(a.slice(1, 2, 5) * a.select(1, 3).reshape({5, 1}), a.slice(1, 2, 5).clone() * a.select(1, 3).clone().reshape({5, 1})));
+  CHECK(same_bits(a.slice(1, 2, 5) * a.select(1, 3).reshape({5, 1}),
+                  a.slice(1, 2, 5).clone() * a.select(1, 3).clone().reshape({5, 1})));
 }
 
 TEST_CASE("arithmetic: a tie halves the gradient, NaN wins") {
@@ -54,7 +56,8 @@ TEST_CASE("arithmetic: a tie halves the gradient, NaN wins") {
   CHECK(values(a.grad()) == std::vector<double>{0.5, 0.5});
   CHECK(values(b.grad()) == std::vector<double>{0.5, 0.5});
   Tensor nan = full({1}, NAN), one = ones({1});
-  for (Tensor y : {maximum(nan, one), maximum(one, nan), minimum(nan, one), minimum(one, nan)}) CHECK(std::isnan(y.item()));
+  for (Tensor y : {maximum(nan, one), maximum(one, nan), minimum(nan, one), minimum(one, nan)})
+    CHECK(std::isnan(y.item()));
 }
 
 TEST_CASE("arithmetic: an operand used twice gets both gradients") {
@@ -69,8 +72,9 @@ TEST_CASE("arithmetic: tags and errors") {
   CHECK((s * x).group() == D16);
   CHECK((1 - x).group() == D16);
   CHECK_THROWS_AS(x + x.with_group(cyclic(16)), GroupError);
-  CHECK(message_of<ShapeError>([] { zeros({2, 3}) * zeros({4}); }) ==
-        "mul: a is (2,3), b is (4); sizes must be equal or 1, from the last axis");
+  CHECK(message_of<ShapeError>([] {
+          zeros({2, 3}) * zeros({4});
+        }) == "mul: a is (2,3), b is (4); sizes must be equal or 1, from the last axis");
   CHECK_THROWS_AS(zeros({2}) + zeros({2}, {.dtype = DType::f64}), DTypeError);
   CHECK_THROWS_AS(zeros({2}) + zeros({2}, {.device = "reference"}), DeviceError);
 }

@@ -30,7 +30,8 @@ inline double difference(Tensor a, Tensor b) {
   if (!(a.shape() == b.shape())) return INFINITY;
   std::vector<double> u = values(a), v = values(b);
   double most = 0;
-  for (size_t i = 0; i < u.size(); ++i) most = std::isnan(u[i] - v[i]) ? INFINITY : std::max(most, std::abs(u[i] - v[i]));
+  for (size_t i = 0; i < u.size(); ++i)
+    most = std::isnan(u[i] - v[i]) ? INFINITY : std::max(most, std::abs(u[i] - v[i]));
   return most;
 }
 inline double dot(Tensor a, Tensor b) {
@@ -42,7 +43,8 @@ inline double dot(Tensor a, Tensor b) {
 inline bool same_bits(Tensor a, Tensor b) {
   if (!(a.shape() == b.shape()) || a.dtype() != b.dtype()) return false;
   Tensor u = a.contiguous(), v = b.contiguous();
-  return for_dtype(a.dtype(), [&]<class T>(T) { return std::memcmp(u.data<T>(), v.data<T>(), size_t(u.numel()) * sizeof(T)) == 0; });
+  return for_dtype(
+      a.dtype(), [&]<class T>(T) { return std::memcmp(u.data<T>(), v.data<T>(), size_t(u.numel()) * sizeof(T)) == 0; });
 }
 inline double epsilon(DType dtype) {
   return dtype == DType::f32 ? std::numeric_limits<float>::epsilon() : std::numeric_limits<double>::epsilon();

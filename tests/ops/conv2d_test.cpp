@@ -69,7 +69,7 @@ TEST_CASE("conv2d: errors say what is wrong") {
   CHECK_THROWS_AS(conv2d(x, w, {}, {.stride = 0}), ValueError);
   CHECK_THROWS_AS(conv2d(x, w, {}, {.padding = {0, -1}}), ValueError);
   CHECK_THROWS_AS(conv2d(x, w, {}, {.dilation = 0}), ValueError);
-  CHECK_THROWS_AS(conv2d(x, w, {}, {.padding = 1 << 30}), ShapeError);   // 2^31 pixels: beyond int
+  CHECK_THROWS_AS(conv2d(x, w, {}, {.padding = 1 << 30}), ShapeError);  // 2^31 pixels: beyond int
   CHECK_THROWS_AS(conv2d(x, w, {}, {.dilation = 1 << 30}), ShapeError);
   CHECK_THROWS_AS(conv2d(x, zeros({4, 6, 3, 3}, {.dtype = DType::f64})), DTypeError);
   CHECK_THROWS_AS(conv2d(x, zeros({4, 6, 3, 3}, {.device = "reference"})), DeviceError);

@@ -31,11 +31,13 @@ TEST_CASE("cross_entropy: fast against reference") {
     for (int64_t n = 0; n < s[0]; ++n) labels.push_back(random.integer(s[1]));
     for (double smoothing : {0.0, 0.1, 1.0})
       for (bool weighted : {false, true})
-        check_devices([=](auto t) {
-          Tensor target = from(labels, {s[0]}, {.device = t[0].device()});
-          Tensor w = weighted ? weight.cast(t[0].dtype()).to(t[0].device()) : Tensor();
-          return cross_entropy(t[0], target, {.weight = w, .label_smoothing = smoothing});
-        }, {x}, 16, 2 * double(s[1]) + double(s[0]) + 16);
+        check_devices(
+            [=](auto t) {
+              Tensor target = from(labels, {s[0]}, {.device = t[0].device()});
+              Tensor w = weighted ? weight.cast(t[0].dtype()).to(t[0].device()) : Tensor();
+              return cross_entropy(t[0], target, {.weight = w, .label_smoothing = smoothing});
+            },
+            {x}, 16, 2 * double(s[1]) + double(s[0]) + 16);
   }
 }
 
@@ -47,14 +49,17 @@ TEST_CASE("losses: values by hand") {
   CHECK(l1(one(3), one(5)).item() == 2);
   CHECK(kl_standard_normal(one(2), one(0)).item() == 2);
   CHECK(kl_standard_normal(one(0), one(0)).item() == 0);
-  CHECK(kl_standard_normal(one(0), one(std::log(4.0))).item() == doctest::Approx(0.5 * (3 - std::log(4.0))).epsilon(1e-14));
+  CHECK(kl_standard_normal(one(0), one(std::log(4.0))).item() ==
+        doctest::Approx(0.5 * (3 - std::log(4.0))).epsilon(1e-14));
   Tensor logits = zeros({2, 4}, {.dtype = DType::f64});
-  CHECK(cross_entropy(logits, from(std::vector<int64_t>{0, 3}, {2})).item() == doctest::Approx(std::log(4.0)).epsilon(1e-14));
+  CHECK(cross_entropy(logits, from(std::vector<int64_t>{0, 3}, {2})).item() ==
+        doctest::Approx(std::log(4.0)).epsilon(1e-14));
   Tensor x = from(std::vector<double>{0, std::log(3.0)}, {1, 2}), w = from(std::vector<double>{2, 5}, {2});
   Tensor target = from(std::vector<int64_t>{1}, {1});
   // p = (1/4, 3/4); smoothing 0.2 of two classes: 0.8 w1 (-log p1) + 0.1 (w0 (-log p0) + w1 (-log p1)), over w1
   double expected = (0.8 * 5 * std::log(4 / 3.0) + 0.1 * (2 * std::log(4.0) + 5 * std::log(4 / 3.0))) / 5;
-  CHECK(cross_entropy(x, target, {.weight = w, .label_smoothing = 0.2}).item() == doctest::Approx(expected).epsilon(1e-14));
+  CHECK(cross_entropy(x, target, {.weight = w, .label_smoothing = 0.2}).item() ==
+        doctest::Approx(expected).epsilon(1e-14));
   CHECK(cross_entropy(x, target, {.weight = w, .label_smoothing = 0.2, .reduction = Reduction::sum}).item() ==
         doctest::Approx(5 * expected).epsilon(1e-14));
 }
@@ -92,7 +97,8 @@ TEST_CASE("losses: the logits' losses are the probabilities' losses") {
   Tensor logits = normal({6, 4}, o);
   std::vector<int64_t> labels{0, 1, 2, 3, 0, 1};
   double expected = 0;
-  for (int64_t n = 0; n < 6; ++n) expected -= log_softmax(logits, 1).select(0, n).select(0, labels[size_t(n)]).item() / 6;
+  for (int64_t n = 0; n < 6; ++n)
+    expected -= log_softmax(logits, 1).select(0, n).select(0, labels[size_t(n)]).item() / 6;
   CHECK(cross_entropy(logits, from(labels, {6})).item() == doctest::Approx(expected).epsilon(1e-13));
 }
 
@@ -105,10 +111,12 @@ TEST_CASE("losses: the gradient of a scaled loss is scaled") {
 TEST_CASE("losses: errors") {
   Tensor logits = zeros({3, 2});
   auto labels = [](std::vector<int64_t> v) { return from(v, {int64_t(v.size())}); };
-  CHECK(message_of<ValueError>([&] { cross_entropy(logits, labels({0, 1, 2})); }) ==
-        "cross_entropy: target[2] is 2; labels are 0 to 1");
-  CHECK(message_of<ValueError>([&] { cross_entropy(logits, labels({0, -1, 0})); }) ==
-        "cross_entropy: target[1] is -1; labels are 0 to 1");
+  CHECK(message_of<ValueError>([&] {
+          cross_entropy(logits, labels({0, 1, 2}));
+        }) == "cross_entropy: target[2] is 2; labels are 0 to 1");
+  CHECK(message_of<ValueError>([&] {
+          cross_entropy(logits, labels({0, -1, 0}));
+        }) == "cross_entropy: target[1] is -1; labels are 0 to 1");
   CHECK(message_of<ShapeError>([&] { cross_entropy(logits, labels({0})); }) ==
         "cross_entropy: logits are (3,2), target is (1); it needs (N,K) and (N)");
   CHECK_THROWS_AS(cross_entropy(logits, zeros({3})), DTypeError);

@@ -67,7 +67,8 @@ TEST_CASE("reduce: a NaN is the maximum") {
     Tensor x = from(std::vector<float>{1, NAN, 3, 4, 5, NAN}, {3, 2}, {.device = device});
     CHECK(std::isnan(max(x).item()));
     CHECK(values(argmax(x, 0)) == std::vector<double>{2, 0});
-    CHECK(values(argmax(from(std::vector<float>{1, 2, NAN, 0, 7, 3}, {3, 2}, {.device = device}), 0)) == std::vector<double>{1, 2});
+    CHECK(values(argmax(from(std::vector<float>{1, 2, NAN, 0, 7, 3}, {3, 2}, {.device = device}), 0)) ==
+          std::vector<double>{1, 2});
     CHECK(values(argmax(x.reshape({1, 6}), 1)) == std::vector<double>{1});
   }
 }
@@ -95,5 +96,7 @@ TEST_CASE("reduce: errors") {
   CHECK(message_of<ShapeError>([] { max(zeros({2, 0}), 1); }) == "max: x is (2,0); the maximum over no elements");
   CHECK_THROWS_AS(argmax(zeros({2, 0}), 1), ShapeError);
   CHECK(message_of<ShapeError>([] { sum_to(zeros({2, 3}), {2}); }) == "sum_to: (2,3) is no repetition of (2)");
-  CHECK(message_of<ShapeError>([] { global_avg_pool(zeros({2, 3})); }) == "global_avg_pool: x is (2,3); it needs (N,H,W,C)");
+  CHECK(message_of<ShapeError>([] {
+          global_avg_pool(zeros({2, 3}));
+        }) == "global_avg_pool: x is (2,3); it needs (N,H,W,C)");
 }

@@ -9,11 +9,13 @@ using namespace d16::testing;
 
 TEST_CASE("softmax: fast against reference along every axis") {
   manual_seed(10);
-  for (Shape const& s : {Shape{131, 10, 1}, Shape{3, 1031, 1}, Shape{2, 7, 65}, Shape{5, 3, 130}, Shape{1, 1, 67}, Shape{4001, 9, 1}}) {
+  for (Shape const& s :
+       {Shape{131, 10, 1}, Shape{3, 1031, 1}, Shape{2, 7, 65}, Shape{5, 3, 130}, Shape{1, 1, 67}, Shape{4001, 9, 1}}) {
     INFO(s.text());
     Tensor x = 3 * normal(s);
     for (int axis : {0, 1, 2}) {
-      double terms = double(s[axis]) + 12;  // a sum over the classes; exp, log, and the roundings of differences of |x| < 20
+      double terms =
+          double(s[axis]) + 12;  // a sum over the classes; exp, log, and the roundings of differences of |x| < 20
       check_devices([=](auto t) { return softmax(t[0], axis); }, {x}, terms);
       check_devices([=](auto t) { return log_softmax(t[0], axis); }, {x}, terms);
     }

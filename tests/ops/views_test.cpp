@@ -12,8 +12,10 @@ TEST_CASE("views: values by hand, memory shared") {
   CHECK(values(x.slice(2, 1, 3).select(0, 1)) == std::vector<double>{13, 14, 17, 18, 21, 22});
   CHECK(values(x.permute({2, 0, 1}).select(0, 3)) == std::vector<double>{3, 7, 11, 15, 19, 23});
   CHECK(x.permute({-1, 0, 1}).shape() == Shape{4, 2, 3});
-  CHECK(values(x.select(0, 0).select(0, 1).reshape({1, 4}).expand({2, 4})) == std::vector<double>{4, 5, 6, 7, 4, 5, 6, 7});
-  for (Tensor view : {x.slice(0, 1, 2), x.select(1, 2), x.permute({1, 0, 2}), x.reshape({6, 4}), x.expand({5, 2, 3, 4})})
+  CHECK(values(x.select(0, 0).select(0, 1).reshape({1, 4}).expand({2, 4})) ==
+        std::vector<double>{4, 5, 6, 7, 4, 5, 6, 7});
+  for (Tensor view :
+       {x.slice(0, 1, 2), x.select(1, 2), x.permute({1, 0, 2}), x.reshape({6, 4}), x.expand({5, 2, 3, 4})})
     CHECK(view.same_memory(x));
   CHECK_FALSE(x.clone().same_memory(x));
   CHECK(x.contiguous().same_memory(x));
@@ -76,8 +78,12 @@ TEST_CASE("views: errors") {
   CHECK(message_of<ShapeError>([&] { x.select(0, 2); }) == "select: index 2 of axis 0 of (2,3)");
   CHECK(message_of<ShapeError>([&] { x.permute({0}); }) == "permute: 1 axes for shape (2,3)");
   CHECK(message_of<ShapeError>([&] { x.permute({1, 1}); }) == "permute: an axis of (2,3) is named twice");
-  CHECK(message_of<ShapeError>([&] { x.expand({2, 4}); }) == "expand: (2,3) does not repeat into (2,4); sizes must be equal or 1");
-  CHECK(message_of<ShapeError>([&] { x.reshape({4, -1}); }) == "reshape: (2,3) has 6 elements, which do not fill (4,-1)");
+  CHECK(message_of<ShapeError>([&] {
+          x.expand({2, 4});
+        }) == "expand: (2,3) does not repeat into (2,4); sizes must be equal or 1");
+  CHECK(message_of<ShapeError>([&] {
+          x.reshape({4, -1});
+        }) == "reshape: (2,3) has 6 elements, which do not fill (4,-1)");
   CHECK_THROWS_AS(x.reshape({-1, -1}), ShapeError);
   CHECK_THROWS_AS(x.expand({3}), ShapeError);
   CHECK_THROWS_AS(x.to("cuda:0"), DeviceError);

@@ -15,8 +15,13 @@ int main(int, char** words) {
   Random random(16);
   for (int i = 0; i < std::atoi(words[2]); ++i) {
     bool disk = i % 2;
-    sim::Sersic galaxy{.amplitude = 0.3, .r_eff = random.uniform(8, 12), .n = disk ? 1.0 : 4.0, .q = disk ? 0.2 : 0.9,
-                       .theta = random.uniform(0, 3.14), .x0 = 32, .y0 = 32};
+    sim::Sersic galaxy{.amplitude = 0.3,
+                       .r_eff = random.uniform(8, 12),
+                       .n = disk ? 1.0 : 4.0,
+                       .q = disk ? 0.2 : 0.9,
+                       .theta = random.uniform(0, 3.14),
+                       .x0 = 32,
+                       .y0 = 32};
     Tensor light = clamp(sim::sersic_profile(64, 64, galaxy), 0, 1);
     std::string name = std::to_string(i);
     io::write_jpeg(folder + "/" + name + ".jpg", light.reshape({64, 64, 1}).expand({64, 64, 3}).contiguous());

@@ -107,8 +107,9 @@ template <class... More> Tensor record(char const* name, Tensor y, Wrt first, Mo
 }
 
 inline void Tensor::backward(Tensor seed) const {
-  require<GradError>(requires_grad(), "backward: nothing was recorded; no input required a gradient, or NoGrad was alive. "
-                                      "Second derivatives are not supported");
+  require<GradError>(requires_grad(),
+                     "backward: nothing was recorded; no input required a gradient, or NoGrad was alive. "
+                     "Second derivatives are not supported");
   if (!seed.defined()) {
     require<GradError>(numel() == 1, "backward: from a tensor of shape ", shape(), " a seed of that shape is needed");
     seed = ones(shape(), like());
@@ -118,8 +119,8 @@ inline void Tensor::backward(Tensor seed) const {
   using Pending = std::pair<std::shared_ptr<Node>, Tensor>;
   std::map<uint64_t, Pending, std::greater<>> pending;  // the youngest node first
   auto deliver = [&](Tensor const& input, Tensor const& gradient) {
-    require<GradError>(gradient.shape() == input.shape(), "backward: a gradient is ", gradient.shape(), " for an input of ",
-                       input.shape());
+    require<GradError>(gradient.shape() == input.shape(), "backward: a gradient is ", gradient.shape(),
+                       " for an input of ", input.shape());
     auto const& node = Tape::node(input);
     if (!node) return Tape::accumulate(input, gradient);
     Pending& slot = pending[node->number];
@@ -130,7 +131,8 @@ inline void Tensor::backward(Tensor seed) const {
   while (!pending.empty()) {
     auto [node, dy] = std::move(pending.begin()->second);
     pending.erase(pending.begin());
-    require<GradError>(node->pullback != nullptr, "backward: the graph of ", node->name, " was freed by an earlier backward");
+    require<GradError>(node->pullback != nullptr, "backward: the graph of ", node->name,
+                       " was freed by an earlier backward");
     for (auto const& [version, recorded] : node->versions)
       require<GradError>(*version == recorded, "backward: a tensor that ", node->name, " needs was changed in place");
     std::vector<Tensor> gradients = node->pullback(dy, node->needed);

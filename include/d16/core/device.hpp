@@ -26,7 +26,8 @@ struct Device {
     else if (base == "reference") kind = Kind::reference;
     else if (base == "cuda") kind = Kind::cuda;
     else if (base == "cuda_emulated") kind = Kind::cuda_emulated;
-    else throw DeviceError(d16::text("device \"", name, "\": it is one of cpu, reference, cuda, cuda:1, cuda_emulated"));
+    else
+      throw DeviceError(d16::text("device \"", name, "\": it is one of cpu, reference, cuda, cuda:1, cuda_emulated"));
     if (base.size() == name.size()) return;
     std::string_view digits = name.substr(base.size() + 1);
     bool number = !digits.empty() && digits.size() < 4 && digits.find_first_not_of("0123456789") == digits.npos;

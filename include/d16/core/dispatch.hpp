@@ -48,7 +48,8 @@ template <class Args> void run(Slot<Args> const& slot, Device device, Args args)
   } else {
     status = kernel.run(args);
   }
-  require<ValueError>(status == 0, slot.name, ": the kernel of ", device, " does not take these arguments (status ", status, ")");
+  require<ValueError>(status == 0, slot.name, ": the kernel of ", device, " does not take these arguments (status ",
+                      status, ")");
 }
 
 }  // namespace d16

@@ -9,6 +9,7 @@
 
 namespace d16 {
 
+// clang-format off
 struct Error : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
@@ -21,6 +22,7 @@ struct GradError : Error { using Error::Error; };     ///< a graph that cannot b
 struct OutOfMemory : Error { using Error::Error; };   ///< says what was asked and what was free
 struct FileError : Error { using Error::Error; };     ///< a file that cannot be read or written as asked
 struct WeightsError : Error { using Error::Error; };  ///< weights of another network
+// clang-format on
 
 namespace detail {
 inline void append(std::string& out, std::string_view piece) { out += piece; }
@@ -47,7 +49,8 @@ template <class... Pieces> std::string text(Pieces const&... pieces) {
 
 /// Throws E with the joined pieces unless the condition holds.
 template <class E, class... Pieces> void require(bool condition, Pieces const&... pieces) {
-  if (!condition) [[unlikely]] throw E(text(pieces...));
+  if (!condition) [[unlikely]]
+    throw E(text(pieces...));
 }
 
 }  // namespace d16

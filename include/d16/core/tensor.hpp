@@ -44,7 +44,8 @@ struct Storage {
   std::shared_ptr<std::atomic<uint32_t>> version = std::make_shared<std::atomic<uint32_t>>(0);
 
   Storage(size_t size, Device device) : bytes(size) {
-    require<DeviceError>(device.is_host(), device, ": no CUDA memory in this program; link d16::cuda and call use_cuda()");
+    require<DeviceError>(device.is_host(), device,
+                         ": no CUDA memory in this program; link d16::cuda and call use_cuda()");
     data = host_arena().allocate(size);
   }
   Storage(void* memory, size_t size) : data(memory), bytes(size), borrowed(true) {}
@@ -108,7 +109,8 @@ class Tensor {
   /// The first element; null when there is no tensor. Throws when T is not the element type.
   template <class T> T* data() const {
     if (!body_) return nullptr;
-    require<DTypeError>(dtype() == dtype_of<T>(), "data<", name_of(dtype_of<T>()), ">() of a ", name_of(dtype()), " tensor");
+    require<DTypeError>(dtype() == dtype_of<T>(), "data<", name_of(dtype_of<T>()), ">() of a ", name_of(dtype()),
+                        " tensor");
     return static_cast<T*>(raw());
   }
   /// All elements of a contiguous host tensor, in row-major order.
@@ -208,7 +210,8 @@ inline Tensor full(Shape shape, double value, TensorOptions o = {}) {
 }
 inline Tensor zeros(Shape shape, TensorOptions o = {}) {
   Tensor x = empty(shape, o);
-  for_dtype(o.dtype, [&]<class T>(T) { std::memset(static_cast<void*>(x.data<T>()), 0, size_t(x.numel() * size_of(o.dtype))); });
+  for_dtype(o.dtype,
+            [&]<class T>(T) { std::memset(static_cast<void*>(x.data<T>()), 0, size_t(x.numel() * size_of(o.dtype))); });
   return x;
 }
 inline Tensor ones(Shape shape, TensorOptions o = {}) { return full(shape, 1, o); }
@@ -226,7 +229,8 @@ inline Tensor uniform(Shape shape, TensorOptions o = {}) {
   Tensor x = empty(shape, o);
   auto draw = default_generator().next();
   for_float(o.dtype, [&]<class T>(T) {
-    detail::generate<T>(x, [=](int64_t i) { return unit_interval(philox(draw.seed, uint64_t(i) / 4, draw.stream)[i % 4]); });
+    detail::generate<T>(
+        x, [=](int64_t i) { return unit_interval(philox(draw.seed, uint64_t(i) / 4, draw.stream)[i % 4]); });
   });
   return x;
 }

@@ -13,15 +13,13 @@ struct AntialiasedAvgPoolOptions {
   int kernel = 5, stride = 2, padding = 2;
 };
 
-template <class T>
-constinit Slot<kernels::AntialiasedAvgPool<T>> antialiased_avg_pool_slot{
+template <class T> constinit Slot<kernels::AntialiasedAvgPool<T>> antialiased_avg_pool_slot{
     "antialiased_avg_pool",
     {kernels::cpu::antialiased_avg_pool<T>, kernels::cpu::antialiased_avg_pool_work_bytes<T>},
     {kernels::reference::antialiased_avg_pool<T>},
     {},
     {}};
-template <class T>
-constinit Slot<kernels::AntialiasedAvgPool<T>> antialiased_avg_pool_dx_slot{
+template <class T> constinit Slot<kernels::AntialiasedAvgPool<T>> antialiased_avg_pool_dx_slot{
     "antialiased_avg_pool_dx",
     {kernels::cpu::antialiased_avg_pool_dx<T>, kernels::cpu::antialiased_avg_pool_work_bytes<T>},
     {kernels::reference::antialiased_avg_pool_dx<T>},

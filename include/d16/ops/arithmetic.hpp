@@ -6,8 +6,8 @@
 
 namespace d16 {
 
-template <class T>
-constinit Slot<kernels::Binary<T>> binary_slot{"binary", {kernels::cpu::binary<T>}, {kernels::reference::binary<T>}, {}, {}};
+template <class T> constinit Slot<kernels::Binary<T>> binary_slot{
+    "binary", {kernels::cpu::binary<T>}, {kernels::reference::binary<T>}, {}, {}};
 
 /// The shape into which a and b repeat: axes are matched from the last; sizes are equal, or 1, or missing.
 /// Errors   ShapeError when another size differs.
@@ -15,7 +15,8 @@ inline Shape broadcast_shape(char const* op, Shape const& a, Shape const& b) {
   Shape out = a.rank() >= b.rank() ? a : b;
   for (int i = 1; i <= std::min(a.rank(), b.rank()); ++i) {
     int64_t m = a[a.rank() - i], n = b[b.rank() - i];
-    require<ShapeError>(m == n || m == 1 || n == 1, op, ": a is ", a, ", b is ", b, "; sizes must be equal or 1, from the last axis");
+    require<ShapeError>(m == n || m == 1 || n == 1, op, ": a is ", a, ", b is ", b,
+                        "; sizes must be equal or 1, from the last axis");
     out[out.rank() - i] = m == 1 ? n : m;
   }
   return out;
@@ -60,10 +61,12 @@ inline Tensor binary_scalar(BinaryOp op, Tensor const& x, double s, bool swapped
 
 /// Checks what both operands must share, then computes.
 inline Tensor checked_binary(char const* name, BinaryOp op, Tensor const& a, Tensor const& b) {
-  require<DTypeError>(a.dtype() == b.dtype(), name, ": a is ", name_of(a.dtype()), ", b is ", name_of(b.dtype()), "; cast one of them");
-  require<DeviceError>(a.device() == b.device(), name, ": a is on ", a.device(), ", b is on ", b.device(), "; use to()");
-  require<GroupError>(!a.group() || !b.group() || a.group() == b.group(), name, ": a holds ", a.group(), " features, b ",
-                      b.group(), " features");
+  require<DTypeError>(a.dtype() == b.dtype(), name, ": a is ", name_of(a.dtype()), ", b is ", name_of(b.dtype()),
+                      "; cast one of them");
+  require<DeviceError>(a.device() == b.device(), name, ": a is on ", a.device(), ", b is on ", b.device(),
+                       "; use to()");
+  require<GroupError>(!a.group() || !b.group() || a.group() == b.group(), name, ": a holds ", a.group(),
+                      " features, b ", b.group(), " features");
   return binary(op, a, b, broadcast_shape(name, a.shape(), b.shape()), a.group() ? a.like() : b.like());
 }
 
@@ -107,22 +110,18 @@ inline Tensor operator/(Tensor a, Tensor b) {
 /// The larger of a and b; NaN if one is. At a tie each gets half the gradient.
 inline Tensor maximum(Tensor a, Tensor b) {
   using detail::binary, detail::BinaryOp;
-  return record("maximum", detail::checked_binary("maximum", BinaryOp::max, a, b), wrt(a, [a, b](Tensor dy) {
-                  return sum_to(binary(BinaryOp::mul, dy, binary(BinaryOp::step, a, b)), a.shape());
-                }),
-                wrt(b, [a, b](Tensor dy) {
-                  return sum_to(binary(BinaryOp::mul, dy, binary(BinaryOp::step, b, a)), b.shape());
-                }));
+  return record(
+      "maximum", detail::checked_binary("maximum", BinaryOp::max, a, b),
+      wrt(a, [a, b](Tensor dy) { return sum_to(binary(BinaryOp::mul, dy, binary(BinaryOp::step, a, b)), a.shape()); }),
+      wrt(b, [a, b](Tensor dy) { return sum_to(binary(BinaryOp::mul, dy, binary(BinaryOp::step, b, a)), b.shape()); }));
 }
 /// The smaller of a and b; NaN if one is. At a tie each gets half the gradient.
 inline Tensor minimum(Tensor a, Tensor b) {
   using detail::binary, detail::BinaryOp;
-  return record("minimum", detail::checked_binary("minimum", BinaryOp::min, a, b), wrt(a, [a, b](Tensor dy) {
-                  return sum_to(binary(BinaryOp::mul, dy, binary(BinaryOp::step, b, a)), a.shape());
-                }),
-                wrt(b, [a, b](Tensor dy) {
-                  return sum_to(binary(BinaryOp::mul, dy, binary(BinaryOp::step, a, b)), b.shape());
-                }));
+  return record(
+      "minimum", detail::checked_binary("minimum", BinaryOp::min, a, b),
+      wrt(a, [a, b](Tensor dy) { return sum_to(binary(BinaryOp::mul, dy, binary(BinaryOp::step, b, a)), a.shape()); }),
+      wrt(b, [a, b](Tensor dy) { return sum_to(binary(BinaryOp::mul, dy, binary(BinaryOp::step, a, b)), b.shape()); }));
 }
 
 // With a number on one side.
@@ -155,7 +154,8 @@ inline Tensor maximum(Tensor x, double s) {
 inline Tensor maximum(double s, Tensor x) { return maximum(x, s); }
 inline Tensor minimum(Tensor x, double s) {
   return record("minimum", detail::binary_scalar(detail::BinaryOp::min, x, s), wrt(x, [x, s](Tensor dy) {
-                  return detail::binary(detail::BinaryOp::mul, dy, detail::binary_scalar(detail::BinaryOp::step, x, s, true));
+                  return detail::binary(detail::BinaryOp::mul, dy,
+                                        detail::binary_scalar(detail::BinaryOp::step, x, s, true));
                 }));
 }
 inline Tensor minimum(double s, Tensor x) { return minimum(x, s); }

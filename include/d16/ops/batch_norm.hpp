@@ -16,22 +16,19 @@ struct BatchNormOptions {
   double momentum = 0.1;  ///< running = (1 - momentum) running + momentum new
 };
 
-template <class T>
-constinit Slot<kernels::BatchNorm<T>> batch_norm_slot{
+template <class T> constinit Slot<kernels::BatchNorm<T>> batch_norm_slot{
     "batch_norm",
     {kernels::cpu::batch_norm<T>, kernels::cpu::batch_norm_work_bytes<T>},
     {kernels::reference::batch_norm<T>},
     {},
     {}};
-template <class T>
-constinit Slot<kernels::BatchNorm<T>> batch_norm_dw_slot{
+template <class T> constinit Slot<kernels::BatchNorm<T>> batch_norm_dw_slot{
     "batch_norm_dw",
     {kernels::cpu::batch_norm_dw<T>, kernels::cpu::batch_norm_work_bytes<T>},
     {kernels::reference::batch_norm_dw<T>},
     {},
     {}};
-template <class T>
-constinit Slot<kernels::BatchNorm<T>> batch_norm_dx_slot{
+template <class T> constinit Slot<kernels::BatchNorm<T>> batch_norm_dx_slot{
     "batch_norm_dx",
     {kernels::cpu::batch_norm_dx<T>, kernels::cpu::batch_norm_work_bytes<T>},
     {kernels::reference::batch_norm_dx<T>},

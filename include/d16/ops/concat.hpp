@@ -19,10 +19,13 @@ inline Tensor concat(std::vector<Tensor> parts, int axis) {
   for (Tensor const& part : parts) {
     Shape expected = first.shape();
     if (part.rank() == first.rank()) expected[axis] = part.dim(axis);
-    require<ShapeError>(part.shape() == expected, "concat: ", part.shape(), " does not join ", first.shape(), " along axis ", axis);
-    require<DTypeError>(part.dtype() == first.dtype(), "concat: ", name_of(part.dtype()), " and ", name_of(first.dtype()));
+    require<ShapeError>(part.shape() == expected, "concat: ", part.shape(), " does not join ", first.shape(),
+                        " along axis ", axis);
+    require<DTypeError>(part.dtype() == first.dtype(), "concat: ", name_of(part.dtype()), " and ",
+                        name_of(first.dtype()));
     require<DeviceError>(part.device() == first.device(), "concat: ", part.device(), " and ", first.device());
-    require<GroupError>(part.group() == first.group(), "concat: ", part.group(), " features and ", first.group(), " features");
+    require<GroupError>(part.group() == first.group(), "concat: ", part.group(), " features and ", first.group(),
+                        " features");
     starts.push_back(shape[axis]);
     shape[axis] += part.dim(axis);
   }

@@ -15,24 +15,26 @@ struct Conv2dOptions {
   int groups = 1;
 };
 
-template <class T>
-constinit Slot<kernels::Conv2d<T>> conv2d_slot{
+template <class T> constinit Slot<kernels::Conv2d<T>> conv2d_slot{
     "conv2d", {kernels::cpu::conv2d<T>, kernels::cpu::conv2d_work_bytes<T>}, {kernels::reference::conv2d<T>}, {}, {}};
 template <class T>
-constinit Slot<kernels::Conv2d<T>> conv2d_dx_slot{
-    "conv2d_dx",
-    {kernels::cpu::conv2d_dx<T>, kernels::cpu::conv2d_dx_work_bytes<T>},
-    {kernels::reference::conv2d_dx<T>}, {}, {}};
+constinit Slot<kernels::Conv2d<T>> conv2d_dx_slot{"conv2d_dx",
+                                                  {kernels::cpu::conv2d_dx<T>, kernels::cpu::conv2d_dx_work_bytes<T>},
+                                                  {kernels::reference::conv2d_dx<T>},
+                                                  {},
+                                                  {}};
 template <class T>
-constinit Slot<kernels::Conv2d<T>> conv2d_dw_slot{
-    "conv2d_dw",
-    {kernels::cpu::conv2d_dw<T>, kernels::cpu::conv2d_dw_work_bytes<T>},
-    {kernels::reference::conv2d_dw<T>}, {}, {}};
+constinit Slot<kernels::Conv2d<T>> conv2d_dw_slot{"conv2d_dw",
+                                                  {kernels::cpu::conv2d_dw<T>, kernels::cpu::conv2d_dw_work_bytes<T>},
+                                                  {kernels::reference::conv2d_dw<T>},
+                                                  {},
+                                                  {}};
 template <class T>
-constinit Slot<kernels::Conv2d<T>> conv2d_db_slot{
-    "conv2d_db",
-    {kernels::cpu::conv2d_db<T>, kernels::cpu::conv2d_db_work_bytes<T>},
-    {kernels::reference::conv2d_db<T>}, {}, {}};
+constinit Slot<kernels::Conv2d<T>> conv2d_db_slot{"conv2d_db",
+                                                  {kernels::cpu::conv2d_db<T>, kernels::cpu::conv2d_db_work_bytes<T>},
+                                                  {kernels::reference::conv2d_db<T>},
+                                                  {},
+                                                  {}};
 
 namespace detail {
 
@@ -43,9 +45,20 @@ struct Conv2dCall {
   TensorOptions like;
 
   template <class T> kernels::Conv2d<T> args() const {
-    return {.N = int(x[axis::N]), .H = int(x[axis::H]), .W = int(x[axis::W]), .Ci = int(x[axis::C]), .Co = int(w[0]),
-            .kh = int(w[2]), .kw = int(w[3]), .stride_h = o.stride.h, .stride_w = o.stride.w, .pad_h = o.padding.h,
-            .pad_w = o.padding.w, .dilation_h = o.dilation.h, .dilation_w = o.dilation.w, .groups = o.groups};
+    return {.N = int(x[axis::N]),
+            .H = int(x[axis::H]),
+            .W = int(x[axis::W]),
+            .Ci = int(x[axis::C]),
+            .Co = int(w[0]),
+            .kh = int(w[2]),
+            .kw = int(w[3]),
+            .stride_h = o.stride.h,
+            .stride_w = o.stride.w,
+            .pad_h = o.padding.h,
+            .pad_w = o.padding.w,
+            .dilation_h = o.dilation.h,
+            .dilation_w = o.dilation.w,
+            .groups = o.groups};
   }
   Shape y() const {
     auto a = args<float>();

@@ -14,26 +14,30 @@ struct ConvTranspose2dOptions {
   Pair stride = 1, padding = 0, output_padding = 0;
 };
 
-template <class T>
-constinit Slot<kernels::ConvTranspose2d<T>> conv_transpose2d_slot{
+template <class T> constinit Slot<kernels::ConvTranspose2d<T>> conv_transpose2d_slot{
     "conv_transpose2d",
     {kernels::cpu::conv_transpose2d<T>, kernels::cpu::conv_transpose2d_work_bytes<T>},
-    {kernels::reference::conv_transpose2d<T>}, {}, {}};
-template <class T>
-constinit Slot<kernels::ConvTranspose2d<T>> conv_transpose2d_dx_slot{
+    {kernels::reference::conv_transpose2d<T>},
+    {},
+    {}};
+template <class T> constinit Slot<kernels::ConvTranspose2d<T>> conv_transpose2d_dx_slot{
     "conv_transpose2d_dx",
     {kernels::cpu::conv_transpose2d_dx<T>, kernels::cpu::conv_transpose2d_dx_work_bytes<T>},
-    {kernels::reference::conv_transpose2d_dx<T>}, {}, {}};
-template <class T>
-constinit Slot<kernels::ConvTranspose2d<T>> conv_transpose2d_dw_slot{
+    {kernels::reference::conv_transpose2d_dx<T>},
+    {},
+    {}};
+template <class T> constinit Slot<kernels::ConvTranspose2d<T>> conv_transpose2d_dw_slot{
     "conv_transpose2d_dw",
     {kernels::cpu::conv_transpose2d_dw<T>, kernels::cpu::conv_transpose2d_dw_work_bytes<T>},
-    {kernels::reference::conv_transpose2d_dw<T>}, {}, {}};
-template <class T>
-constinit Slot<kernels::ConvTranspose2d<T>> conv_transpose2d_db_slot{
+    {kernels::reference::conv_transpose2d_dw<T>},
+    {},
+    {}};
+template <class T> constinit Slot<kernels::ConvTranspose2d<T>> conv_transpose2d_db_slot{
     "conv_transpose2d_db",
     {kernels::cpu::conv_transpose2d_db<T>, kernels::cpu::conv_transpose2d_db_work_bytes<T>},
-    {kernels::reference::conv_transpose2d_db<T>}, {}, {}};
+    {kernels::reference::conv_transpose2d_db<T>},
+    {},
+    {}};
 
 namespace detail {
 
@@ -44,9 +48,19 @@ struct ConvTranspose2dCall {
   TensorOptions like;
 
   template <class T> kernels::ConvTranspose2d<T> args() const {
-    return {.N = int(x[axis::N]), .H = int(x[axis::H]), .W = int(x[axis::W]), .Ci = int(x[axis::C]), .Co = int(w[1]),
-            .kh = int(w[2]), .kw = int(w[3]), .stride_h = o.stride.h, .stride_w = o.stride.w, .pad_h = o.padding.h,
-            .pad_w = o.padding.w, .output_pad_h = o.output_padding.h, .output_pad_w = o.output_padding.w};
+    return {.N = int(x[axis::N]),
+            .H = int(x[axis::H]),
+            .W = int(x[axis::W]),
+            .Ci = int(x[axis::C]),
+            .Co = int(w[1]),
+            .kh = int(w[2]),
+            .kw = int(w[3]),
+            .stride_h = o.stride.h,
+            .stride_w = o.stride.w,
+            .pad_h = o.padding.h,
+            .pad_w = o.padding.w,
+            .output_pad_h = o.output_padding.h,
+            .output_pad_w = o.output_padding.w};
   }
   Shape y() const {
     auto a = args<float>();

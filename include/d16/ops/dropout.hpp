@@ -6,8 +6,8 @@
 
 namespace d16 {
 
-template <class T>
-constinit Slot<kernels::Dropout<T>> dropout_slot{"dropout", {kernels::cpu::dropout<T>}, {kernels::reference::dropout<T>}, {}, {}};
+template <class T> constinit Slot<kernels::Dropout<T>> dropout_slot{
+    "dropout", {kernels::cpu::dropout<T>}, {kernels::reference::dropout<T>}, {}, {}};
 
 namespace detail {
 
@@ -34,7 +34,8 @@ inline Tensor dropout(Tensor x, double p = 0.5, bool training = true) {
   require<ValueError>(p >= 0 && p < 1, "dropout: p is ", p, "; it needs 0 <= p < 1");
   if (!training || p == 0) return x;
   Generator::Draw draw = default_generator().next();
-  return record("dropout", detail::dropout(x, p, draw), wrt(x, [=](Tensor dy) { return detail::dropout(dy, p, draw); }));
+  return record("dropout", detail::dropout(x, p, draw),
+                wrt(x, [=](Tensor dy) { return detail::dropout(dy, p, draw); }));
 }
 
 /// A sample of the normal distribution with mean mu and variance e^logvar: mu + e^(logvar / 2) eps, eps standard normal
@@ -44,8 +45,8 @@ inline Tensor dropout(Tensor x, double p = 0.5, bool training = true) {
 /// Errors   ShapeError unless mu and logvar have one shape.
 /// Source   Kingma & Welling 2014, arXiv:1312.6114.
 inline Tensor reparameterise(Tensor mu, Tensor logvar) {
-  require<ShapeError>(mu.shape() == logvar.shape(), "reparameterise: mu is ", mu.shape(), ", logvar is ", logvar.shape(),
-                      "; they must be equal");
+  require<ShapeError>(mu.shape() == logvar.shape(), "reparameterise: mu is ", mu.shape(), ", logvar is ",
+                      logvar.shape(), "; they must be equal");
   Tensor eps = normal(mu.shape(), mu.like());
   return mu + exp(logvar * 0.5) * eps;
 }

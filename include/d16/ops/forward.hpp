@@ -12,7 +12,7 @@ inline Tensor operator*(Tensor x, double s);  // arithmetic.hpp
 inline Tensor sum_to(Tensor x, Shape shape);  // reduce.hpp
 
 namespace detail {
-inline Tensor copied(Tensor const& x);                            // views.hpp
+inline Tensor copied(Tensor const& x);                           // views.hpp
 inline Tensor expand_view(Tensor const& x, Shape const& shape);  // views.hpp
 }  // namespace detail
 

@@ -17,29 +17,25 @@ struct GroupConv2dOptions {
   kernels::Path path = kernels::Path::automatic;
 };
 
-template <class T>
-constinit Slot<kernels::GroupConv2d<T>> group_conv2d_slot{
+template <class T> constinit Slot<kernels::GroupConv2d<T>> group_conv2d_slot{
     "group_conv2d",
     {kernels::cpu::group_conv2d<T>, kernels::cpu::group_conv2d_work_bytes<T>},
     {kernels::reference::group_conv2d<T>},
     {},
     {}};
-template <class T>
-constinit Slot<kernels::GroupConv2d<T>> group_conv2d_dx_slot{
+template <class T> constinit Slot<kernels::GroupConv2d<T>> group_conv2d_dx_slot{
     "group_conv2d_dx",
     {kernels::cpu::group_conv2d_dx<T>, kernels::cpu::group_conv2d_dx_work_bytes<T>},
     {kernels::reference::group_conv2d_dx<T>},
     {},
     {}};
-template <class T>
-constinit Slot<kernels::GroupConv2d<T>> group_conv2d_dw_slot{
+template <class T> constinit Slot<kernels::GroupConv2d<T>> group_conv2d_dw_slot{
     "group_conv2d_dw",
     {kernels::cpu::group_conv2d_dw<T>, kernels::cpu::group_conv2d_dw_work_bytes<T>},
     {kernels::reference::group_conv2d_dw<T>},
     {},
     {}};
-template <class T>
-constinit Slot<kernels::GroupConv2d<T>> group_conv2d_db_slot{
+template <class T> constinit Slot<kernels::GroupConv2d<T>> group_conv2d_db_slot{
     "group_conv2d_db",
     {kernels::cpu::group_conv2d_db<T>, kernels::cpu::group_conv2d_db_work_bytes<T>},
     {kernels::reference::group_conv2d_db<T>},

@@ -8,17 +8,13 @@
 
 namespace d16 {
 
-template <class T>
-constinit Slot<kernels::GroupPool<T>> group_max_pool_slot{
+template <class T> constinit Slot<kernels::GroupPool<T>> group_max_pool_slot{
     "group_max_pool", {kernels::cpu::group_max_pool<T>}, {kernels::reference::group_max_pool<T>}, {}, {}};
-template <class T>
-constinit Slot<kernels::GroupPool<T>> group_max_pool_dx_slot{
+template <class T> constinit Slot<kernels::GroupPool<T>> group_max_pool_dx_slot{
     "group_max_pool_dx", {kernels::cpu::group_max_pool_dx<T>}, {kernels::reference::group_max_pool_dx<T>}, {}, {}};
-template <class T>
-constinit Slot<kernels::GroupPool<T>> group_mean_pool_slot{
+template <class T> constinit Slot<kernels::GroupPool<T>> group_mean_pool_slot{
     "group_mean_pool", {kernels::cpu::group_mean_pool<T>}, {kernels::reference::group_mean_pool<T>}, {}, {}};
-template <class T>
-constinit Slot<kernels::GroupPool<T>> group_mean_pool_dx_slot{
+template <class T> constinit Slot<kernels::GroupPool<T>> group_mean_pool_dx_slot{
     "group_mean_pool_dx", {kernels::cpu::group_mean_pool_dx<T>}, {kernels::reference::group_mean_pool_dx<T>}, {}, {}};
 
 namespace detail {

@@ -9,24 +9,26 @@
 
 namespace d16 {
 
-template <class T>
-constinit Slot<kernels::Linear<T>> linear_slot{
+template <class T> constinit Slot<kernels::Linear<T>> linear_slot{
     "linear", {kernels::cpu::linear<T>, kernels::cpu::linear_work_bytes<T>}, {kernels::reference::linear<T>}, {}, {}};
 template <class T>
-constinit Slot<kernels::Linear<T>> linear_dx_slot{
-    "linear_dx",
-    {kernels::cpu::linear_dx<T>, kernels::cpu::linear_dx_work_bytes<T>},
-    {kernels::reference::linear_dx<T>}, {}, {}};
+constinit Slot<kernels::Linear<T>> linear_dx_slot{"linear_dx",
+                                                  {kernels::cpu::linear_dx<T>, kernels::cpu::linear_dx_work_bytes<T>},
+                                                  {kernels::reference::linear_dx<T>},
+                                                  {},
+                                                  {}};
 template <class T>
-constinit Slot<kernels::Linear<T>> linear_dw_slot{
-    "linear_dw",
-    {kernels::cpu::linear_dw<T>, kernels::cpu::linear_dw_work_bytes<T>},
-    {kernels::reference::linear_dw<T>}, {}, {}};
+constinit Slot<kernels::Linear<T>> linear_dw_slot{"linear_dw",
+                                                  {kernels::cpu::linear_dw<T>, kernels::cpu::linear_dw_work_bytes<T>},
+                                                  {kernels::reference::linear_dw<T>},
+                                                  {},
+                                                  {}};
 template <class T>
-constinit Slot<kernels::Linear<T>> linear_db_slot{
-    "linear_db",
-    {kernels::cpu::linear_db<T>, kernels::cpu::linear_db_work_bytes<T>},
-    {kernels::reference::linear_db<T>}, {}, {}};
+constinit Slot<kernels::Linear<T>> linear_db_slot{"linear_db",
+                                                  {kernels::cpu::linear_db<T>, kernels::cpu::linear_db_work_bytes<T>},
+                                                  {kernels::reference::linear_db<T>},
+                                                  {},
+                                                  {}};
 
 namespace detail {
 

@@ -15,10 +15,12 @@ struct CrossEntropyOptions {
 };
 
 template <class T>
-constinit Slot<kernels::PairLoss<T>> pair_loss_slot{
-    "pair_loss", {kernels::cpu::pair_loss<T>, kernels::cpu::pair_loss_work_bytes<T>}, {kernels::reference::pair_loss<T>}, {}, {}};
-template <class T>
-constinit Slot<kernels::CrossEntropy<T>> cross_entropy_slot{
+constinit Slot<kernels::PairLoss<T>> pair_loss_slot{"pair_loss",
+                                                    {kernels::cpu::pair_loss<T>, kernels::cpu::pair_loss_work_bytes<T>},
+                                                    {kernels::reference::pair_loss<T>},
+                                                    {},
+                                                    {}};
+template <class T> constinit Slot<kernels::CrossEntropy<T>> cross_entropy_slot{
     "cross_entropy",
     {kernels::cpu::cross_entropy<T>, kernels::cpu::cross_entropy_work_bytes<T>},
     {kernels::reference::cross_entropy<T>},
@@ -31,8 +33,10 @@ inline bool wants_gradient(Tensor const& x) { return x.requires_grad() && !NoGra
 
 /// Value and gradients in one pass; the way back only multiplies by dy.
 inline Tensor pair_loss(char const* name, kernels::LossOp op, Tensor x, Tensor t, Reduction reduction) {
-  require<ShapeError>(x.shape() == t.shape(), name, ": ", x.shape(), " and ", t.shape(), "; both inputs need one shape");
-  require<DTypeError>(x.dtype() == t.dtype(), name, ": ", name_of(x.dtype()), " and ", name_of(t.dtype()), "; cast one of them");
+  require<ShapeError>(x.shape() == t.shape(), name, ": ", x.shape(), " and ", t.shape(),
+                      "; both inputs need one shape");
+  require<DTypeError>(x.dtype() == t.dtype(), name, ": ", name_of(x.dtype()), " and ", name_of(t.dtype()),
+                      "; cast one of them");
   require<DeviceError>(x.device() == t.device(), name, ": inputs on ", x.device(), " and ", t.device(), "; use to()");
   x = x.contiguous(), t = t.contiguous();
   Tensor loss = empty({1}, {x.dtype(), x.device()});
@@ -90,9 +94,11 @@ inline Tensor kl_standard_normal(Tensor mu, Tensor logvar, Reduction reduction =
 ///          for smoothing outside [0, 1], or for a mean over no samples.
 /// Source   Szegedy et al. 2016, arXiv:1512.00567 (smoothing); weights as in PyTorch.
 inline Tensor cross_entropy(Tensor logits, Tensor target, CrossEntropyOptions o = {}) {
-  require<ShapeError>(logits.rank() == 2 && target.rank() == 1 && target.dim(0) == logits.dim(0), "cross_entropy: logits are ",
-                      logits.shape(), ", target is ", target.shape(), "; it needs (N,K) and (N)");
-  require<DTypeError>(target.dtype() == DType::i64, "cross_entropy: target is ", name_of(target.dtype()), "; labels are int64");
+  require<ShapeError>(logits.rank() == 2 && target.rank() == 1 && target.dim(0) == logits.dim(0),
+                      "cross_entropy: logits are ", logits.shape(), ", target is ", target.shape(),
+                      "; it needs (N,K) and (N)");
+  require<DTypeError>(target.dtype() == DType::i64, "cross_entropy: target is ", name_of(target.dtype()),
+                      "; labels are int64");
   require<DeviceError>(target.device() == logits.device(), "cross_entropy: logits on ", logits.device(), ", target on ",
                        target.device(), "; use to()");
   int64_t const N = logits.dim(0), K = logits.dim(1);
@@ -100,7 +106,8 @@ inline Tensor cross_entropy(Tensor logits, Tensor target, CrossEntropyOptions o 
   require<ValueError>(o.label_smoothing >= 0 && o.label_smoothing <= 1, "cross_entropy: label_smoothing is ",
                       o.label_smoothing, "; it is 0 to 1");
   if (o.weight.defined()) {
-    require<ShapeError>(o.weight.shape() == Shape{K}, "cross_entropy: weight is ", o.weight.shape(), " for ", K, " classes");
+    require<ShapeError>(o.weight.shape() == Shape{K}, "cross_entropy: weight is ", o.weight.shape(), " for ", K,
+                        " classes");
     require<DTypeError>(o.weight.dtype() == logits.dtype(), "cross_entropy: weight is ", name_of(o.weight.dtype()),
                         ", logits are ", name_of(logits.dtype()));
     require<DeviceError>(o.weight.device() == logits.device(), "cross_entropy: weight on ", o.weight.device());
@@ -108,7 +115,8 @@ inline Tensor cross_entropy(Tensor logits, Tensor target, CrossEntropyOptions o 
   Tensor labels = target.to("cpu").contiguous();
   for (int64_t n = 0; n < N; ++n) {
     int64_t label = labels.data<int64_t>()[n];
-    require<ValueError>(label >= 0 && label < K, "cross_entropy: target[", n, "] is ", label, "; labels are 0 to ", K - 1);
+    require<ValueError>(label >= 0 && label < K, "cross_entropy: target[", n, "] is ", label, "; labels are 0 to ",
+                        K - 1);
   }
   Tensor x = logits.contiguous(), weight = o.weight.defined() ? o.weight.contiguous() : Tensor();
   target = target.contiguous();

@@ -20,17 +20,13 @@ struct AvgPool2dOptions {
   bool count_include_pad = true;
 };
 
-template <class T>
-constinit Slot<kernels::Pool2d<T>> max_pool2d_slot{
+template <class T> constinit Slot<kernels::Pool2d<T>> max_pool2d_slot{
     "max_pool2d", {kernels::cpu::max_pool2d<T>}, {kernels::reference::max_pool2d<T>}, {}, {}};
-template <class T>
-constinit Slot<kernels::Pool2d<T>> max_pool2d_dx_slot{
+template <class T> constinit Slot<kernels::Pool2d<T>> max_pool2d_dx_slot{
     "max_pool2d_dx", {kernels::cpu::max_pool2d_dx<T>}, {kernels::reference::max_pool2d_dx<T>}, {}, {}};
-template <class T>
-constinit Slot<kernels::Pool2d<T>> avg_pool2d_slot{
+template <class T> constinit Slot<kernels::Pool2d<T>> avg_pool2d_slot{
     "avg_pool2d", {kernels::cpu::avg_pool2d<T>}, {kernels::reference::avg_pool2d<T>}, {}, {}};
-template <class T>
-constinit Slot<kernels::Pool2d<T>> avg_pool2d_dx_slot{
+template <class T> constinit Slot<kernels::Pool2d<T>> avg_pool2d_dx_slot{
     "avg_pool2d_dx", {kernels::cpu::avg_pool2d_dx<T>}, {kernels::reference::avg_pool2d_dx<T>}, {}, {}};
 
 namespace detail {
@@ -50,10 +46,12 @@ template <class T> kernels::Pool2d<T> pool2d_args(Shape const& x, AvgPool2dOptio
 inline Shape pool2d_shape(char const* op, Shape x, AvgPool2dOptions const& o) {
   require<ShapeError>(x.rank() == 4 || x.rank() == 5, op, ": x is ", x, "; it needs (N,H,W,C) or (N,H,W,C,G)");
   auto check = [&](char const* side, int64_t size, int kernel, int stride, int padding) {
-    require<ValueError>(kernel > 0 && stride > 0, op, ": kernel ", kernel, ", stride ", stride, "; they must be positive");
+    require<ValueError>(kernel > 0 && stride > 0, op, ": kernel ", kernel, ", stride ", stride,
+                        "; they must be positive");
     require<ValueError>(padding >= 0 && 2 * padding <= kernel, op, ": padding ", padding, ", kernel ", kernel,
                         "; padding is 0 to half the kernel");
-    require<ShapeError>(size + 2 * padding >= kernel, op, ": x is ", x, "; ", side, " is smaller than the kernel, ", kernel);
+    require<ShapeError>(size + 2 * padding >= kernel, op, ": x is ", x, "; ", side, " is smaller than the kernel, ",
+                        kernel);
   };
   check("H", x[axis::H], o.kernel.h, o.stride.h, o.padding.h);
   check("W", x[axis::W], o.kernel.w, o.stride.w, o.padding.w);
@@ -63,7 +61,8 @@ inline Shape pool2d_shape(char const* op, Shape x, AvgPool2dOptions const& o) {
 }
 
 /// Both poolings: their slots differ, and only the maximum needs x on the way back.
-template <class F, class B> Tensor pool2d(char const* op, Tensor x, AvgPool2dOptions o, bool keep_x, F forward, B backward) {
+template <class F, class B>
+Tensor pool2d(char const* op, Tensor x, AvgPool2dOptions o, bool keep_x, F forward, B backward) {
   if (o.stride.h == 0) o.stride.h = o.kernel.h;
   if (o.stride.w == 0) o.stride.w = o.kernel.w;
   x = x.contiguous();
@@ -95,16 +94,18 @@ template <class F, class B> Tensor pool2d(char const* op, Tensor x, AvgPool2dOpt
 /// Errors   ShapeError for another rank or an image smaller than the kernel; ValueError unless kernel, stride > 0 and
 ///          0 <= padding <= kernel / 2.
 inline Tensor max_pool2d(Tensor x, MaxPool2dOptions o = {}) {
-  return detail::pool2d("max_pool2d", x, {o.kernel, o.stride, o.padding, true}, true,
-                        []<class T>(T) -> auto& { return max_pool2d_slot<T>; },
-                        []<class T>(T) -> auto& { return max_pool2d_dx_slot<T>; });
+  return detail::pool2d(
+      "max_pool2d", x, {o.kernel, o.stride, o.padding, true}, true,
+      []<class T>(T) -> auto& { return max_pool2d_slot<T>; },
+      []<class T>(T) -> auto& { return max_pool2d_dx_slot<T>; });
 }
 
 /// Mean over windows, zeros outside the image; count_include_pad says whether those count as elements.
 /// Gradient the adjoint. Shapes, cost and errors as max_pool2d.
 inline Tensor avg_pool2d(Tensor x, AvgPool2dOptions o = {}) {
-  return detail::pool2d("avg_pool2d", x, o, false, []<class T>(T) -> auto& { return avg_pool2d_slot<T>; },
-                        []<class T>(T) -> auto& { return avg_pool2d_dx_slot<T>; });
+  return detail::pool2d(
+      "avg_pool2d", x, o, false, []<class T>(T) -> auto& { return avg_pool2d_slot<T>; },
+      []<class T>(T) -> auto& { return avg_pool2d_dx_slot<T>; });
 }
 
 }  // namespace d16

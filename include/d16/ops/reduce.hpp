@@ -13,7 +13,8 @@ class Axes {
  public:
   Axes(int axis) : list_{axis} {}
   Axes(std::initializer_list<int> axes) : count_(0) {
-    require<ShapeError>(axes.size() <= size_t(Shape::max_rank), axes.size(), " axes; a tensor has at most ", int(Shape::max_rank));
+    require<ShapeError>(axes.size() <= size_t(Shape::max_rank), axes.size(), " axes; a tensor has at most ",
+                        int(Shape::max_rank));
     for (int axis : axes) list_[count_++] = axis;
   }
   int const* begin() const { return list_; }
@@ -24,13 +25,11 @@ class Axes {
   int count_ = 1;
 };
 
-template <class T>
-constinit Slot<kernels::Reduce<T>> sum_slot{
+template <class T> constinit Slot<kernels::Reduce<T>> sum_slot{
     "sum", {kernels::cpu::sum<T>, kernels::cpu::reduce_work_bytes<T>}, {kernels::reference::sum<T>}, {}, {}};
 template <class T>
 constinit Slot<kernels::Reduce<T>> max_slot{"max", {kernels::cpu::max<T>}, {kernels::reference::max<T>}, {}, {}};
-template <class T>
-constinit Slot<kernels::Reduce<T>> max_dx_slot{
+template <class T> constinit Slot<kernels::Reduce<T>> max_dx_slot{
     "max_dx", {kernels::cpu::max_dx<T>}, {kernels::reference::max_dx<T>}, {}, {}};
 
 namespace detail {
@@ -70,7 +69,8 @@ template <class T> kernels::Reduce<T> reduce_args(Shape const& shape, int first,
 /// Sums times scale; reduced axes have size 1 in the result. Not recorded.
 inline Tensor sum_axes(Tensor x, unsigned mask, double scale = 1) {
   x = x.detach().contiguous();
-  int remaining = 0;  // runs of neighbouring axes, each one pass of the kernel; the first run first, as it is the longest
+  int remaining =
+      0;  // runs of neighbouring axes, each one pass of the kernel; the first run first, as it is the longest
   for (int i = 0; i < x.rank(); ++i) remaining += (mask >> i & 1) && !(i + 1 < x.rank() && mask >> (i + 1) & 1);
   for (int first = 0; first < x.rank(); ++first) {
     if (!(mask >> first & 1)) continue;

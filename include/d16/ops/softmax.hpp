@@ -6,11 +6,9 @@
 
 namespace d16 {
 
-template <class T>
-constinit Slot<kernels::Softmax<T>> softmax_slot{
+template <class T> constinit Slot<kernels::Softmax<T>> softmax_slot{
     "softmax", {kernels::cpu::softmax<T>}, {kernels::reference::softmax<T>}, {}, {}};
-template <class T>
-constinit Slot<kernels::Softmax<T>> softmax_dx_slot{
+template <class T> constinit Slot<kernels::Softmax<T>> softmax_dx_slot{
     "softmax_dx", {kernels::cpu::softmax_dx<T>}, {kernels::reference::softmax_dx<T>}, {}, {}};
 
 namespace detail {

@@ -8,8 +8,7 @@ namespace d16 {
 
 template <class T>
 constinit Slot<kernels::Unary<T>> unary_slot{"unary", {kernels::cpu::unary<T>}, {kernels::reference::unary<T>}, {}, {}};
-template <class T>
-constinit Slot<kernels::Unary<T>> unary_dx_slot{
+template <class T> constinit Slot<kernels::Unary<T>> unary_dx_slot{
     "unary_dx", {kernels::cpu::unary_dx<T>}, {kernels::reference::unary_dx<T>}, {}, {}};
 
 namespace detail {
@@ -29,7 +28,8 @@ inline Tensor unary_dx(kernels::UnaryOp op, Tensor dy, Tensor saved, UnaryOption
   Tensor dx = empty_like(saved);
   for_float(dy.dtype(), [&]<class T>(T) {
     auto a = unary_args<T>(op, dy.numel(), o);
-    (kernels::derivative_from_result(op) ? static_cast<void>(a.y = saved.data<T>()) : static_cast<void>(a.x = saved.data<T>()));
+    (kernels::derivative_from_result(op) ? static_cast<void>(a.y = saved.data<T>())
+                                         : static_cast<void>(a.x = saved.data<T>()));
     a.dy = dy.data<T>(), a.dx = dx.data<T>();
     run(unary_dx_slot<T>, dy.device(), a);
   });

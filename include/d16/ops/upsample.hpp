@@ -15,11 +15,9 @@ struct UpsampleOptions {
   bool align_corners = false;  ///< bilinear only
 };
 
-template <class T>
-constinit Slot<kernels::Upsample<T>> upsample_slot{
+template <class T> constinit Slot<kernels::Upsample<T>> upsample_slot{
     "upsample", {kernels::cpu::upsample<T>}, {kernels::reference::upsample<T>}, {}, {}};
-template <class T>
-constinit Slot<kernels::Upsample<T>> upsample_dx_slot{
+template <class T> constinit Slot<kernels::Upsample<T>> upsample_dx_slot{
     "upsample_dx", {kernels::cpu::upsample_dx<T>}, {kernels::reference::upsample_dx<T>}, {}, {}};
 
 namespace detail {
@@ -38,7 +36,8 @@ template <class T> kernels::Upsample<T> upsample_args(Shape const& x, UpsampleOp
 /// Gradient the exact adjoint.
 /// Errors   ShapeError for another rank; ValueError unless scale > 0, or for align_corners with nearest.
 inline Tensor upsample(Tensor x, UpsampleOptions o = {}) {
-  require<ShapeError>(x.rank() == 4 || x.rank() == 5, "upsample: x is ", x.shape(), "; it needs (N,H,W,C) or (N,H,W,C,G)");
+  require<ShapeError>(x.rank() == 4 || x.rank() == 5, "upsample: x is ", x.shape(),
+                      "; it needs (N,H,W,C) or (N,H,W,C,G)");
   require<ValueError>(o.scale > 0, "upsample: scale is ", o.scale, "; it must be positive");
   require<ValueError>(!o.align_corners || o.mode == Upsample::bilinear, "upsample: align_corners is for bilinear only");
   x = x.contiguous();

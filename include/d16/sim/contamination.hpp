@@ -137,7 +137,8 @@ inline ContaminatedPair contaminate(Tensor const& pictures, Random& random, Pict
   Tensor in = vision::on_host("contaminate", pictures).clone();
   constexpr float rounding = 4 * std::numeric_limits<float>::epsilon();  // of a bilinear sample of pixels in [0, 1]
   for (float& value : in.host<float>()) {
-    require<ValueError>(value >= -rounding && value <= 1 + rounding, "contaminate: a pixel is ", value, "; pictures lie in [0, 1]");
+    require<ValueError>(value >= -rounding && value <= 1 + rounding, "contaminate: a pixel is ", value,
+                        "; pictures lie in [0, 1]");
     value = std::clamp(value, 0.0f, 1.0f);
   }
   ContaminatedPair out{empty(in.shape(), in.like()), empty(in.shape(), in.like())};

@@ -33,17 +33,15 @@ struct Affine {
 namespace detail {
 
 /// One pixel of `channels` values between four; Channels > 0 fixes the number at compile time.
-template <int Channels, class In>
-void blend(In const* a, In const* b, In const* c, In const* d, float ty, float tx, float unit, int64_t channels,
-           float* out) {
+template <int Channels, class In> void blend(In const* a, In const* b, In const* c, In const* d, float ty, float tx,
+                                             float unit, int64_t channels, float* out) {
   float wa = (1 - ty) * (1 - tx) * unit, wb = (1 - ty) * tx * unit, wc = ty * (1 - tx) * unit, wd = ty * tx * unit;
   for (int64_t k = 0, n = Channels > 0 ? Channels : channels; k < n; ++k)
     out[k] = wa * float(a[k]) + wb * float(b[k]) + wc * float(c[k]) + wd * float(d[k]);
 }
 
-template <int Channels, class In>
-void sample_channels(In const* in, int64_t H, int64_t W, int64_t C, float unit, Affine const& m, float* out,
-                     int64_t out_h, int64_t out_w) {
+template <int Channels, class In> void sample_channels(In const* in, int64_t H, int64_t W, int64_t C, float unit,
+                                                       Affine const& m, float* out, int64_t out_h, int64_t out_w) {
   for (int64_t i = 0; i < out_h; ++i)
     for (int64_t j = 0; j < out_w; ++j, out += C) {
       double y = m.yy * double(i) + m.yx * double(j) + m.y0, x = m.xy * double(i) + m.xx * double(j) + m.x0;
@@ -62,9 +60,8 @@ void sample_channels(In const* in, int64_t H, int64_t W, int64_t C, float unit, 
 
 /// Reads `out` (out_h, out_w, C) from `in` (H, W, C) through the map, bilinearly, times `unit`; beyond its edges the
 /// input is continued by reflection. Pointers only, no threads: for loops over many pictures.
-template <class In>
-void sample(In const* in, int64_t H, int64_t W, int64_t C, float unit, Affine const& map, float* out, int64_t out_h,
-            int64_t out_w) {
+template <class In> void sample(In const* in, int64_t H, int64_t W, int64_t C, float unit, Affine const& map,
+                                float* out, int64_t out_h, int64_t out_w) {
   if (C == 3) detail::sample_channels<3>(in, H, W, C, unit, map, out, out_h, out_w);
   else if (C == 1) detail::sample_channels<1>(in, H, W, C, unit, map, out, out_h, out_w);
   else detail::sample_channels<0>(in, H, W, C, unit, map, out, out_h, out_w);
