@@ -21,7 +21,7 @@ template <class T> void copy_row(T* y, int64_t y_step, T const* x, int64_t x_ste
 }
 
 /// y[j * y_step + i] = x[j + i * x_step] for j < rows, i < n, by tiles through a small buffer: every cache line of x is
-/// read once and whole, every line of y written once and whole, even where strides of a power of two make lines collide.
+/// read once and whole, every line of y written once and whole, even where strides of a power of two make them collide.
 template <class T> void transpose(T* y, int64_t y_step, T const* x, int64_t x_step, int64_t rows, int64_t n) {
   constexpr int64_t tile = 16;
   if (n < tile) {  // few lines of x: they stay in cache by themselves

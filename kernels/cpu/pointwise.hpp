@@ -12,7 +12,7 @@ namespace d16::kernels::cpu {
 /// Elements that one thread takes at a time: a few of them fit the first-level cache.
 constexpr int64_t pointwise_grain = 1 << 15;
 
-/// body(i) for i in [begin, end). float runs in the best instruction set; double, which serves checks, is compiled once.
+/// body(i) for i in [begin, end). float runs in the best instruction set; double serves checks and is compiled once.
 template <class T, class F> void each(int64_t begin, int64_t end, F const& body) {
   if constexpr (std::is_same_v<T, float>) return simd_for(begin, end, body);
   else

@@ -27,8 +27,8 @@ template <class T, class F> void each_output_row(Pool2d<T> const& a, F const& vi
   });
 }
 
-/// visit(n, first row, last row + 1 of the band, window rows, dy of that row) for all rows of windows that touch a band,
-/// after setting the band to 0.
+/// visit(n, first row, last row + 1 of the band, window rows, dy of that row) for all rows of windows that touch a
+/// band, after setting the band to 0.
 template <class T, class F> void each_band(Pool2d<T> const& a, F const& visit) {
   int64_t const P = a.out_h(), Q = a.out_w();
   int64_t const height =

@@ -27,61 +27,69 @@ template <class T> double upsample_weight(Upsample<T> const& a, int64_t o, int64
   return (t.low == i ? 1 - t.fraction : 0) + (t.high == i ? t.fraction : 0);
 }
 
+/// Row `row` of all N * P rows of the output.
+template <class T> void upsample_row(Upsample<T> const& a, int64_t row) {
+  int64_t const P = a.H * a.scale, Q = a.W * a.scale, C = a.C;
+  Tap const v = upsample_tap(row % P, a.H, a.scale, a.bilinear, a.align_corners);
+  T const* above = a.x + (row / P * a.H + v.low) * a.W * C;
+  T const* below = a.x + (row / P * a.H + v.high) * a.W * C;
+  T const down = T(v.fraction), up = T(1 - v.fraction);
+  for (int64_t q = 0; q < Q; ++q) {
+    Tap const h = upsample_tap(q, a.W, a.scale, a.bilinear, a.align_corners);
+    T* y = a.y + (row * Q + q) * C;
+    if (!a.bilinear) {
+      std::copy(above + h.low * C, above + h.low * C + C, y);
+      continue;
+    }
+    T const right = T(h.fraction), left = T(1 - h.fraction);
+    T const *x00 = above + h.low * C, *x01 = above + h.high * C, *x10 = below + h.low * C, *x11 = below + h.high * C;
+    auto body = [=](int64_t c) __attribute__((always_inline)) {
+      y[c] = up * (left * x00[c] + right * x01[c]) + down * (left * x10[c] + right * x11[c]);
+    };
+    each<T>(0, C, body);
+  }
+}
+
+/// y[c] += factor x[c].
+template <class T> void add_scaled(int64_t n, T factor, T const* x, T* y) {
+  auto body = [=](int64_t c) __attribute__((always_inline)) { y[c] += factor * x[c]; };
+  each<T>(0, n, body);
+}
+
+/// Row `row` of all N * H rows of dx: what each row of dy that reads it gives.
+template <class T> void upsample_dx_row(Upsample<T> const& a, int64_t row) {
+  int64_t const n = row / a.H, i = row % a.H, P = a.H * a.scale, Q = a.W * a.scale, C = a.C;
+  T* dx = a.dx + row * a.W * C;
+  std::fill(dx, dx + a.W * C, T(0));
+  Readers const rows = upsample_readers(a, i, a.H);
+  for (int64_t p = rows.begin; p < rows.end; ++p) {
+    double const vertical = upsample_weight(a, p, i, a.H);
+    if (vertical == 0) continue;
+    for (int64_t q = 0; q < Q; ++q) {
+      Tap const h = upsample_tap(q, a.W, a.scale, a.bilinear, a.align_corners);
+      T const* dy = a.dy + ((n * P + p) * Q + q) * C;
+      add_scaled(C, T(vertical * (1 - h.fraction)), dy, dx + h.low * C);
+      if (h.fraction != 0) add_scaled(C, T(vertical * h.fraction), dy, dx + h.high * C);
+    }
+  }
+}
+
 }  // namespace detail
 
 template <class T> int upsample(Upsample<T> const& a) {
-  int64_t const P = a.H * a.scale, Q = a.W * a.scale, C = a.C;
-  parallel_chunks(
-      a.N * P, std::max<int64_t>(1, pointwise_grain / std::max<int64_t>(1, Q * C)), [&](int64_t begin, int64_t end) {
-        for (int64_t row = begin; row < end; ++row) {
-          Tap const v = upsample_tap(row % P, a.H, a.scale, a.bilinear, a.align_corners);
-          T const* above = a.x + (row / P * a.H + v.low) * a.W * C;
-          T const* below = a.x + (row / P * a.H + v.high) * a.W * C;
-          for (int64_t q = 0; q < Q; ++q) {
-            Tap const h = upsample_tap(q, a.W, a.scale, a.bilinear, a.align_corners);
-            T* y = a.y + (row * Q + q) * C;
-            if (!a.bilinear) {
-              std::copy(above + h.low * C, above + h.low * C + C, y);
-              continue;
-            }
-            T const down = T(v.fraction), up = T(1 - v.fraction), right = T(h.fraction), left = T(1 - h.fraction);
-            T const *x00 = above + h.low * C, *x01 = above + h.high * C, *x10 = below + h.low * C,
-                    *x11 = below + h.high * C;
-            each<T>(
-                0, C, [=](int64_t c) __attribute__((always_inline)) {
-                  y[c] = up * (left * x00[c] + right * x01[c]) + down * (left * x10[c] + right * x11[c]);
-                });
-          }
-        }
-      });
+  int64_t const row_elements = std::max<int64_t>(1, a.W * a.scale * a.C);
+  parallel_chunks(a.N * a.H * a.scale, std::max<int64_t>(1, pointwise_grain / row_elements),
+                  [&](int64_t begin, int64_t end) {
+                    for (int64_t row = begin; row < end; ++row) detail::upsample_row(a, row);
+                  });
   return ok;
 }
 
 template <class T> int upsample_dx(Upsample<T> const& a) {
-  int64_t const P = a.H * a.scale, Q = a.W * a.scale, C = a.C;
-  parallel_chunks(a.N * a.H, std::max<int64_t>(1, pointwise_grain / std::max<int64_t>(1, a.scale * Q * C)),
-                  [&](int64_t begin, int64_t end) {
-                    for (int64_t row = begin; row < end; ++row) {
-                      int64_t const n = row / a.H, i = row % a.H;
-                      std::fill(a.dx + row * a.W * C, a.dx + (row + 1) * a.W * C, T(0));
-                      detail::Readers const rows = detail::upsample_readers(a, i, a.H);
-                      for (int64_t p = rows.begin; p < rows.end; ++p) {
-                        double const vertical = detail::upsample_weight(a, p, i, a.H);
-                        if (vertical == 0) continue;
-                        for (int64_t q = 0; q < Q; ++q) {
-                          Tap const h = upsample_tap(q, a.W, a.scale, a.bilinear, a.align_corners);
-                          T const *dy = a.dy + ((n * P + p) * Q + q) * C, left = T(vertical * (1 - h.fraction)),
-                                  right = T(vertical * h.fraction);
-                          T *low = a.dx + (row * a.W + h.low) * C, *high = a.dx + (row * a.W + h.high) * C;
-                          each<T>(
-                              0, C, [=](int64_t c) __attribute__((always_inline)) { low[c] += left * dy[c]; });
-                          if (h.fraction != 0)
-                            each<T>(
-                                0, C, [=](int64_t c) __attribute__((always_inline)) { high[c] += right * dy[c]; });
-                        }
-                      }
-                    }
-                  });
+  int64_t const read = std::max<int64_t>(1, a.W * a.C * a.scale * a.scale);
+  parallel_chunks(a.N * a.H, std::max<int64_t>(1, pointwise_grain / read), [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) detail::upsample_dx_row(a, row);
+  });
   return ok;
 }
 

@@ -13,7 +13,8 @@ namespace detail {
 template <class T, class F> void each_window(Pool2d<T> const& a, F visit) {
   for (int64_t n = 0; n < a.N; ++n) for (int64_t p = 0; p < a.out_h(); ++p) for (int64_t q = 0; q < a.out_w(); ++q)
   for (int64_t c = 0; c < a.C; ++c)
-    visit(n, p, q, c, Window(p, a.stride_h, a.padding_h, a.kernel_h, a.H), Window(q, a.stride_w, a.padding_w, a.kernel_w, a.W));
+    visit(n, p, q, c, Window(p, a.stride_h, a.padding_h, a.kernel_h, a.H),
+          Window(q, a.stride_w, a.padding_w, a.kernel_w, a.W));
 }
 
 /// Row and column of the first largest element of a window; the last NaN wins.

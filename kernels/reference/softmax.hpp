@@ -11,7 +11,8 @@ template <class T> int softmax(Softmax<T> const& a) {
   auto y = View(a.y, a.outer, a.classes, a.inner);
   for (int o : upto(a.outer)) for (int i : upto(a.inner)) {
     double largest = -INFINITY, sum = 0;
-    for (int k : upto(a.classes)) largest = x(o, k, i) > largest || std::isnan(x(o, k, i)) ? double(x(o, k, i)) : largest;
+    for (int k : upto(a.classes))
+      if (x(o, k, i) > largest || std::isnan(x(o, k, i))) largest = x(o, k, i);
     for (int k : upto(a.classes)) sum += std::exp(x(o, k, i) - largest);
     for (int k : upto(a.classes)) {
       double shifted = x(o, k, i) - largest;

@@ -12,11 +12,13 @@ namespace detail {
 template <class T, class F> void each_weight(Upsample<T> const& a, F visit) {
   int64_t const P = a.H * a.scale, Q = a.W * a.scale;
   for (int64_t n = 0; n < a.N; ++n) for (int64_t p = 0; p < P; ++p) for (int64_t q = 0; q < Q; ++q) {
-    Tap v = upsample_tap(p, a.H, a.scale, a.bilinear, a.align_corners), h = upsample_tap(q, a.W, a.scale, a.bilinear, a.align_corners);
+    Tap v = upsample_tap(p, a.H, a.scale, a.bilinear, a.align_corners);
+    Tap h = upsample_tap(q, a.W, a.scale, a.bilinear, a.align_corners);
     for (int i : upto(2)) for (int j : upto(2)) {
       int64_t row = i ? v.high : v.low, column = j ? h.high : h.low;
       double weight = (i ? v.fraction : 1 - v.fraction) * (j ? h.fraction : 1 - h.fraction);
-      for (int64_t c = 0; c < a.C; ++c) visit(((n * P + p) * Q + q) * a.C + c, ((n * a.H + row) * a.W + column) * a.C + c, weight);
+      int64_t to = (n * P + p) * Q + q, from = (n * a.H + row) * a.W + column;
+      for (int64_t c = 0; c < a.C; ++c) visit(to * a.C + c, from * a.C + c, weight);
     }
   }
 }

@@ -1,5 +1,5 @@
-// Strided copy and conversion: both kernels against plain loops for every element size, on nests that copy rows, tiles and single
-// elements; conversions at the edges of each type.
+// Strided copy and conversion: both kernels against plain loops for every element size, on nests that copy rows, tiles
+// and single elements; conversions at the edges of each type.
 #include <doctest/doctest.h>
 
 #include <cmath>

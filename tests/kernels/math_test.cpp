@@ -1,4 +1,4 @@
-// exp, log and their relatives in float: error bounds in units in the last place over all magnitudes, and special values.
+// exp, log and their relatives in float: error bounds in units in the last place over all magnitudes; special values.
 #include <doctest/doctest.h>
 
 #include <cmath>

@@ -14,7 +14,7 @@ TEST_CASE("reduce: fast against reference on axes long and short") {
                          Shape{5003, 16, 1}, Shape{7, 257, 1}, Shape{300, 1, 129}, Shape{1, 3, 50021}}) {
     INFO(s.text());
     Tensor x = uniform(s);  // no cancellation: the result is as large as the sum of magnitudes
-    // float32 is summed in double and rounded at the end; float64 in another order than the reference: one rounding a term
+    // float32 is summed in double and rounded at the end; float64 in another order than the reference: each term rounds
     double few = 4, all = few + double(s.numel());
     for (Axes axes : {Axes{1}, Axes{0, 2}, Axes{0, 1, 2}, Axes{2}}) {
       check_devices([=](auto t) { return sum(t[0], axes); }, {x}, few, all);
