@@ -3,7 +3,7 @@
 #   tests/cli_test.sh [PROGRAM]      default: build/bin/d16
 # An error must be one line on stderr that names the file, exit code 1, and leave nothing behind.
 set -u
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 d16=$(realpath -- "${1:-build/bin/d16}") || exit 1
 [[ -x $d16 ]] || { echo "cli_test.sh: $d16: no such program; build it first" >&2 && exit 1; }
 shared=$(realpath -m ../shared/data)
@@ -16,7 +16,7 @@ clean_up() {
   rm -rf "$work"
 }
 trap clean_up EXIT
-cd "$work"
+cd "$work" || exit
 
 passed=0 failed=0 skipped=0
 ok() { echo "ok $1" && passed=$((passed + 1)); }
