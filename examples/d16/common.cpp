@@ -248,10 +248,11 @@ bool ends_with(std::string const& text, std::string const& end) {
 std::string find_weights(std::string const& given, std::string const& name) {
   if (!given.empty()) return given;
   std::vector<std::string> folders;
-  if (char const* set = std::getenv("D16_WEIGHTS")) folders.push_back(set);
   std::error_code error;
   fs::path program = fs::read_symlink("/proc/self/exe", error);
-  if (!error) {
+  if (char const* set = std::getenv("D16_WEIGHTS")) {
+    folders.push_back(set);  // and nowhere else: who names a folder wants its weights or an error
+  } else if (!error) {
     fs::path prefix = program.parent_path().parent_path();
     folders.push_back((prefix.parent_path() / "weights").string());
     folders.push_back((prefix / "share/d16/weights").string());

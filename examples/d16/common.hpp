@@ -109,7 +109,7 @@ std::string join(std::string const& folder, std::string const& name);
 std::string lower(std::string text);
 bool ends_with(std::string const& text, std::string const& end);
 
-/// The weights given by the user, or `name` in $D16_WEIGHTS, beside the build tree or in the installed share folder.
+/// The weights given by the user; else `name` in $D16_WEIGHTS; without that, beside the build tree or in the share folder.
 /// Errors   FileError that says where was looked.
 std::string find_weights(std::string const& given, std::string const& name);
 

@@ -48,7 +48,7 @@ html::Card card(Row const& row, Exhibit const& e, Report const& report, double t
   card.pictures.push_back(picture(e.raw, "raw", enlarge));
   if (e.denoised.defined()) {
     card.pictures.push_back(picture(e.denoised, "denoised", enlarge));
-    card.pictures.push_back(picture(e.residual, "raw − denoised", enlarge));
+    card.pictures.push_back(picture(e.residual, "residual", enlarge));
   }
   card.below = html::meter(row.p_disk, "p(disk)");
   card.below += html::paragraph(text(report.raw ? "denoised " : "raw image ",
@@ -67,7 +67,7 @@ std::string gallery(Report const& report, double threshold) {
                    [&](auto* a, auto* b) { return report.rows[a->row].p_disk > report.rows[b->row].p_disk; });
   std::vector<html::Card> cards;
   for (Exhibit const* e : order) cards.push_back(card(report.rows[e->row], *e, report, threshold, order.size() <= 24));
-  std::string lead = "Raw, denoised, and what was taken away (orange) or added (blue). Sorted by p(disk).";
+  std::string lead = "Raw, denoised, and the residual: light taken away (orange) or added (blue). Sorted by p(disk).";
   if (report.exhibits.size() == most_exhibits) lead += text(" The first ", int64_t(most_exhibits), " objects only.");
   return html::section("Gallery", lead, html::gallery(cards));
 }
@@ -133,9 +133,12 @@ std::string how(Report const& r, Networks const& n) {
                                "peak; the frame is ",
                                frame_per_r90, " times its r90 (of the stretched picture) wide", zoom,
                                ", as in the training set, and has ", n.size(), " × ", n.size(), " pixels.")) +
-          html::paragraph(
-              "Denoising: an asinh stretch in units of each band's own noise, the network, the stretch undone. " +
-              base_name(n.denoiser->path()) + ": " + n.denoiser->summary() + ".") +
+          html::paragraph("Denoising: an asinh stretch in units of each band's own noise, the network, the stretch "
+                          "undone. Near the "
+                          "centre (an eighth of the frame) a pixel changes by its noise and a tenth of its light only: "
+                          "no neighbour is "
+                          "looked for there. " +
+                          base_name(n.denoiser->path()) + ": " + n.denoiser->summary() + ".") +
           html::paragraph("Classification: the pictures shown here, stretched to the brightness levels of the training "
                           "set. p(disk) is that of the " +
                           std::string(r.raw ? "raw" : "denoised") + " picture. " + base_name(n.classifier->path()) +
