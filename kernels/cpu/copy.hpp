@@ -78,11 +78,10 @@ template <class T> int copy(Copy const& a) {
     });
     return ok;
   }
-  parallel_chunks(nest.rows(), std::max<int64_t>(1, pointwise_grain / std::max<int64_t>(inner, 1)),
-                  [&](int64_t begin, int64_t end) {
-                    for (int64_t row = begin; row < end; ++row)
-                      copy_row(y + nest.row_offset(0, row), y_step, x + nest.row_offset(1, row), x_step, inner);
-                  });
+  parallel_chunks(nest.rows(), grain_of(inner), [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row)
+      copy_row(y + nest.row_offset(0, row), y_step, x + nest.row_offset(1, row), x_step, inner);
+  });
   return ok;
 }
 

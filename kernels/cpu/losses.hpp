@@ -57,7 +57,7 @@ template <class T> int pair_loss(PairLoss<T> const& a) {
       detail::loss_terms(a.op, a.x + i, a.t + i, n, T(a.scale), value, a.dx ? a.dx + i : nullptr,
                          a.dt ? a.dt + i : nullptr);
       double total;
-      detail::sum_piece(value, n, 1, &total);
+      detail::sum_piece(value, n, 1, 1, &total);
       sum += total;
     }
     partial[begin / pointwise_grain] = sum;
@@ -78,7 +78,7 @@ template <class T> int cross_entropy(CrossEntropy<T> const& a) {
   double total = a.mean ? 0 : 1, all_weights = 0, loss = 0;
   for (int64_t n = 0; n < a.N; ++n) total += a.mean ? weight(a.target[n]) : 0;
   for (int64_t k = 0; k < a.K; ++k) all_weights += weight(k);
-  parallel_chunks(a.N, std::max<int64_t>(1, pointwise_grain / (8 * a.K)), [&](int64_t begin, int64_t end) {
+  parallel_chunks(a.N, grain_of(8 * a.K), [&](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; ++n) {
       T const* x = a.x + n * a.K;
       int64_t const target = a.target[n];

@@ -1,6 +1,6 @@
 // Loops over independent elements: SIMD for float, threads over pieces.
 #pragma once
-#include <initializer_list>
+#include <algorithm>
 #include <type_traits>
 
 #include <d16/core/parallel.hpp>
@@ -11,6 +11,9 @@ namespace d16::kernels::cpu {
 
 /// Elements that one thread takes at a time: a few of them fit the first-level cache.
 constexpr int64_t pointwise_grain = 1 << 15;
+
+/// The same in rows of so many elements.
+constexpr int64_t grain_of(int64_t row) { return std::max<int64_t>(1, pointwise_grain / std::max<int64_t>(1, row)); }
 
 /// body(i) for i in [begin, end). float runs in the best instruction set; double serves checks and is compiled once.
 template <class T, class F> void each(int64_t begin, int64_t end, F const& body) {

@@ -15,7 +15,7 @@ namespace detail {
 
 /// Rows that one task takes, so that it is worth a thread.
 template <class T> int64_t pool_rows(Pool2d<T> const& a, int64_t row_elements) {
-  return std::max<int64_t>(1, pointwise_grain / std::max<int64_t>(1, row_elements * a.kernel_h * a.kernel_w));
+  return grain_of(row_elements * a.kernel_h * a.kernel_w);
 }
 
 /// visit(n, window rows, first output of the row) for all rows of the output.

@@ -11,42 +11,64 @@ namespace d16::kernels::cpu {
 
 namespace detail {
 
-/// How the middle axis is cut: by shape alone, so that results do not depend on the number of threads.
+/// How many pieces of the middle axis are summed apart. By shape alone, so that results do not depend on the number of
+/// threads; only where there are few outputs, so that scratch memory stays small.
 template <class T> int64_t reduce_pieces(Reduce<T> const& a) {
-  int64_t const per_outer = a.reduced * a.inner;
-  return std::clamp<int64_t>(per_outer / (2 * pointwise_grain), 1, 256);
+  constexpr int64_t piece = 2 * pointwise_grain;
+  int64_t const most = std::min(a.reduced, piece / std::max<int64_t>(1, a.inner));
+  return std::clamp<int64_t>(std::min(most, a.reduced * a.inner / piece), 1, 256);
+}
+
+constexpr int64_t reduce_columns = 1024;  ///< outputs side by side that one task takes
+
+/// task(o, i, n): the outputs i .. i+n-1 of outer index o; `work` elements are read for each.
+template <class F> void each_columns(int64_t outer, int64_t inner, int64_t work, F const& task) {
+  int64_t const blocks = (inner + reduce_columns - 1) / reduce_columns;
+  parallel_chunks(outer * blocks, grain_of(work * std::min(inner, reduce_columns)), [&](int64_t begin, int64_t end) {
+    for (int64_t k = begin; k < end; ++k) {
+      int64_t const i = k % blocks * reduce_columns;
+      task(k / blocks, i, std::min(reduce_columns, inner - i));
+    }
+  });
 }
 
 }  // namespace detail
 
 /// Of sum: one double for each piece and output.
 template <class T> size_t reduce_work_bytes(Reduce<T> const& a) {
-  return size_t(a.outer * detail::reduce_pieces(a) * a.inner) * sizeof(double);
+  int64_t const pieces = detail::reduce_pieces(a);
+  return pieces == 1 ? 0 : size_t(a.outer * pieces * a.inner) * sizeof(double);
 }
 
 template <class T> int sum(Reduce<T> const& a) {
   int64_t const pieces = detail::reduce_pieces(a), per_piece = (a.reduced + pieces - 1) / pieces;
-  double* partial = static_cast<double*>(a.work);
-  if (a.inner == 0) return ok;
   if (a.inner == 1 && a.reduced <= detail::reduce_lanes) {  // many short rows
-    parallel_chunks(a.outer, std::max<int64_t>(1, pointwise_grain / std::max<int64_t>(1, a.reduced)),
-                    [&](int64_t begin, int64_t end) {
-                      for (int64_t o = begin; o < end; ++o)
-                        a.y[o] = T(a.scale * detail::sum_short(a.x + o * a.reduced, a.reduced));
-                    });
+    parallel_chunks(a.outer, grain_of(a.reduced), [&](int64_t begin, int64_t end) {
+      for (int64_t o = begin; o < end; ++o) a.y[o] = T(a.scale * detail::sum_short(a.x + o * a.reduced, a.reduced));
+    });
     return ok;
   }
+  if (pieces == 1) {
+    detail::each_columns(a.outer, a.inner, a.reduced, [&](int64_t o, int64_t i, int64_t n) {
+      double total[detail::reduce_columns];
+      detail::sum_piece(a.x + o * a.reduced * a.inner + i, a.reduced, a.inner, n, total);
+      for (int64_t j = 0; j < n; ++j) a.y[o * a.inner + i + j] = T(a.scale * total[j]);
+    });
+    return ok;
+  }
+  double* partial = static_cast<double*>(a.work);
   parallel_tasks(a.outer * pieces, [&](int64_t task) {
     int64_t const o = task / pieces, first = std::min(a.reduced, task % pieces * per_piece);
     int64_t const rows = std::min(per_piece, a.reduced - first);
-    detail::sum_piece(a.x + (o * a.reduced + first) * a.inner, rows, a.inner, partial + task * a.inner);
+    detail::sum_piece(a.x + (o * a.reduced + first) * a.inner, rows, a.inner, a.inner, partial + task * a.inner);
   });
-  for (int64_t o = 0; o < a.outer; ++o) {
-    double* total = partial + o * pieces * a.inner;
-    for (int64_t p = 1; p < pieces; ++p)
-      for (int64_t i = 0; i < a.inner; ++i) total[i] += total[p * a.inner + i];
-    for (int64_t i = 0; i < a.inner; ++i) a.y[o * a.inner + i] = T(a.scale * total[i]);
-  }
+  detail::each_columns(a.outer, a.inner, pieces, [&](int64_t o, int64_t i, int64_t n) {
+    for (int64_t j = i; j < i + n; ++j) {
+      double total = 0;
+      for (int64_t p = 0; p < pieces; ++p) total += partial[(o * pieces + p) * a.inner + j];
+      a.y[o * a.inner + j] = T(a.scale * total);
+    }
+  });
   return ok;
 }
 
@@ -79,7 +101,7 @@ template <class T> int64_t first_largest(T const* x, int64_t n) {
 
 template <class T> int max(Reduce<T> const& a) {
   if (a.inner == 1) {
-    parallel_chunks(a.outer, std::max<int64_t>(1, pointwise_grain / a.reduced), [&](int64_t begin, int64_t end) {
+    parallel_chunks(a.outer, grain_of(a.reduced), [&](int64_t begin, int64_t end) {
       for (int64_t o = begin; o < end; ++o) {
         a.at[o] = detail::first_largest(a.x + o * a.reduced, a.reduced);
         a.y[o] = a.x[o * a.reduced + a.at[o]];
@@ -87,22 +109,15 @@ template <class T> int max(Reduce<T> const& a) {
     });
     return ok;
   }
-  constexpr int64_t columns = 64;
-  int64_t const blocks = (a.inner + columns - 1) / columns;
-  int64_t const grain =
-      std::max<int64_t>(1, pointwise_grain / std::max<int64_t>(1, a.reduced * std::min(a.inner, columns)));
-  parallel_chunks(a.outer * blocks, grain, [&](int64_t begin, int64_t end) {
-    for (int64_t task = begin; task < end; ++task) {
-      int64_t const o = task / blocks, i = task % blocks * columns, to = o * a.inner + i;
-      detail::max_columns(a.x + o * a.reduced * a.inner + i, a.reduced, a.inner, std::min(columns, a.inner - i),
-                          a.y + to, a.at + to);
-    }
+  detail::each_columns(a.outer, a.inner, a.reduced, [&](int64_t o, int64_t i, int64_t n) {
+    int64_t const to = o * a.inner + i;
+    detail::max_columns(a.x + o * a.reduced * a.inner + i, a.reduced, a.inner, n, a.y + to, a.at + to);
   });
   return ok;
 }
 
 template <class T> int max_dx(Reduce<T> const& a) {
-  parallel_chunks(a.outer * a.reduced, std::max<int64_t>(1, pointwise_grain / std::max<int64_t>(1, a.inner)),
+  parallel_chunks(a.outer * a.reduced, grain_of(a.inner),
                   [&](int64_t begin, int64_t end) { std::fill(a.dx + begin * a.inner, a.dx + end * a.inner, T(0)); });
   parallel_chunks(a.outer * a.inner, pointwise_grain, [&](int64_t begin, int64_t end) {
     for (int64_t j = begin; j < end; ++j) a.dx[(j / a.inner * a.reduced + a.at[j]) * a.inner + j % a.inner] = a.dy[j];

@@ -18,8 +18,7 @@ template <class T, class F> void softmax_tiles(Softmax<T> const& a, F const& til
   bool const rows = a.inner == 1;  // then columns of the tile are rows of memory
   int64_t const line = rows ? a.outer : a.inner, lines = rows ? 1 : a.outer;
   int64_t const tiles = (line + softmax_columns - 1) / softmax_columns;
-  int64_t const grain = std::max<int64_t>(1, pointwise_grain / (softmax_columns * a.classes));
-  parallel_chunks(lines * tiles, grain, [&](int64_t begin, int64_t end) {
+  parallel_chunks(lines * tiles, grain_of(softmax_columns * a.classes), [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
       int64_t const first = t % tiles * softmax_columns, n = std::min(softmax_columns, line - first);
       if (rows) tile(first * a.classes, a.classes, n);

@@ -27,18 +27,21 @@ template <class T> double sum_short(T const* x, int64_t n) {
   return (a + b) + (c + d);
 }
 
-/// total[i] = sum over r < rows of x[r * inner + i]. Where rows are short, several side by side are taken as one.
-template <class T> void sum_piece(T const* x, int64_t rows, int64_t inner, double* total) {
-  int64_t const fold = std::clamp<int64_t>(reduce_lanes / inner, 1, std::max<int64_t>(rows, 1)), wide = fold * inner;
+/// total[i] = sum over r < rows of x[r * stride + i], i < columns. Where rows are short and without gaps, several are
+/// taken as one.
+template <class T> void sum_piece(T const* x, int64_t rows, int64_t stride, int64_t columns, double* total) {
+  bool const narrow = stride == columns && columns < reduce_lanes;
+  int64_t const fold = narrow ? std::clamp<int64_t>(reduce_lanes / columns, 1, std::max<int64_t>(rows, 1)) : 1;
+  int64_t const wide = fold * columns;
   for (int64_t begin = 0; begin < wide; begin += reduce_lanes) {  // more than once only where fold is 1
     int64_t const n = std::min(reduce_lanes, wide - begin);
     double lanes[reduce_lanes];
     std::fill(lanes, lanes + n, 0.0);
-    add_rows(x + begin, wide, rows / fold, n, lanes);
-    if (fold > 1) add_rows(x + rows / fold * wide, wide, 1, rows % fold * inner, lanes);
+    add_rows(x + begin, fold * stride, rows / fold, n, lanes);
+    if (fold > 1) add_rows(x + rows / fold * wide, wide, 1, rows % fold * columns, lanes);
     for (int64_t left = fold; left > 1; left -= left / 2)  // pairwise
-      for (int64_t i = 0; i < left / 2 * inner; ++i) lanes[i] += lanes[(left - left / 2) * inner + i];
-    std::copy(lanes, lanes + std::min(n, inner), total + begin);
+      for (int64_t i = 0; i < left / 2 * columns; ++i) lanes[i] += lanes[(left - left / 2) * columns + i];
+    std::copy(lanes, lanes + std::min(n, columns), total + begin);
   }
 }
 

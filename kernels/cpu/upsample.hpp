@@ -77,17 +77,14 @@ template <class T> void upsample_dx_row(Upsample<T> const& a, int64_t row) {
 }  // namespace detail
 
 template <class T> int upsample(Upsample<T> const& a) {
-  int64_t const row_elements = std::max<int64_t>(1, a.W * a.scale * a.C);
-  parallel_chunks(a.N * a.H * a.scale, std::max<int64_t>(1, pointwise_grain / row_elements),
-                  [&](int64_t begin, int64_t end) {
-                    for (int64_t row = begin; row < end; ++row) detail::upsample_row(a, row);
-                  });
+  parallel_chunks(a.N * a.H * a.scale, grain_of(a.W * a.scale * a.C), [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) detail::upsample_row(a, row);
+  });
   return ok;
 }
 
 template <class T> int upsample_dx(Upsample<T> const& a) {
-  int64_t const read = std::max<int64_t>(1, a.W * a.C * a.scale * a.scale);
-  parallel_chunks(a.N * a.H, std::max<int64_t>(1, pointwise_grain / read), [&](int64_t begin, int64_t end) {
+  parallel_chunks(a.N * a.H, grain_of(a.W * a.C * a.scale * a.scale), [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) detail::upsample_dx_row(a, row);
   });
   return ok;

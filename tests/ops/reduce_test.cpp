@@ -11,7 +11,8 @@ using namespace d16::testing;
 TEST_CASE("reduce: fast against reference on axes long and short") {
   manual_seed(4);
   for (Shape const& s : {Shape{1, 1, 1}, Shape{3, 70001, 1}, Shape{1, 30011, 3}, Shape{2, 601, 131}, Shape{67, 5, 300},
-                         Shape{5003, 16, 1}, Shape{7, 257, 1}, Shape{300, 1, 129}, Shape{1, 3, 50021}}) {
+                         Shape{5003, 16, 1}, Shape{7, 257, 1}, Shape{300, 1, 129}, Shape{1, 3, 50021},
+                         Shape{1, 200003, 2}, Shape{2, 37, 1031}}) {
     INFO(s.text());
     Tensor x = uniform(s);  // no cancellation: the result is as large as the sum of magnitudes
     // float32 is summed in double and rounded at the end; float64 in another order than the reference: each term rounds
@@ -32,6 +33,14 @@ TEST_CASE("reduce: a long sum in float32 is right to its own rounding") {
   CHECK_LE(std::abs(sum(x).item() - exact), 0.5 * epsilon(DType::f32) * exact * 1.001);
   Tensor columns = x.reshape({-1, 2});
   CHECK_LE(std::abs(sum(sum(columns, 0)).item() - exact), 1.5 * epsilon(DType::f32) * exact);
+}
+
+TEST_CASE("reduce: scratch memory is small, whatever the shape") {
+  kernels::Reduce<float> over_batch, over_all, rows;
+  over_batch.reduced = 16, over_batch.inner = 3 << 20;
+  over_all.reduced = 64 << 20;
+  rows.outer = 1 << 20, rows.reduced = 16;
+  for (auto const& a : {over_batch, over_all, rows}) CHECK_LE(kernels::cpu::reduce_work_bytes(a), size_t(1) << 20);
 }
 
 TEST_CASE("reduce: values by hand") {

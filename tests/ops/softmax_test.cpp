@@ -41,6 +41,11 @@ TEST_CASE("softmax: inputs that saturate") {
   }
 }
 
+TEST_CASE("softmax: of no classes and of no rows") {
+  CHECK(softmax(zeros({2, 0}), 1).numel() == 0);
+  CHECK(log_softmax(zeros({0, 3, 5}), 1).numel() == 0);
+}
+
 TEST_CASE("softmax: errors") {
   CHECK_THROWS_AS(softmax(zeros({2, 3}), 2), ShapeError);
   CHECK_THROWS_AS(log_softmax(zeros({2}, {.dtype = DType::u8}), 0), DTypeError);
