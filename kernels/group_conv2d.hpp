@@ -16,8 +16,12 @@ enum class Path { automatic, expanded, fourier };
 
 /// With Gin, Gout the group's order, or 1 on the plain side of a lifting or projecting convolution:
 /// x, dx (N,H,W,Ci,Gin)    y, dy (N,P,Q,Co,Gout) with P = out(H), Q = out(W)    w, dw (Co,Ci,V,G) or (Co,Ci,V)
-/// bias, db (Co)           basis (G,V,K,K), the values of steerable_basis(group, kernel, rings)
-/// group_conv2d     reads x, w, basis, bias (may be null); writes y.
+/// bias, scale, db (Co)    basis (G,V,K,K), the values of steerable_basis(group, kernel, rings)
+/// max_freqs (rings)       highest frequency of each ring of the basis
+/// group_conv2d      y = scale convolution(x) + bias, its negative values cut when relu is set. scale may be null (1),
+///                   bias too (0). Reads packed instead of w where it is given.
+/// group_conv2d_pack writes packed: w as the fourier path of the forward pass wants it. Any N, H, W, stride, padding and
+///                   dilation can use it. Only tells its size where packed_count is given: 0 on the expanded path.
 /// group_conv2d_dx  reads dy, w, basis; writes dx.
 /// group_conv2d_dw  reads dy, x, basis; writes dw.
 /// group_conv2d_db  reads dy; writes db.
@@ -26,8 +30,13 @@ template <class T> struct GroupConv2d {
   Group group{};
   Sides sides = Sides::regular;
   int N = 1, H = 1, W = 1, Ci = 1, Co = 1, V = 6, kernel = 3, stride = 1, padding = 1, dilation = 1;
-  T const *x{}, *w{}, *bias{};
+  T const *x{}, *w{}, *bias{}, *scale{};
+  bool relu = false;
   double const* basis{};
+  int rings = 0;
+  int const* max_freqs{};
+  T* packed{};
+  int64_t* packed_count{};
   T* y{};
   T const* dy{};
   T *dx{}, *dw{}, *db{};

@@ -8,7 +8,7 @@
 #define D16_CONVOLUTION_OPS(each) each(conv2d) each(conv2d_dx) each(conv2d_dw) each(conv2d_db) \
   each(conv_transpose2d) each(conv_transpose2d_dx) each(conv_transpose2d_dw) each(conv_transpose2d_db) \
   each(linear) each(linear_dx) each(linear_dw) each(linear_db)
-#define D16_GROUP_OPS(each) each(group_conv2d) each(group_conv2d_dx) each(group_conv2d_dw) each(group_conv2d_db) \
+#define D16_GROUP_OPS(each) each(group_conv2d) each(group_conv2d_pack) each(group_conv2d_dx) each(group_conv2d_dw) each(group_conv2d_db) \
   each(group_max_pool) each(group_max_pool_dx) each(group_mean_pool) each(group_mean_pool_dx) \
   each(antialiased_avg_pool) each(antialiased_avg_pool_dx) each(batch_norm) each(batch_norm_dx) each(batch_norm_dw)
 #define D16_POINTWISE_OPS(each) each(unary) each(unary_dx) each(binary) each(sum) each(max) each(max_dx) \

@@ -7,6 +7,7 @@
 #include <d16/core/parallel.hpp>
 
 #include "../gemm.hpp"
+#include "denormals.hpp"
 #include "gemm_tile.hpp"
 
 namespace d16::kernels::cpu {
@@ -177,6 +178,7 @@ template <class T, class A, class B> void multiply_rows(Tiles<T> const& tiles, i
   int64_t const row_tasks = divide_up(M, rows);
   int const column_tasks = small ? 1 : int(std::clamp<int64_t>(16 / row_tasks, 1, slivers.count()));
   parallel_tasks(row_tasks * column_tasks, [&](int64_t task) {
+    FlushDenormals flush;
     int64_t const begin = task / column_tasks * rows, part = task % column_tasks;
     Range const some{part * slivers.count() / column_tasks, (part + 1) * slivers.count() / column_tasks};
     for (int i = 0; i < blocks.count; ++i)
@@ -218,6 +220,7 @@ template <class T, class A, class B, class Finish> void multiply_deep(Tiles<T> c
   T* const scratch = partial + split.chunks * partial_size;
 
   parallel_tasks(split.chunks * split.parts, [&](int64_t task) {
+    FlushDenormals flush;
     int64_t const chunk = task / split.parts, part = task % split.parts;
     Range const some{part * slivers.count() / split.parts, (part + 1) * slivers.count() / split.parts};
     T* const packed = scratch + task * split.scratch();

@@ -1,10 +1,12 @@
-// Equivariant convolution by the expanded path: the dense filter, then the ordinary convolution on (N,H,W,C*G).
+// Equivariant convolution: the factored path, or the dense filter and the ordinary convolution on (N,H,W,C*G).
 #pragma once
 #include <cstddef>
+#include <limits>
 
 #include "../group_conv2d.hpp"
 #include "conv2d.hpp"
 #include "expand_filter.hpp"
+#include "fourier_conv2d.hpp"
 
 namespace d16::kernels::cpu {
 
@@ -46,38 +48,83 @@ template <class T> struct ExpandedConv {
 
 }  // namespace detail
 
+namespace detail {
+
+/// Whether the arguments are computed by the factored path.
+template <class T> bool takes_fourier(GroupConv2d<T> const& a) {
+  if (a.path != Path::automatic) return a.path == Path::fourier;
+  return a.group.order() >= 4 && fourier_supported(a);
+}
+
+/// y = relu(scale y + bias), what the factored path does while it writes y.
+template <class T> void scale_and_cut(GroupConv2d<T> const& a) {
+  int64_t const G = a.rule().out_order(), row = a.Co * G, rows = int64_t(a.N) * a.out(a.H) * a.out(a.W);
+  parallel_chunks(rows, std::max<int64_t>(1, 4096 / row), [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r)
+      for (int64_t o = 0; o < a.Co; ++o) {
+        T *y = a.y + r * row + o * G, scale = a.scale ? a.scale[o] : T(1), shift = a.bias ? a.bias[o] : T(0);
+        T const least = a.relu ? T(0) : std::numeric_limits<T>::lowest();
+        for (int64_t g = 0; g < G; ++g) {
+          T const value = scale * y[g] + shift;
+          y[g] = value < least ? least : value;
+        }
+      }
+  });
+}
+
+}  // namespace detail
+
 template <class T> size_t group_conv2d_work_bytes(GroupConv2d<T> const& a) {
+  if (detail::takes_fourier(a)) return detail::fourier_supported(a) ? detail::fourier_work_bytes(a) : 0;
   detail::ExpandedConv<T> e(a);
   return e.conv_at + conv2d_work_bytes(e.conv);
 }
 template <class T> int group_conv2d(GroupConv2d<T> const& a) {
-  if (a.path == Path::fourier) return unsupported;
+  if (detail::takes_fourier(a)) return detail::fourier_supported(a) ? detail::fourier_conv2d(a) : unsupported;
   detail::ExpandedConv<T> e(a);
   e.expand(a);
-  if (a.bias) {
+  bool const epilogue = a.scale || a.relu;
+  if (a.bias && !epilogue) {
     for (int o = 0; o < a.Co; ++o) std::fill_n(e.bias() + o * e.tables.Gout, e.tables.Gout, a.bias[o]);
     e.conv.bias = e.bias();
   }
-  return conv2d(e.conv);
+  if (int status = conv2d(e.conv)) return status;
+  if (epilogue) detail::scale_and_cut(a);
+  return ok;
+}
+
+template <class T> size_t group_conv2d_pack_work_bytes(GroupConv2d<T> const& a) {
+  return size_t(int64_t(a.V) * a.rule().slots() * 16 * threads()) * sizeof(T);
+}
+template <class T> int group_conv2d_pack(GroupConv2d<T> const& a) {
+  bool const possible = detail::takes_fourier(a) && detail::fourier_supported(a);
+  if (a.packed_count && !possible) return *a.packed_count = 0, ok;
+  if (!possible) return unsupported;
+  detail::FourierLayer<T> const layer(a, a.sides, a.Ci, a.Co);
+  if (a.packed_count) return *a.packed_count = layer.packed_count(), ok;
+  detail::pack_weights(layer, a.w, a.packed, static_cast<T*>(a.work));
+  return ok;
 }
 
 template <class T> size_t group_conv2d_dx_work_bytes(GroupConv2d<T> const& a) {
+  if (detail::takes_fourier(a)) return detail::fourier_supported(a) ? detail::fourier_dx_work_bytes(a) : 0;
   detail::ExpandedConv<T> e(a);
   return e.conv_at + conv2d_dx_work_bytes(e.conv);
 }
 template <class T> int group_conv2d_dx(GroupConv2d<T> const& a) {
-  if (a.path == Path::fourier) return unsupported;
+  if (detail::takes_fourier(a)) return detail::fourier_supported(a) ? detail::fourier_conv2d_dx(a) : unsupported;
   detail::ExpandedConv<T> e(a);
   e.expand(a);
   return conv2d_dx(e.conv);
 }
 
 template <class T> size_t group_conv2d_dw_work_bytes(GroupConv2d<T> const& a) {
+  if (detail::takes_fourier(a)) return detail::fourier_supported(a) ? detail::fourier_dw_work_bytes(a) : 0;
   detail::ExpandedConv<T> e(a);
   return e.conv_at + conv2d_dw_work_bytes(e.conv);
 }
 template <class T> int group_conv2d_dw(GroupConv2d<T> const& a) {
-  if (a.path == Path::fourier) return unsupported;
+  if (detail::takes_fourier(a)) return detail::fourier_supported(a) ? detail::fourier_conv2d_dw(a) : unsupported;
   detail::ExpandedConv<T> e(a);
   e.conv.dw = e.filter();
   e.conv.work = e.conv_work();

@@ -1,6 +1,7 @@
 // Equivariant convolution as its definition says: every tap from the weights, in the frame of its element.
 #pragma once
 #include "../group_conv2d.hpp"
+#include "fourier_conv2d.hpp"
 
 namespace d16::kernels::reference {
 
@@ -16,37 +17,33 @@ template <class T> double filter_tap(GroupConv2d<T> const& a, int o, int c, int 
   return sum;
 }
 
-/// The x that tap i of the filter at output p falls on; outside [0, size) it is padding.
-template <class T> int under_tap(GroupConv2d<T> const& a, int p, int i) {
-  return p * a.stride + i * a.dilation - a.padding;
-}
-
 }  // namespace detail
 
-/// y[n,p,q,o,g] = bias[o] + sum of kappa_oc[g,h](i,j) x[n, p stride + i dilation - padding, ..., c, h].
+/// y[n,p,q,o,g] = scale[o] sum of kappa_oc[g,h](i,j) x[n, p stride + i dilation - padding, ..., c, h] + bias[o], and
+/// ReLU if asked. There is nothing to pack: w is always read.
 template <class T> int group_conv2d(GroupConv2d<T> const& a) {
-  if (a.path == Path::fourier) return unsupported;
+  if (a.path == Path::fourier) return fourier_conv2d(a);
   int Gin = a.rule().in_order(), Gout = a.rule().out_order();
   int P = a.out(a.H), Q = a.out(a.W);
   auto x = View(a.x, a.N, a.H, a.W, a.Ci, Gin);
   auto y = View(a.y, a.N, P, Q, a.Co, Gout);
   for (int n : upto(a.N)) for (int p : upto(P)) for (int q : upto(Q))
   for (int o : upto(a.Co)) for (int g : upto(Gout)) {
-    double sum = a.bias ? double(a.bias[o]) : 0;
+    double sum = 0;
     for (int i : upto(a.kernel)) for (int j : upto(a.kernel)) {
       int r = detail::under_tap(a, p, i), s = detail::under_tap(a, q, j);
       if (r < 0 || r >= a.H || s < 0 || s >= a.W) continue;
       for (int c : upto(a.Ci)) for (int h : upto(Gin))
         sum += detail::filter_tap(a, o, c, g, h, i, j) * x(n, r, s, c, h);
     }
-    y(n, p, q, o, g) = T(sum);
+    y(n, p, q, o, g) = detail::finished(a, o, sum);
   }
   return ok;
 }
 
 /// dx[n,r,s,c,h]: the same products, gathered from every y that this x went into.
 template <class T> int group_conv2d_dx(GroupConv2d<T> const& a) {
-  if (a.path == Path::fourier) return unsupported;
+  if (a.path == Path::fourier) return fourier_conv2d_dx(a);
   int Gin = a.rule().in_order(), Gout = a.rule().out_order();
   int P = a.out(a.H), Q = a.out(a.W);
   auto dy = View(a.dy, a.N, P, Q, a.Co, Gout);
@@ -66,7 +63,7 @@ template <class T> int group_conv2d_dx(GroupConv2d<T> const& a) {
 
 /// dw[o,c,v,u]: every product whose tap took its weight from slot u, times the basis there.
 template <class T> int group_conv2d_dw(GroupConv2d<T> const& a) {
-  if (a.path == Path::fourier) return unsupported;
+  if (a.path == Path::fourier) return fourier_conv2d_dw(a);
   FilterRule rule = a.rule();
   int P = a.out(a.H), Q = a.out(a.W);
   auto x = View(a.x, a.N, a.H, a.W, a.Ci, rule.in_order());

@@ -12,6 +12,7 @@
 
 using namespace d16;
 using kernels::GroupConv2d;
+using kernels::Path;
 
 namespace {
 
@@ -39,11 +40,30 @@ void call(int (*kernel)(GroupConv2d<T> const&), size_t (*work_bytes)(GroupConv2d
   CHECK(kernel(a) == kernels::ok);
 }
 
-template <class T> void compare(GroupConv2d<T> a) {
-  INFO(a.group.text(), " sides ", int(a.sides), " H ", a.H, " W ", a.W, " Ci ", a.Ci, " Co ", a.Co, " k ", a.kernel);
+/// The weights packed beforehand must give the same bits.
+template <class T> void compare_packed(GroupConv2d<T> a) {
+  int64_t count = 0;
+  a.packed_count = &count;
+  CHECK(kernels::cpu::group_conv2d_pack(a) == kernels::ok);
+  a.packed_count = nullptr;
+  CHECK((count > 0) == (a.path == Path::fourier));
+  if (count == 0) return;
+  std::vector<T> packed(size_t(count), std::numeric_limits<T>::quiet_NaN()),
+      before(a.y, a.y + a.N * a.out(a.H) * a.out(a.W) * a.Co * a.rule().out_order());
+  a.packed = packed.data();
+  call<T>(kernels::cpu::group_conv2d_pack<T>, kernels::cpu::group_conv2d_pack_work_bytes<T>, a);
+  call<T>(kernels::cpu::group_conv2d<T>, kernels::cpu::group_conv2d_work_bytes<T>, a);
+  CHECK(std::equal(before.begin(), before.end(), a.y));
+}
+
+template <class T> void compare_path(GroupConv2d<T> a) {
+  char const* path = a.path == Path::fourier ? "fourier " : "expanded ";
+  INFO(path, a.group.text(), " sides ", int(a.sides), " H ", a.H, " W ", a.W, " Ci ", a.Ci, " Co ", a.Co, " k ",
+       a.kernel);
   auto basis = shared_basis(a.group, a.kernel);
   a.V = basis->V;
   a.basis = basis->values.data();
+  a.rings = int(basis->rings.max_freqs.size()), a.max_freqs = basis->rings.max_freqs.data();
   int64_t in = int64_t(a.N) * a.H * a.W * a.Ci * a.rule().in_order();
   int64_t out = int64_t(a.N) * a.out(a.H) * a.out(a.W) * a.Co * a.rule().out_order();
   int64_t weights = int64_t(a.Co) * a.Ci * a.V * a.rule().slots();
@@ -57,7 +77,9 @@ template <class T> void compare(GroupConv2d<T> a) {
   call<T>(cpu::group_conv2d_dx<T>, cpu::group_conv2d_dx_work_bytes<T>, a);
   call<T>(cpu::group_conv2d_dw<T>, cpu::group_conv2d_dw_work_bytes<T>, a);
   call<T>(cpu::group_conv2d_db<T>, cpu::group_conv2d_db_work_bytes<T>, a);
+  compare_packed(a);
   a.y = y2.data(), a.dx = dx2.data(), a.dw = dw2.data(), a.db = db2.data();
+  a.path = Path::expanded;
   kernels::reference::group_conv2d(a), kernels::reference::group_conv2d_dx(a);
   kernels::reference::group_conv2d_dw(a), kernels::reference::group_conv2d_db(a);
   // products of a tap (a sum of V terms) over the window, its fields and elements; for dw over all pixels, then over
@@ -68,6 +90,17 @@ template <class T> void compare(GroupConv2d<T> a) {
   CHECK_LE(difference(dx, dx2), epsilon * (a.V + 1 + taps * a.Co * a.rule().out_order()) * largest(dx2));
   CHECK_LE(difference(dw, dw2), epsilon * (pixels + taps * a.group.order()) * largest(dw2));
   CHECK_LE(difference(db, db2), epsilon * (pixels + a.group.order()) * largest(db2));
+}
+
+template <class T> void compare(GroupConv2d<T> a) {
+  for (Path path : {Path::expanded, Path::fourier}) {
+    a.path = path;
+    compare_path(a);
+    auto scale = random_values<T>(a.Co, 5);
+    a.scale = scale.data(), a.relu = true;
+    compare_path(a);
+    a.scale = nullptr, a.relu = false;
+  }
 }
 
 }  // namespace
@@ -134,10 +167,15 @@ TEST_CASE("group_conv2d: a NaN or infinity of one filter gradient stays in its o
     }
 }
 
-TEST_CASE("group_conv2d: a path without kernels is refused") {
-  GroupConv2d<float> a{.group = D16, .path = kernels::Path::fourier};
-  CHECK(kernels::cpu::group_conv2d(a) == kernels::unsupported);
-  CHECK(kernels::cpu::group_conv2d_dx(a) == kernels::unsupported);
-  CHECK(kernels::cpu::group_conv2d_dw(a) == kernels::unsupported);
-  CHECK(kernels::reference::group_conv2d(a) == kernels::unsupported);
+TEST_CASE("group_conv2d: groups and kernels that the factored path does not have are refused by it") {
+  int const ring[] = {0};
+  GroupConv2d<float> a{.group = dihedral(40), .H = 20, .W = 20, .rings = 1, .max_freqs = ring, .path = Path::fourier};
+  for (int kernel : {3, 17}) {
+    a.kernel = kernel;
+    CHECK(kernels::cpu::group_conv2d(a) == kernels::unsupported);
+    CHECK(kernels::cpu::group_conv2d_dx(a) == kernels::unsupported);
+    CHECK(kernels::cpu::group_conv2d_dw(a) == kernels::unsupported);
+    CHECK(kernels::cpu::group_conv2d_pack(a) == kernels::unsupported);
+    a.group = D16;
+  }
 }

@@ -192,8 +192,16 @@ TEST_CASE("group_conv2d: errors say what is and what is needed") {
                        ShapeError);
   CHECK_THROWS_WITH_AS(group_conv2d(D16, x, w, zeros({3})),
                        "group_conv2d: bias is (3); needs (4), one value for each field", ShapeError);
-  CHECK_THROWS_WITH_AS(group_conv2d(D16, x, w, {}, {.path = kernels::Path::fourier}),
-                       "group_conv2d: path is fourier; only automatic and expanded have kernels", ValueError);
+  CHECK_THROWS_WITH_AS(
+      lift_conv2d(cyclic(65), zeros({1, 5, 5, 1}), zeros({1, 1, 6}), {}, {.path = kernels::Path::fourier}),
+      "lift_conv2d: path is fourier, for groups up to order 64, kernels up to 15 and bases of up to 64 "
+      "rings and frequencies; cyclic(65), kernel 3 with 4 needs path expanded",
+      ValueError);
+  CHECK_THROWS_AS(group_conv2d(D16, x, w, {}, {.scale = zeros({7})}), ShapeError);
+  CHECK_THROWS_AS(group_conv2d(D16, x, w, {}, {.packed = zeros({7})}), ShapeError);
+  Tensor trained = w.clone();
+  trained.set_requires_grad();
+  CHECK_THROWS_AS(group_conv2d(D16, x, trained, {}, {.relu = true}), ValueError);
   CHECK_THROWS_AS(group_conv2d(D16, zeros({1, 5, 5, 2}), w), ShapeError);
   CHECK_THROWS_AS(lift_conv2d(D16, x, zeros({4, 2, 6})), ShapeError);
   CHECK_THROWS_AS(project_conv2d(D16, x, w), ShapeError);

@@ -18,7 +18,7 @@ namespace detail {
 class Pool {
  public:
   explicit Pool(int threads) {
-    for (int i = 1; i < threads; ++i) workers_.emplace_back([this] { work(); });
+    for (int i = 1; i < threads; ++i) workers_.emplace_back([this, i] { work(i); });
   }
   ~Pool() {
     {
@@ -61,7 +61,8 @@ class Pool {
       }
     inside() = false;
   }
-  void work() {
+  void work(int number) {
+    index() = number;
     uint64_t seen = 0;
     std::unique_lock lock(mutex_);
     for (;;) {
@@ -80,6 +81,10 @@ class Pool {
   static bool& inside() {
     static thread_local bool flag = false;
     return flag;
+  }
+  static int& index() {
+    static thread_local int number = 0;
+    return number;
   }
 
  private:
@@ -105,6 +110,9 @@ inline std::unique_ptr<Pool>& pool() {
 
 /// The number of threads that loops use. Results do not depend on it.
 inline int threads() { return detail::pool()->size(); }
+
+/// Which of them runs this task, 0 .. threads() - 1: for scratch memory, never for the split of work.
+inline int thread_index() { return detail::Pool::index(); }
 
 /// Sets the number of threads; 0 means one for each core. Not to be called while a loop runs.
 inline void set_threads(int count) {

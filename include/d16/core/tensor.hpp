@@ -143,6 +143,8 @@ class Tensor {
 
   /// To be called after changing elements in place.
   void mark_changed() const { ++*body().storage->version; }
+  /// Counts those changes, of this memory and of all views of it.
+  uint64_t version() const { return *body().storage->version; }
   bool same_memory(Tensor const& other) const { return body().storage == other.body().storage; }
 
   /// A view of this memory with other sizes; `offset` in elements from the first element of this tensor.

@@ -18,7 +18,7 @@ struct SteerableConv : Module {
   Group acting;
   GroupConvOptions options;
 
-  SteerableConv(Group g, Sides sides, int in, int out, GroupConvOptions o) : acting(g), options(o) {
+  SteerableConv(Group g, Sides sides, int in, int out, GroupConvOptions o) : acting(g), options(o), sides_(sides) {
     require<ValueError>(in > 0 && out > 0, "group convolution: ", in, " -> ", out, " fields; both must be positive");
     if (options.padding == same) options.padding = o.kernel / 2;
     weight = steerable_he_normal(g, sides, o.kernel, out, in);
@@ -28,8 +28,25 @@ struct SteerableConv : Module {
   D16_MEMBERS(weight, bias)
 
  protected:
-  GroupConv2dOptions call() const {
-    return {.kernel = options.kernel, .stride = options.stride, .padding = options.padding};
+  /// In inference the weights are packed once and kept until they change.
+  GroupConv2dOptions call() {
+    GroupConv2dOptions o{.kernel = options.kernel, .stride = options.stride, .padding = options.padding};
+    if (training() || !NoGrad::off()) {
+      packed_ = {};
+      return o;
+    }
+    if (!packed_of_.defined() || !packed_of_.same_memory(weight) || packed_version_ != weight.version()) {
+      packed_ = pack_group_weights(acting, sides_, weight, o);
+      packed_of_ = weight.detach();
+      packed_version_ = weight.version();
+    }
+    o.packed = packed_;
+    return o;
+  }
+  GroupConv2dOptions call(Tensor scale, bool relu) {
+    GroupConv2dOptions o = call();
+    o.scale = scale, o.relu = relu;
+    return o;
   }
   io::Json describe_as(char const* type) const {
     return io::Json::object({{"type", type},
@@ -41,6 +58,11 @@ struct SteerableConv : Module {
                              {"padding", options.padding},
                              {"bias", bias.defined()}});
   }
+
+ private:
+  Sides sides_;
+  Tensor packed_, packed_of_;
+  uint64_t packed_version_ = 0;
 };
 
 }  // namespace detail
@@ -49,6 +71,10 @@ struct SteerableConv : Module {
 struct LiftConv2d : detail::SteerableConv {
   LiftConv2d(Group g, int in, int out, GroupConvOptions o = {}) : SteerableConv(g, Sides::lifting, in, out, o) {}
   Tensor operator()(Tensor x) { return lift_conv2d(acting, x, weight, bias, call()); }
+  /// Inference: scale * convolution + shift, and its negative values cut, in one pass over the result.
+  Tensor scaled(Tensor x, Tensor scale, Tensor shift, bool relu) {
+    return lift_conv2d(acting, x, weight, shift, call(scale, relu));
+  }
   io::Json describe() const override { return describe_as("lift_conv2d"); }
 };
 
@@ -56,6 +82,10 @@ struct LiftConv2d : detail::SteerableConv {
 struct GroupConv2d : detail::SteerableConv {
   GroupConv2d(Group g, int in, int out, GroupConvOptions o = {}) : SteerableConv(g, Sides::regular, in, out, o) {}
   Tensor operator()(Tensor x) { return group_conv2d(acting, x, weight, bias, call()); }
+  /// Inference: scale * convolution + shift, and its negative values cut, in one pass over the result.
+  Tensor scaled(Tensor x, Tensor scale, Tensor shift, bool relu) {
+    return group_conv2d(acting, x, weight, shift, call(scale, relu));
+  }
   io::Json describe() const override { return describe_as("group_conv2d"); }
 };
 
@@ -63,6 +93,10 @@ struct GroupConv2d : detail::SteerableConv {
 struct ProjectConv2d : detail::SteerableConv {
   ProjectConv2d(Group g, int in, int out, GroupConvOptions o = {}) : SteerableConv(g, Sides::projecting, in, out, o) {}
   Tensor operator()(Tensor x) { return project_conv2d(acting, x, weight, bias, call()); }
+  /// Inference: scale * convolution + shift, and its negative values cut, in one pass over the result.
+  Tensor scaled(Tensor x, Tensor scale, Tensor shift, bool relu) {
+    return project_conv2d(acting, x, weight, shift, call(scale, relu));
+  }
   io::Json describe() const override { return describe_as("project_conv2d"); }
 };
 

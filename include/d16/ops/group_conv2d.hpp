@@ -1,6 +1,7 @@
 // Convolutions that commute with a group of rotations and reflections: image -> features -> features -> image.
 #pragma once
 #include <memory>
+#include <numeric>
 
 #include "../autograd/tape.hpp"
 #include "../core/dispatch.hpp"
@@ -15,12 +16,22 @@ struct GroupConv2dOptions {
   int kernel = 3, stride = 1, padding = 0, dilation = 1;
   Rings rings = {};  ///< of the steerable basis; none means default_rings(kernel)
   kernels::Path path = kernels::Path::automatic;
+  // For inference: what follows the convolution is done while its result is written, y = relu(scale y + b).
+  Tensor scale = {};  ///< (Co)
+  bool relu = false;
+  Tensor packed = {};  ///< the weights as pack_group_weights() gives them, instead of being packed in every call
 };
 
 template <class T> constinit Slot<kernels::GroupConv2d<T>> group_conv2d_slot{
     "group_conv2d",
     {kernels::cpu::group_conv2d<T>, kernels::cpu::group_conv2d_work_bytes<T>},
     {kernels::reference::group_conv2d<T>},
+    {},
+    {}};
+template <class T> constinit Slot<kernels::GroupConv2d<T>> group_conv2d_pack_slot{
+    "group_conv2d_pack",
+    {kernels::cpu::group_conv2d_pack<T>, kernels::cpu::group_conv2d_pack_work_bytes<T>},
+    {},
     {},
     {}};
 template <class T> constinit Slot<kernels::GroupConv2d<T>> group_conv2d_dx_slot{
@@ -59,6 +70,7 @@ struct GroupConv {
     a.W = int(x[axis::W]), a.Ci = int(x[axis::C]), a.Co = int(w[0]), a.V = basis->V;
     a.kernel = o.kernel, a.stride = o.stride, a.padding = o.padding, a.dilation = o.dilation, a.path = o.path;
     a.basis = basis->values.data();
+    a.rings = int(basis->rings.max_freqs.size()), a.max_freqs = basis->rings.max_freqs.data();
     return a;
   }
   Tensor dx(Tensor dy, Tensor weight) const {
@@ -96,8 +108,12 @@ struct GroupConv {
 /// "(5,3,6,16)": the axes of weights are not N,H,W,C.
 inline std::string weight_sizes(Shape const& s) {
   std::string out = "(";
-  for (int i = 0; i < s.rank(); ++i) out += (i ? "," : "") + std::to_string(s[i]);
-  return out + ")";
+  for (int i = 0; i < s.rank(); ++i) {
+    if (i) out += ',';
+    out += std::to_string(s[i]);
+  }
+  out += ')';
+  return out;
 }
 
 inline void check_group_input(char const* op, Group group, Sides sides, Tensor const& x) {
@@ -132,16 +148,44 @@ inline void check_group_weights(GroupConv const& c, Tensor const& x, Tensor cons
     }
 }
 
-inline void check_group_options(char const* op, Tensor const& x, GroupConv2dOptions const& o) {
+inline void check_group_options(char const* op, Tensor const& x, GroupConv2dOptions const& o,
+                                SteerableBasis const& basis) {
   require<ValueError>(o.stride > 0 && o.padding >= 0 && o.dilation > 0, op, ": stride ", o.stride, ", padding ",
                       o.padding, ", dilation ", o.dilation, "; needs stride, dilation > 0 and padding >= 0");
   require<ShapeError>(x.numel() > 0, op, ": x is ", x.shape(), ": no elements");
-  require<ValueError>(o.path != kernels::Path::fourier, op,
-                      ": path is fourier; only automatic and expanded have kernels");
+  int64_t const harmonics = std::accumulate(basis.rings.max_freqs.begin(), basis.rings.max_freqs.end(),
+                                            int64_t(basis.rings.max_freqs.size()));
+  require<ValueError>(
+      o.path != kernels::Path::fourier || (basis.group.order() <= 64 && o.kernel <= 15 && harmonics <= 64), op,
+      ": path is fourier, for groups up to order 64, kernels up to 15 and bases of up to 64 rings and "
+      "frequencies; ",
+      basis.group, ", kernel ", o.kernel, " with ", harmonics, " needs path expanded");
   int64_t reach = int64_t(o.dilation) * (o.kernel - 1) + 1,
           shorter = std::min(x.dim(axis::H), x.dim(axis::W)) + 2 * o.padding;
   require<ShapeError>(shorter >= reach, op, ": x is ", x.shape(), " with padding ", o.padding, "; a kernel of ",
                       o.kernel, " with dilation ", o.dilation, " needs at least ", reach, " pixels");
+}
+
+/// The parts of a convolution that only inference has.
+inline void check_group_inference(GroupConv const& c, Tensor const& x, Tensor const& w, Tensor const& b) {
+  Tensor const& scale = c.o.scale;
+  require<ShapeError>(!scale.defined() || scale.shape() == Shape{w.dim(0)}, c.name, ": scale is ",
+                      scale.defined() ? scale.shape() : Shape{}, "; needs (", w.dim(0), "), one value for each field");
+  for (Tensor const& t : {scale, c.o.packed})
+    if (t.defined())
+      require<DTypeError>(t.dtype() == x.dtype(), c.name, ": x is ", name_of(x.dtype()), ", scale or packed is ",
+                          name_of(t.dtype()));
+  bool const recorded =
+      !NoGrad::off() && (x.requires_grad() || w.requires_grad() || (b.defined() && b.requires_grad()));
+  require<ValueError>(!recorded || !(scale.defined() || c.o.relu || c.o.packed.defined()), c.name,
+                      ": scale, relu and packed have no gradient; use them under NoGrad");
+}
+
+template <class T> int64_t packed_count(kernels::GroupConv2d<T> a, Device device) {
+  int64_t count = 0;
+  a.packed_count = &count;
+  run(group_conv2d_pack_slot<T>, device, a);
+  return count;
 }
 
 /// All three convolutions; they differ in which sides carry the group.
@@ -149,8 +193,9 @@ inline Tensor group_conv(char const* op, Group group, Sides sides, Tensor x, Ten
   check_group_input(op, group, sides, x);
   auto c = std::make_shared<GroupConv>(
       GroupConv{op, group, sides, o, shared_basis(group, o.kernel, o.rings), {}, {}, {}, {}, {}});
-  check_group_options(op, x, o);
+  check_group_options(op, x, o, *c->basis);
   check_group_weights(*c, x, w, b);
+  check_group_inference(*c, x, w, b);
   x = x.contiguous();
   w = w.contiguous();
   if (b.defined()) b = b.contiguous();
@@ -164,6 +209,13 @@ inline Tensor group_conv(char const* op, Group group, Sides sides, Tensor x, Ten
   for_float(x.dtype(), [&]<class T>(T) {
     auto a = c->args<T>();
     a.x = x.data<T>(), a.w = w.data<T>(), a.bias = b.data<T>(), a.y = y.data<T>();
+    a.scale = c->o.scale.data<T>(), a.relu = c->o.relu;
+    if (c->o.packed.defined() && x.device().kind == Device::Kind::cpu) {
+      int64_t const needed = packed_count(a, x.device());
+      require<ShapeError>(c->o.packed.numel() == needed, op, ": packed has ", c->o.packed.numel(), " values; weights ",
+                          weight_sizes(w.shape()), " need ", needed, ": pack them with the same options");
+      a.packed = c->o.packed.data<T>();
+    }
     run(group_conv2d_slot<T>, x.device(), a);
   });
   return record(op, y, wrt(x, [c, w](Tensor dy) { return c->dx(dy, w); }),
@@ -172,12 +224,40 @@ inline Tensor group_conv(char const* op, Group group, Sides sides, Tensor x, Ten
 
 }  // namespace detail
 
+/// The weights of a convolution as its factored path multiplies them: transformed over the group and laid out for the
+/// machine, for options.packed. Undefined where there is nothing to keep: on the expanded path and on other devices.
+/// Shapes   w (Co,Ci,V,G), or (Co,Ci,V) for lifting and projecting.      Cost  12 w.numel() bytes.
+/// Errors   d16::ShapeError when w does not fit the basis of the options.
+inline Tensor pack_group_weights(Group group, Sides sides, Tensor w, GroupConv2dOptions o) {
+  NoGrad off;
+  detail::GroupConv c{
+      "pack_group_weights", group, sides, o, shared_basis(group, o.kernel, o.rings), {}, w.shape(), {}, {}, {}};
+  bool const regular = sides == Sides::regular;
+  require<ShapeError>(
+      w.rank() == (regular ? 4 : 3) && w.dim(2) == c.basis->V && (!regular || w.dim(3) == group.order()), c.name,
+      ": w is ", detail::weight_sizes(w.shape()), "; needs (Co,Ci,", c.basis->V,
+      regular ? text(",", group.order()) : "", ")");
+  if (w.device().kind != Device::Kind::cpu) return {};
+  c.x = {1, o.kernel, o.kernel, w.dim(1)};
+  w = w.contiguous();
+  Tensor packed;
+  for_float(w.dtype(), [&]<class T>(T) {
+    auto a = c.args<T>();
+    int64_t const count = detail::packed_count(a, w.device());
+    if (count == 0) return;
+    packed = empty({count}, {.dtype = w.dtype(), .device = w.device()});
+    a.w = w.data<T>(), a.packed = packed.data<T>();
+    run(group_conv2d_pack_slot<T>, w.device(), a);
+  });
+  return packed;
+}
+
 /// Lifting convolution: an image meets the filter in every orientation of the group.
 ///   y[n,p,q,o,g] = b[o] + sum over c, taps of kappa_oc[g](taps) x[n, p stride + .., q stride + .., c],
 ///   kappa[g](x) = sum over v of w[v] B_v(g^-1 x), B = steerable_basis(group, kernel, rings)
 /// Shapes   x (N,H,W,Ci), w (Co,Ci,V), b (Co) or undefined, y (N,P,Q,Co,G) tagged with the group;
 ///          P = (H + 2 padding - dilation (kernel-1) - 1) / stride + 1.        Units  w: those of y / x.
-/// Cost     2 N P Q Co G Ci kernel^2 flops.   Deterministic  yes.   Aliasing  none.   Gradient  to x, w and b.
+/// Cost     at most 2 N P Q Co G Ci V flops.   Deterministic  yes.   Aliasing  none.   Gradient  to x, w and b.
 /// Errors   d16::ShapeError, DTypeError, DeviceError; ValueError for options, among them an even kernel.
 /// Source   Weiler & Cesa 2019, arXiv:1911.08251. Exact for multiples of 90 degrees and mirrors at odd sizes; other
 ///          elements as well as the pixel grid samples the basis.
@@ -190,7 +270,8 @@ inline Tensor lift_conv2d(Group group, Tensor x, Tensor w, Tensor b = {}, GroupC
 ///   kappa[g,h](x) = sum over v of w[v, g^-1 h] B_v(h^-1 x), B = steerable_basis(group, kernel, rings)
 /// Shapes   x (N,H,W,Ci,G) tagged with the group, w (Co,Ci,V,G), b (Co) or undefined, y (N,P,Q,Co,G) tagged;
 ///          P = (H + 2 padding - dilation (kernel-1) - 1) / stride + 1.        Units  w: those of y / x.
-/// Cost     2 N P Q Co Ci G^2 kernel^2 flops; scratch Co Ci G^2 kernel^2 values.
+/// Cost     about 2 N P Q Co Ci V S flops, S = sum of d^3 over the irreps: 25 for dihedral(8), 53 for dihedral(16),
+///          with 16 N H W Ci G for the transforms; 2 N P Q Co Ci G^2 kernel^2 on the expanded path.
 /// Deterministic  yes.   Aliasing  none.   Gradient  to x, w and b.
 /// Errors   d16::ShapeError, DTypeError, DeviceError; GroupError when x holds features of another group;
 ///          ValueError for options, among them an even kernel.
