@@ -1,116 +1,89 @@
-// Group convolution on the layers of an equivariant classifier: forward, both gradients, and the filter's expansion.
+// Group convolution on the layers of an equivariant classifier, on both paths: forward, gradients, lifting, and the
+// expansion of the filter. GFLOP/s are those that the dense convolution would need.
 #include <benchmark/benchmark.h>
 
-#include <algorithm>
-#include <cmath>
 #include <vector>
 
-#include <d16/core/random.hpp>
-#include <d16/kernels/cpu/group_conv2d.hpp>
+#include "layer.hpp"
 
 using namespace d16;
-using kernels::GroupConv2d;
+using bench::Pass;
 
 namespace {
 
-struct Layer {
-  int N, size, Ci, Co, kernel;
-};
+constexpr int expanded = int(kernels::Path::expanded), fourier = int(kernels::Path::fourier);
 
-/// A layer of order 16 with random numbers behind all its pointers.
-template <class T> struct Case {
-  std::shared_ptr<SteerableBasis const> basis;
-  GroupConv2d<T> a;
-  std::vector<T> x, y, w, dy, dx, dw;
-  std::vector<char> work;
-
-  explicit Case(Layer l) : basis(shared_basis(D16, l.kernel)) {
-    a = {.group = D16, .N = l.N, .H = l.size, .W = l.size, .Ci = l.Ci, .Co = l.Co, .V = basis->V, .kernel = l.kernel};
-    a.padding = l.kernel / 2;
-    a.basis = basis->values.data();
-    size_t pixels = size_t(l.N) * l.size * l.size * 16;
-    x.resize(pixels * l.Ci), dx.resize(x.size()), y.resize(pixels * l.Co), dy.resize(y.size());
-    w.resize(size_t(l.Co) * l.Ci * a.V * 16), dw.resize(w.size());
-    Random random(1);
-    for (std::vector<T>* v : {&x, &dy, &w})
-      for (T& value : *v) value = T(float(random.uniform(-1, 1)));
-    a.x = x.data(), a.w = w.data(), a.y = y.data(), a.dy = dy.data(), a.dx = dx.data(), a.dw = dw.data();
+/// Arguments: batch, size of the square image, fields in and out, order of the group, path, threads (0: all cores).
+void run_pass(benchmark::State& state, Pass pass) {
+  auto argument = [&](int i) { return int(state.range(size_t(i))); };
+  bench::Layer::Sizes const s{argument(2), argument(3), argument(1), argument(4), argument(0)};
+  set_threads(argument(6));
+  try {
+    bench::Layer layer(s, kernels::Path(argument(5)));
+    for (auto _ : state) state.SetIterationTime(layer.run(pass));
+    state.counters["error"] = layer.error(pass);
+  } catch (Error const& no_such_path) {
+    state.SkipWithError(no_such_path.what());
   }
-  void reserve(size_t bytes) {
-    work.resize(bytes);
-    a.work = work.data();
-  }
-};
-
-template <class T> struct Pass {
-  int (*run)(GroupConv2d<T> const&);
-  size_t (*work_bytes)(GroupConv2d<T> const&);
-  std::vector<T> Case<T>::*result;
-};
-template <class T> Pass<T> pass(int which) {
-  namespace cpu = kernels::cpu;
-  if (which == 0) return {cpu::group_conv2d<T>, cpu::group_conv2d_work_bytes<T>, &Case<T>::y};
-  if (which == 1) return {cpu::group_conv2d_dx<T>, cpu::group_conv2d_dx_work_bytes<T>, &Case<T>::dx};
-  return {cpu::group_conv2d_dw<T>, cpu::group_conv2d_dw_work_bytes<T>, &Case<T>::dw};
+  double const passes = pass == Pass::training ? 3 : 1, channels = double(s.in) * s.out * s.order * s.order;
+  state.counters["GFLOP/s"] = benchmark::Counter(2e-9 * passes * s.batch * s.size * s.size * channels * 9,
+                                                 benchmark::Counter::kIsIterationInvariantRate);
 }
 
-/// The float32 error on one image against the same in float64, relative to the largest value.
-double relative_error(Layer l, int which) {
-  l.N = 1;
-  Case<float> narrow(l);
-  Case<double> wide(l);
-  narrow.reserve(pass<float>(which).work_bytes(narrow.a));
-  wide.reserve(pass<double>(which).work_bytes(wide.a));
-  pass<float>(which).run(narrow.a);
-  pass<double>(which).run(wide.a);
-  double error = 0, largest = 0;
-  auto const& got = narrow.*pass<float>(which).result;
-  auto const& expected = wide.*pass<double>(which).result;
-  for (size_t i = 0; i < got.size(); ++i) {
-    error = std::max(error, std::abs(double(got[i]) - expected[i]));
-    largest = std::max(largest, std::abs(expected[i]));
+void group_conv2d(benchmark::State& state) { run_pass(state, Pass::forward); }
+void group_conv2d_dx(benchmark::State& state) { run_pass(state, Pass::data_gradient); }
+void group_conv2d_dw(benchmark::State& state) { run_pass(state, Pass::weight_gradient); }
+void group_conv2d_training(benchmark::State& state) { run_pass(state, Pass::training); }
+
+/// The classifier's first layer. Arguments: batch, order, path, threads.
+void lift_conv2d(benchmark::State& state) {
+  Group const group = dihedral(int(state.range(1)) / 2);
+  set_threads(int(state.range(3)));
+  Tensor x = uniform({state.range(0), 255, 255, 3}), w = uniform({12, 3, shared_basis(group, 3)->V});
+  NoGrad off;
+  try {
+    for (auto _ : state)
+      d16::lift_conv2d(group, x, w, {}, {.stride = 2, .padding = 2, .path = kernels::Path(state.range(2))});
+  } catch (Error const& no_such_path) {
+    state.SkipWithError(no_such_path.what());
   }
-  return error / largest;
 }
 
-void run_pass(benchmark::State& state, int which) {
-  Layer l{int(state.range(0)), int(state.range(1)), int(state.range(2)), int(state.range(3)), int(state.range(4))};
-  Case<float> c(l);
-  c.reserve(pass<float>(which).work_bytes(c.a));
-  for (auto _ : state) pass<float>(which).run(c.a);
-  double products = double(l.N) * l.size * l.size * l.Co * l.Ci * 256 * l.kernel * l.kernel;
-  state.counters["GFLOP/s"] = benchmark::Counter(2e-9 * products, benchmark::Counter::kIsIterationInvariantRate);
-  state.counters["error"] = relative_error(l, which);
-}
-
-void group_conv2d(benchmark::State& state) { run_pass(state, 0); }
-void group_conv2d_dx(benchmark::State& state) { run_pass(state, 1); }
-void group_conv2d_dw(benchmark::State& state) { run_pass(state, 2); }
-
-/// Only the dense filter from its weights, which every training step pays once per layer.
+/// Only the dense filter from its weights, which the expanded path pays at every call. Arguments: fields in, out, kernel.
 void expand_filter(benchmark::State& state) {
-  Case<float> c({1, 1, int(state.range(2)), int(state.range(3)), int(state.range(4))});
-  kernels::cpu::detail::FilterTables<float> tables(c.a);
-  c.reserve(tables.bytes());
+  int const Ci = int(state.range(0)), Co = int(state.range(1)), kernel = int(state.range(2));
+  auto basis = shared_basis(D16, kernel);
+  kernels::GroupConv2d<float> a{.group = D16, .Ci = Ci, .Co = Co, .V = basis->V, .kernel = kernel};
+  a.basis = basis->values.data();
+  std::vector<float> w(size_t(Co) * size_t(Ci) * size_t(basis->V) * 16, 1.0f);
+  kernels::cpu::detail::FilterTables<float> tables(a);
+  std::vector<char> work(tables.bytes());
   std::vector<float> filter(size_t(tables.filter_count()));
-  tables.fill(c.a, c.a.work);
-  for (auto _ : state) kernels::cpu::detail::expand_filter(tables, c.a.w, filter.data());
+  tables.fill(a, work.data());
+  for (auto _ : state) kernels::cpu::detail::expand_filter(tables, w.data(), filter.data());
   state.SetBytesProcessed(int64_t(state.iterations()) * int64_t(filter.size() * sizeof(float)));
 }
 
 void layers(benchmark::internal::Benchmark* b) {
-  b->ArgNames({"N", "size", "Ci", "Co", "k"})->Unit(benchmark::kMillisecond)->UseRealTime();
-  for (int N : {1, 8}) {
-    b->Args({N, 64, 12, 24, 3});
-    b->Args({N, 32, 24, 48, 3});
-    b->Args({N, 32, 48, 48, 3});
-    b->Args({N, 16, 48, 96, 3});
-    b->Args({N, 16, 96, 96, 3});
-  }
+  b->ArgNames({"N", "size", "Ci", "Co", "order", "path", "threads"})->Unit(benchmark::kMillisecond)->UseManualTime();
+  for (int order : {16, 32})
+    for (int N : {1, 8})
+      for (int path : {fourier, expanded})
+        for (int threads : {1, 0}) {
+          b->Args({N, 64, 12, 24, order, path, threads});
+          b->Args({N, 32, 24, 48, order, path, threads});
+          b->Args({N, 32, 48, 48, order, path, threads});
+          b->Args({N, 16, 48, 96, order, path, threads});
+          b->Args({N, 16, 96, 96, order, path, threads});
+        }
+}
+void liftings(benchmark::internal::Benchmark* b) {
+  b->ArgNames({"N", "order", "path", "threads"})->Unit(benchmark::kMillisecond)->UseRealTime();
+  b->ArgsProduct({{1, 8}, {16, 32}, {fourier, expanded}, {1, 0}});
 }
 void filters(benchmark::internal::Benchmark* b) {
-  b->ArgNames({"N", "size", "Ci", "Co", "k"})->Unit(benchmark::kMillisecond)->UseRealTime();
-  b->Args({1, 1, 12, 24, 3})->Args({1, 1, 96, 96, 3})->Args({1, 1, 24, 24, 5})->Args({1, 1, 96, 96, 1});
+  b->ArgNames({"Ci", "Co", "k"})->Unit(benchmark::kMillisecond)->UseRealTime();
+  b->Args({12, 24, 3})->Args({96, 96, 3})->Args({24, 24, 5})->Args({96, 96, 1});
 }
 
 }  // namespace
@@ -118,4 +91,6 @@ void filters(benchmark::internal::Benchmark* b) {
 BENCHMARK(group_conv2d)->Apply(layers);
 BENCHMARK(group_conv2d_dx)->Apply(layers);
 BENCHMARK(group_conv2d_dw)->Apply(layers);
+BENCHMARK(group_conv2d_training)->Apply(layers);
+BENCHMARK(lift_conv2d)->Apply(liftings);
 BENCHMARK(expand_filter)->Apply(filters);

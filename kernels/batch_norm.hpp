@@ -9,17 +9,20 @@ namespace d16::kernels {
 /// x, y, dy, dx are (rows, C, G) with rows = N H W; everything else is (C). Statistics run over rows and G.
 /// batch_norm     reads x, weight, bias; writes y, mean and inv_std. Training: mean and variance are those of x, and
 ///                running_mean, running_var (when given) move towards them. Otherwise they are the running ones.
+///                Where moments (2,C) are given, they are the mean and the variance of x, already known.
 /// batch_norm_dw  reads x, dy, mean, inv_std; writes dw and db.
 /// batch_norm_dx  reads x, dy, weight, mean, inv_std and, when training, dw and db; writes dx.
-/// A null weight is 1, a null bias 0.
+/// A null weight is 1, a null bias 0. With relu, y is the normalised x where that is positive and 0 elsewhere; the
+/// gradients then read y too, and dy counts only where y is positive.
 template <class T> struct BatchNorm {
   int64_t rows = 1;
   int C = 1, G = 1;
-  bool training = false;
+  bool training = false, relu = false;
   double eps = 1e-5;
   double momentum = 0.1;  ///< running = (1 - momentum) running + momentum new; the new variance is the unbiased one
   T const *x{}, *weight{}, *bias{};
   T *running_mean{}, *running_var{};
+  double const* moments{};
   double *mean{}, *inv_std{};
   T* y{};
   T const* dy{};

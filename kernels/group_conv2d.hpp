@@ -19,7 +19,8 @@ enum class Path { automatic, expanded, fourier };
 /// bias, scale, db (Co)    basis (G,V,K,K), the values of steerable_basis(group, kernel, rings)
 /// max_freqs (rings)       highest frequency of each ring of the basis
 /// group_conv2d      y = scale convolution(x) + bias, its negative values cut when relu is set. scale may be null (1),
-///                   bias too (0). Reads packed instead of w where it is given.
+///                   bias too (0). Writes moments (2,Co), mean and variance of y for each field, where they are given and
+///                   neither scale nor relu is. Reads packed instead of w where it is given.
 /// group_conv2d_pack writes packed: w as the fourier path of the forward pass wants it. Any N, H, W, stride, padding and
 ///                   dilation can use it. Only tells its size where packed_count is given: 0 on the expanded path.
 /// group_conv2d_dx  reads dy, w, basis; writes dx.
@@ -32,6 +33,7 @@ template <class T> struct GroupConv2d {
   int N = 1, H = 1, W = 1, Ci = 1, Co = 1, V = 6, kernel = 3, stride = 1, padding = 1, dilation = 1;
   T const *x{}, *w{}, *bias{}, *scale{};
   bool relu = false;
+  double* moments{};
   double const* basis{};
   int rings = 0;
   int const* max_freqs{};

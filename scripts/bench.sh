@@ -1,11 +1,28 @@
 #!/usr/bin/env bash
-# Builds and runs the benches: bench.sh [NAME...] runs bench_NAME (all without a name); results as JSON in build/bench/.
+# Builds and runs the benches.
+#   scripts/bench.sh [NAME...]              bench_NAME, all without a name; results as JSON in build/bench/
+#   scripts/bench.sh --peers [OPTION...]    d16 against oneDNN, PyTorch and escnn: build/bench/peers.json, docs/benchmarks-peers.md
+#       --quick        a first look in a few minutes, in build/bench/ only
+#       --python PY    the Python that has torch and escnn (docs/benchmarks.md says how to make one); without it python3
+#       --help         the others
 # Options of Google Benchmark go through the environment, e.g. BENCHMARK_FILTER=conv2d.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+build() { cmake --preset cpu --log-level=NOTICE && cmake --build build --target "$@"; }
+
+if [[ ${1:-} == --peers ]]; then
+  shift
+  scripts/install.sh bench
+  build d16-peers
+  exec python3 bench/peers/compare.py "$@"
+fi
+
+case ${1:-} in
+  -h | --help) sed -n '2,8s/^# \?//p' "$0" && exit 0 ;;
+  -*) echo "bench.sh: unknown argument '$1'; see --help" >&2 && exit 2 ;;
+esac
 scripts/install.sh test
-cmake --preset cpu --log-level=NOTICE
 if (($#)); then
   programs=("${@/#/bench_}")
 else
@@ -16,7 +33,7 @@ else
     programs+=("bench_${name%.cpp}")
   done
 fi
-cmake --build build --target "${programs[@]}"
+build "${programs[@]}"
 mkdir -p build/bench
 for program in "${programs[@]}"; do
   "build/bin/$program" --benchmark_out="build/bench/$program.json" --benchmark_out_format=json

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Installs what is missing of scripts/packages.txt: install.sh [demo|test|all]. Quick when all is there.
+# Installs what is missing of scripts/packages.txt: install.sh [demo|test|bench|all]. Quick when all is there.
 # Without the rights to install it prints the command to run, and exits with status 1.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 wanted=${1:-all}
-case $wanted in demo | test | all) ;; *) echo "usage: scripts/install.sh [demo|test|all]" >&2 && exit 2 ;; esac
+case $wanted in demo | test | bench | all) ;; *) echo "usage: scripts/install.sh [demo|test|bench|all]" >&2 && exit 2 ;; esac
 
 # The packages under the headings up to and including the wanted one.
 packages=$(awk -v wanted="$wanted" '

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <limits>
 
 #include <d16/core/parallel.hpp>
 
@@ -120,14 +121,32 @@ template <class T> void join_block(NormPlan<T> const& p, int64_t task, int64_t b
   }
 }
 
+/// body(l, dy[l]), or body(l, 0) where y is given and not positive: there the ReLU passes no gradient.
+template <class T, class F> void with_mask(int64_t count, T const* dy, T const* y, F const& body) {
+  if (y)
+    simd_for(
+        0, count, [=](int64_t l) __attribute__((always_inline)) {
+          T const g = dy[l];  // read in any case, so that the loop has no branch
+          body(l, y[l] > T(0) ? g : T(0));
+        });
+  else
+    simd_for(
+        0, count, [=](int64_t l) __attribute__((always_inline)) { body(l, dy[l]); });
+}
+
 /// Mean and inv_std from x; the running statistics follow.
 template <class T> void norm_statistics(NormPlan<T> const& p) {
   BatchNorm<T> const& a = p.a;
-  std::fill_n(p.moments(0), p.tasks * a.C, Moments{0, 0, 0});
-  p.for_blocks([&](int64_t task, int64_t block) { join_block(p, task, block); });
+  double const count = double(a.rows) * a.G;
+  if (!a.moments) {
+    std::fill_n(p.moments(0), p.tasks * a.C, Moments{0, 0, 0});
+    p.for_blocks([&](int64_t task, int64_t block) { join_block(p, task, block); });
+  }
   for (int c = 0; c < a.C; ++c) {
     Moments all{0, 0, 0};
-    for (int64_t task = 0; task < p.tasks; ++task) all.join(p.moments(task)[c]);
+    if (a.moments) all = {count, a.moments[c], a.moments[a.C + c] * count};
+    else
+      for (int64_t task = 0; task < p.tasks; ++task) all.join(p.moments(task)[c]);
     a.mean[c] = all.mean;
     a.inv_std[c] = 1 / std::sqrt(all.squares / all.count + a.eps);
     if (a.running_mean) a.running_mean[c] += T(a.momentum * (all.mean - a.running_mean[c]));
@@ -157,13 +176,15 @@ template <class T> int batch_norm(BatchNorm<T> const& a) {
   p.fill_columns(scale, slope);
   p.fill_columns(shift,
                  [&](int c) { return (a.bias ? double(a.bias[c]) : 0.0) - slope(c) * (a.mean[c] - T(a.mean[c])); });
+  T const least = a.relu ? T(0) : -std::numeric_limits<T>::infinity();
   p.for_blocks([&](int64_t, int64_t block) {
     for (int64_t line = p.first_line(block); line < p.last_line(block); ++line) {
       T const* x = a.x + line * p.width;
       T* y = a.y + line * p.width;
       simd_for(
           0, p.width_of(line), [=](int64_t l) __attribute__((always_inline)) {
-            y[l] = (x[l] - mean[l]) * scale[l] + shift[l];
+            T const value = (x[l] - mean[l]) * scale[l] + shift[l];
+            y[l] = value < least ? T(0) : value;
           });
     }
   });
@@ -180,11 +201,11 @@ template <class T> int batch_norm_dw(BatchNorm<T> const& a) {
     std::fill_n(sum, p.width, T(0));
     std::fill_n(product, p.width, T(0));
     for (int64_t line = p.first_line(block); line < p.last_line(block); ++line) {
-      T const *x = a.x + line * p.width, *dy = a.dy + line * p.width;
-      simd_for(
-          0, p.width_of(line), [=](int64_t l) __attribute__((always_inline)) {
-            sum[l] += dy[l];
-            product[l] += dy[l] * (x[l] - mean[l]);
+      T const *x = a.x + line * p.width, *dy = a.dy + line * p.width, *y = a.relu ? a.y + line * p.width : nullptr;
+      detail::with_mask(
+          p.width_of(line), dy, y, [=](int64_t l, T g) __attribute__((always_inline)) {
+            sum[l] += g;
+            product[l] += g * (x[l] - mean[l]);
           });
     }
     p.add_columns(sum, p.sums(task));
@@ -219,11 +240,11 @@ template <class T> int batch_norm_dx(BatchNorm<T> const& a) {
   p.fill_columns(shift, constant);
   p.for_blocks([&](int64_t, int64_t block) {
     for (int64_t line = p.first_line(block); line < p.last_line(block); ++line) {
-      T const *x = a.x + line * p.width, *dy = a.dy + line * p.width;
+      T const *x = a.x + line * p.width, *dy = a.dy + line * p.width, *y = a.relu ? a.y + line * p.width : nullptr;
       T* dx = a.dx + line * p.width;
-      simd_for(
-          0, p.width_of(line), [=](int64_t l) __attribute__((always_inline)) {
-            dx[l] = scale[l] * dy[l] - tilt[l] * (x[l] - mean[l]) + shift[l];
+      detail::with_mask(
+          p.width_of(line), dy, y, [=](int64_t l, T g) __attribute__((always_inline)) {
+            dx[l] = scale[l] * g - tilt[l] * (x[l] - mean[l]) + shift[l];
           });
     }
   });

@@ -137,6 +137,12 @@ class FourierTables {
     make_products();
   }
 
+  /// Coefficients that belong to one-dimensional irreps; they come first.
+  int real_coefficients() const {
+    int count = 0;
+    for (Block const& b : blocks) count += b.dim == 1 ? b.size : 0;
+    return count;
+  }
   bool factored() const { return sides == Sides::regular; }
   /// Whether the transform of the weights comes before the terms.
   bool transformed_weights() const { return sides == Sides::regular; }
@@ -299,7 +305,7 @@ class FourierTables {
   /// From an image: out[g] = Re(conj(w_c + i w_s) B(g^-1 .) * f) has the frequencies +-m only.
   void lift() {
     for (int h = 0; h < int(harmonics.size()); ++h) {
-      auto const [m, v] = harmonics[size_t(h)];
+      int const m = harmonics[size_t(h)].m, v = harmonics[size_t(h)].v;  // clang 14 cannot capture bindings
       features[0].push_back({h, 0, 0, v, 1});
       if (m > 0) features[0].push_back({h, 1, 0, v + 1, 1});
       auto const [block, mirror] = source(m);

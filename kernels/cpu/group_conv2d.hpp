@@ -72,6 +72,23 @@ template <class T> void scale_and_cut(GroupConv2d<T> const& a) {
   });
 }
 
+/// Mean and variance of every field of y.
+template <class T> void moments(GroupConv2d<T> const& a) {
+  int64_t const G = a.rule().out_order(), row = a.Co * G, rows = int64_t(a.N) * a.out(a.H) * a.out(a.W);
+  parallel_tasks(a.Co, [&](int64_t o) {
+    double mean = 0, squares = 0;
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t g = 0; g < G; ++g) mean += double(a.y[r * row + o * G + g]) / double(rows * G);
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t g = 0; g < G; ++g) {
+        double const d = double(a.y[r * row + o * G + g]) - mean;
+        squares += d * d;
+      }
+    a.moments[o] = mean;
+    a.moments[a.Co + o] = squares / double(rows * G);
+  });
+}
+
 }  // namespace detail
 
 template <class T> size_t group_conv2d_work_bytes(GroupConv2d<T> const& a) {
@@ -89,6 +106,7 @@ template <class T> int group_conv2d(GroupConv2d<T> const& a) {
     e.conv.bias = e.bias();
   }
   if (int status = conv2d(e.conv)) return status;
+  if (a.moments) detail::moments(a);
   if (epilogue) detail::scale_and_cut(a);
   return ok;
 }

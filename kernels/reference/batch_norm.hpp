@@ -13,32 +13,47 @@ template <class T> int batch_norm(BatchNorm<T> const& a) {
   double count = double(a.rows) * a.G;
   for (int c : upto(a.C)) {
     double mean = 0, variance = 0;
-    if (a.training) {
+    if (a.training && a.moments) {
+      mean = a.moments[c], variance = a.moments[a.C + c];
+    } else if (a.training) {
       for (int r : upto(a.rows)) for (int g : upto(a.G)) mean += x(r, c, g) / count;
       for (int r : upto(a.rows)) for (int g : upto(a.G)) variance += (x(r, c, g) - mean) * (x(r, c, g) - mean) / count;
-      if (a.running_mean) a.running_mean[c] += T(a.momentum * (mean - a.running_mean[c]));
-      if (a.running_var) a.running_var[c] += T(a.momentum * (variance * count / (count - 1) - a.running_var[c]));
     } else {
       mean = a.running_mean[c];
       variance = a.running_var[c];
     }
+    if (a.training) {
+      if (a.running_mean) a.running_mean[c] += T(a.momentum * (mean - a.running_mean[c]));
+      if (a.running_var) a.running_var[c] += T(a.momentum * (variance * count / (count - 1) - a.running_var[c]));
+    }
     a.mean[c] = mean;
     a.inv_std[c] = 1 / std::sqrt(variance + a.eps);
     double weight = a.weight ? a.weight[c] : 1, bias = a.bias ? a.bias[c] : 0;
-    for (int r : upto(a.rows)) for (int g : upto(a.G))
-      y(r, c, g) = T(weight * (x(r, c, g) - mean) * a.inv_std[c] + bias);
+    for (int r : upto(a.rows)) for (int g : upto(a.G)) {
+      double value = weight * (x(r, c, g) - mean) * a.inv_std[c] + bias;
+      y(r, c, g) = T(a.relu && value < 0 ? 0 : value);
+    }
   }
   return ok;
 }
 
+namespace detail {
+/// dy, or 0 where the ReLU has cut y off.
+template <class T> double upstream(BatchNorm<T> const& a, int64_t r, int c, int g) {
+  auto dy = View(a.dy, a.rows, a.C, a.G), y = View(static_cast<T const*>(a.y), a.rows, a.C, a.G);
+  return a.relu && !(y(r, c, g) > 0) ? 0 : double(dy(r, c, g));
+}
+}  // namespace detail
+
 /// db = sum of dy, dw = sum of dy times the normalised x.
 template <class T> int batch_norm_dw(BatchNorm<T> const& a) {
-  auto x = View(a.x, a.rows, a.C, a.G), dy = View(a.dy, a.rows, a.C, a.G);
+  auto x = View(a.x, a.rows, a.C, a.G);
   for (int c : upto(a.C)) {
     double dw = 0, db = 0;
     for (int r : upto(a.rows)) for (int g : upto(a.G)) {
-      dw += dy(r, c, g) * (x(r, c, g) - a.mean[c]) * a.inv_std[c];
-      db += dy(r, c, g);
+      double dy = detail::upstream(a, r, c, g);
+      dw += dy * (x(r, c, g) - a.mean[c]) * a.inv_std[c];
+      db += dy;
     }
     a.dw[c] = T(dw);
     a.db[c] = T(db);
@@ -49,11 +64,11 @@ template <class T> int batch_norm_dw(BatchNorm<T> const& a) {
 /// dx = weight / std (dy - mean(dy) - xhat mean(dy xhat)) with xhat the normalised x; the two means only when training,
 /// since then x moves the statistics.
 template <class T> int batch_norm_dx(BatchNorm<T> const& a) {
-  auto x = View(a.x, a.rows, a.C, a.G), dy = View(a.dy, a.rows, a.C, a.G);
+  auto x = View(a.x, a.rows, a.C, a.G);
   auto dx = View(a.dx, a.rows, a.C, a.G);
   double count = double(a.rows) * a.G;
   for (int r : upto(a.rows)) for (int c : upto(a.C)) for (int g : upto(a.G)) {
-    double slope = (a.weight ? a.weight[c] : 1) * a.inv_std[c], through = dy(r, c, g);
+    double slope = (a.weight ? a.weight[c] : 1) * a.inv_std[c], through = detail::upstream(a, r, c, g);
     if (a.training) through -= a.db[c] / count + (x(r, c, g) - a.mean[c]) * a.inv_std[c] * a.dw[c] / count;
     dx(r, c, g) = T(slope * through);
   }

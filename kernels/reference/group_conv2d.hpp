@@ -17,12 +17,29 @@ template <class T> double filter_tap(GroupConv2d<T> const& a, int o, int c, int 
   return sum;
 }
 
+/// Mean and variance of every field of y.
+template <class T> int moments(GroupConv2d<T> const& a) {
+  int64_t rows = int64_t(a.N) * a.out(a.H) * a.out(a.W);
+  int G = a.rule().out_order();
+  auto y = View(static_cast<T const*>(a.y), rows, a.Co, G);
+  for (int o : upto(a.Co)) {
+    double mean = 0, variance = 0, count = double(rows) * G;
+    for (int r : upto(rows)) for (int g : upto(G)) mean += y(r, o, g) / count;
+    for (int r : upto(rows)) for (int g : upto(G)) variance += (y(r, o, g) - mean) * (y(r, o, g) - mean) / count;
+    a.moments[o] = mean, a.moments[a.Co + o] = variance;
+  }
+  return ok;
+}
+
 }  // namespace detail
 
 /// y[n,p,q,o,g] = scale[o] sum of kappa_oc[g,h](i,j) x[n, p stride + i dilation - padding, ..., c, h] + bias[o], and
 /// ReLU if asked. There is nothing to pack: w is always read.
 template <class T> int group_conv2d(GroupConv2d<T> const& a) {
-  if (a.path == Path::fourier) return fourier_conv2d(a);
+  if (a.path == Path::fourier) {
+    int status = fourier_conv2d(a);
+    return a.moments ? detail::moments(a) : status;
+  }
   int Gin = a.rule().in_order(), Gout = a.rule().out_order();
   int P = a.out(a.H), Q = a.out(a.W);
   auto x = View(a.x, a.N, a.H, a.W, a.Ci, Gin);
@@ -38,7 +55,7 @@ template <class T> int group_conv2d(GroupConv2d<T> const& a) {
     }
     y(n, p, q, o, g) = detail::finished(a, o, sum);
   }
-  return ok;
+  return a.moments ? detail::moments(a) : int(ok);
 }
 
 /// dx[n,r,s,c,h]: the same products, gathered from every y that this x went into.

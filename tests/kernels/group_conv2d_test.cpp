@@ -72,6 +72,8 @@ template <class T> void compare_path(GroupConv2d<T> a) {
   auto y = dy, y2 = dy, dx = x, dx2 = x, dw = w, dw2 = w, db = b, db2 = b;
   a.x = x.data(), a.dy = dy.data(), a.w = w.data(), a.bias = b.data();
   a.y = y.data(), a.dx = dx.data(), a.dw = dw.data(), a.db = db.data();
+  std::vector<double> moments(2 * size_t(a.Co)), moments2 = moments;
+  if (!a.scale) a.moments = moments.data();
   namespace cpu = kernels::cpu;
   call<T>(cpu::group_conv2d<T>, cpu::group_conv2d_work_bytes<T>, a);
   call<T>(cpu::group_conv2d_dx<T>, cpu::group_conv2d_dx_work_bytes<T>, a);
@@ -80,6 +82,7 @@ template <class T> void compare_path(GroupConv2d<T> a) {
   compare_packed(a);
   a.y = y2.data(), a.dx = dx2.data(), a.dw = dw2.data(), a.db = db2.data();
   a.path = Path::expanded;
+  if (a.moments) a.moments = moments2.data();
   kernels::reference::group_conv2d(a), kernels::reference::group_conv2d_dx(a);
   kernels::reference::group_conv2d_dw(a), kernels::reference::group_conv2d_db(a);
   // products of a tap (a sum of V terms) over the window, its fields and elements; for dw over all pixels, then over
@@ -87,6 +90,10 @@ template <class T> void compare_path(GroupConv2d<T> a) {
   double epsilon = std::numeric_limits<T>::epsilon(), taps = double(a.kernel) * a.kernel;
   double pixels = double(a.N) * a.out(a.H) * a.out(a.W);
   CHECK_LE(difference(y, y2), epsilon * (a.V + 1 + taps * a.Ci * a.rule().in_order()) * largest(y2));
+  double const large = largest(y2);  // the sums of y and its squares come from values as inexact as y
+  for (size_t i = 0; i < moments.size(); ++i)
+    CHECK_LE(std::abs(moments[i] - moments2[i]), 2 * epsilon * (a.V + 1 + taps * a.Ci * a.rule().in_order()) *
+                                                     (i < size_t(a.Co) ? large : 2 * large * large));
   CHECK_LE(difference(dx, dx2), epsilon * (a.V + 1 + taps * a.Co * a.rule().out_order()) * largest(dx2));
   CHECK_LE(difference(dw, dw2), epsilon * (pixels + taps * a.group.order()) * largest(dw2));
   CHECK_LE(difference(db, db2), epsilon * (pixels + a.group.order()) * largest(db2));

@@ -57,8 +57,9 @@ struct Irrep {
     return {{{c[0], c[1]}, {c[2], c[3]}}};
   }
   void set_block(double* all, IrrepMatrix const& block) const {
-    for (int i = 0; i < d; ++i)
-      for (int j = 0; j < columns(); ++j) all[first + i * columns() + j] = block.m[i][j];
+    for (int i = 0; i < 2; ++i)
+      for (int j = 0; j < 2; ++j)
+        if (i < d && j < columns()) all[first + i * columns() + j] = block.m[i][j];
   }
 };
 

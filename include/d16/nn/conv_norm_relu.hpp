@@ -8,10 +8,15 @@
 namespace d16::nn {
 
 /// relu(norm(conv(x))). Outside training the norm is a scale and a shift for each field, which the convolution applies
-/// together with the ReLU while it writes its result.
+/// together with the ReLU while it writes its result. In training it finds mean and variance on the way.
 /// Shapes   as conv.   Gradient  as that of the three; under NoGrad the one pass is taken.
 template <class Conv> Tensor conv_norm_relu(Conv& conv, InnerBatchNorm& norm, Tensor x) {
-  if (norm.training() || !NoGrad::off()) return relu(norm(conv(x)));
+  if (norm.training()) {
+    Tensor moments = empty({2, conv.weight.dim(0)}, {.dtype = DType::f64, .device = x.device()});
+    Tensor y = conv.measured(x, moments);
+    return norm.rectified(y, moments);
+  }
+  if (!NoGrad::off()) return norm.rectified(conv(x));
   Tensor scale = norm.weight / sqrt(norm.running_var + norm.options.eps);
   Tensor centred = conv.bias.defined() ? conv.bias - norm.running_mean : -norm.running_mean;
   return conv.scaled(x, scale, norm.bias + centred * scale, true);

@@ -43,6 +43,11 @@ struct SteerableConv : Module {
     o.packed = packed_;
     return o;
   }
+  GroupConv2dOptions call(Tensor moments) {
+    GroupConv2dOptions o = call();
+    o.moments = moments;
+    return o;
+  }
   GroupConv2dOptions call(Tensor scale, bool relu) {
     GroupConv2dOptions o = call();
     o.scale = scale, o.relu = relu;
@@ -75,6 +80,8 @@ struct LiftConv2d : detail::SteerableConv {
   Tensor scaled(Tensor x, Tensor scale, Tensor shift, bool relu) {
     return lift_conv2d(acting, x, weight, shift, call(scale, relu));
   }
+  /// The convolution, and mean and variance of its result for each field, written to moments (2,out).
+  Tensor measured(Tensor x, Tensor moments) { return lift_conv2d(acting, x, weight, bias, call(moments)); }
   io::Json describe() const override { return describe_as("lift_conv2d"); }
 };
 
@@ -86,6 +93,8 @@ struct GroupConv2d : detail::SteerableConv {
   Tensor scaled(Tensor x, Tensor scale, Tensor shift, bool relu) {
     return group_conv2d(acting, x, weight, shift, call(scale, relu));
   }
+  /// The convolution, and mean and variance of its result for each field, written to moments (2,out).
+  Tensor measured(Tensor x, Tensor moments) { return group_conv2d(acting, x, weight, bias, call(moments)); }
   io::Json describe() const override { return describe_as("group_conv2d"); }
 };
 
@@ -97,6 +106,8 @@ struct ProjectConv2d : detail::SteerableConv {
   Tensor scaled(Tensor x, Tensor scale, Tensor shift, bool relu) {
     return project_conv2d(acting, x, weight, shift, call(scale, relu));
   }
+  /// The convolution, and mean and variance of its result for each field, written to moments (2,out).
+  Tensor measured(Tensor x, Tensor moments) { return project_conv2d(acting, x, weight, bias, call(moments)); }
   io::Json describe() const override { return describe_as("project_conv2d"); }
 };
 

@@ -62,11 +62,20 @@ struct BatchNorm1d : detail::Norm {
 /// stays equivariant.
 struct InnerBatchNorm : detail::Norm {
   explicit InnerBatchNorm(int channels, NormOptions o = {}) : Norm(channels, o) {}
-  Tensor operator()(Tensor x) {
-    return inner_batch_norm(x, weight, bias, running_mean, running_var,
-                            {.training = training(), .eps = options.eps, .momentum = options.momentum});
-  }
+  Tensor operator()(Tensor x) { return apply(x, false, {}); }
+  /// relu(norm(x)) in one pass; moments (2,C), mean and variance of x, where they are known.
+  Tensor rectified(Tensor x, Tensor moments = {}) { return apply(x, true, moments); }
   io::Json describe() const override { return describe_as("inner_batch_norm"); }
+
+ private:
+  Tensor apply(Tensor x, bool rectify, Tensor moments) {
+    return inner_batch_norm(x, weight, bias, running_mean, running_var,
+                            {.training = training(),
+                             .eps = options.eps,
+                             .momentum = options.momentum,
+                             .relu = rectify,
+                             .moments = moments});
+  }
 };
 
 }  // namespace d16::nn

@@ -14,6 +14,8 @@ struct BatchNormOptions {
   bool training = false;  ///< statistics of x, and running ones updated in place; else the running ones
   double eps = 1e-5;
   double momentum = 0.1;  ///< running = (1 - momentum) running + momentum new
+  bool relu = false;      ///< max(0, .) of the result, in the same pass
+  Tensor moments = {};    ///< (2,C) float64: mean and variance of x, where they are known, as from group_conv2d
 };
 
 template <class T> constinit Slot<kernels::BatchNorm<T>> batch_norm_slot{
@@ -53,6 +55,9 @@ inline void check_batch_norm(char const* op, Tensor const& x, Tensor const& weig
   check_norm_vector(op, "bias", x, bias);
   check_norm_vector(op, "running_mean", x, mean);
   check_norm_vector(op, "running_var", x, var);
+  require<ShapeError>(
+      !o.moments.defined() || (o.moments.shape() == Shape{2, x.dim(axis::C)} && o.moments.is_contiguous()), op,
+      ": moments is ", o.moments.defined() ? o.moments.shape() : Shape{}, "; needs (2,", x.dim(axis::C), ")");
   int64_t each = x.dim(axis::C) ? x.numel() / x.dim(axis::C) : 0;
   require<ShapeError>(!o.training || each > 1, op, ": x is ", x.shape(), ", ", each,
                       " values for each channel; training needs two or more");
@@ -79,7 +84,7 @@ inline Tensor batch_norm(char const* op, Tensor x, Tensor weight, Tensor bias, T
   auto args = [=]<class T>(T) {
     int C = int(x.dim(axis::C)), G = x.rank() == 5 ? int(x.dim(axis::G)) : 1;
     kernels::BatchNorm<T> a{
-        .rows = x.dim(0) * x.dim(1) * x.dim(2), .C = C, .G = G, .training = o.training, .eps = o.eps};
+        .rows = x.dim(0) * x.dim(1) * x.dim(2), .C = C, .G = G, .training = o.training, .relu = o.relu, .eps = o.eps};
     a.momentum = o.momentum;
     a.x = x.data<T>(), a.weight = weight.data<T>(), a.bias = bias.data<T>();
     a.mean = statistics.data<double>(), a.inv_std = a.mean + C;
@@ -89,6 +94,7 @@ inline Tensor batch_norm(char const* op, Tensor x, Tensor weight, Tensor bias, T
   Tensor var = running_var.defined() ? running_var.detach().contiguous() : Tensor();
   for_float(x.dtype(), [&]<class T>(T) {
     kernels::BatchNorm<T> a = args(T{});
+    a.moments = o.training ? o.moments.data<double>() : nullptr;
     a.running_mean = mean.data<T>(), a.running_var = var.data<T>(), a.y = y.data<T>();
     run(batch_norm_slot<T>, x.device(), a);
   });
@@ -96,13 +102,14 @@ inline Tensor batch_norm(char const* op, Tensor x, Tensor weight, Tensor bias, T
     write_back(mean, running_mean);
     write_back(var, running_var);
   }
+  Tensor kept = o.relu ? y.detach() : Tensor();  // y itself would keep its own node alive
   return record(op, y, {x, weight, bias}, [=](Tensor dy, std::vector<bool> const& needed) {
     dy = dy.contiguous();
     Tensor dx = needed[0] ? empty_like(x) : Tensor();
     Tensor dw = empty({x.dim(axis::C)}, {.dtype = x.dtype(), .device = x.device()}), db = empty_like(dw);
     for_float(x.dtype(), [&]<class T>(T) {
       kernels::BatchNorm<T> a = args(T{});
-      a.dy = dy.data<T>(), a.dx = dx.data<T>(), a.dw = dw.data<T>(), a.db = db.data<T>();
+      a.y = kept.data<T>(), a.dy = dy.data<T>(), a.dx = dx.data<T>(), a.dw = dw.data<T>(), a.db = db.data<T>();
       if (o.training || needed[1] || needed[2]) run(batch_norm_dw_slot<T>, x.device(), a);
       if (needed[0]) run(batch_norm_dx_slot<T>, x.device(), a);
     });

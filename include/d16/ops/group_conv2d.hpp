@@ -16,6 +16,7 @@ struct GroupConv2dOptions {
   int kernel = 3, stride = 1, padding = 0, dilation = 1;
   Rings rings = {};  ///< of the steerable basis; none means default_rings(kernel)
   kernels::Path path = kernels::Path::automatic;
+  Tensor moments = {};  ///< (2,Co) float64, written: mean and variance of the result for each field, for a batch norm
   // For inference: what follows the convolution is done while its result is written, y = relu(scale y + b).
   Tensor scale = {};  ///< (Co)
   bool relu = false;
@@ -166,9 +167,14 @@ inline void check_group_options(char const* op, Tensor const& x, GroupConv2dOpti
                       o.kernel, " with dilation ", o.dilation, " needs at least ", reach, " pixels");
 }
 
-/// The parts of a convolution that only inference has.
+/// What goes with a convolution besides bias: for the norm after it, and what only inference has.
 inline void check_group_inference(GroupConv const& c, Tensor const& x, Tensor const& w, Tensor const& b) {
   Tensor const& scale = c.o.scale;
+  Tensor const& moments = c.o.moments;
+  require<ShapeError>(!moments.defined() || (moments.shape() == Shape{2, w.dim(0)} && moments.is_contiguous()), c.name,
+                      ": moments is ", moments.defined() ? moments.shape() : Shape{}, "; needs (2,", w.dim(0), ")");
+  require<ValueError>(!moments.defined() || !(scale.defined() || c.o.relu), c.name,
+                      ": moments are those of the convolution and its bias; not with scale or relu");
   require<ShapeError>(!scale.defined() || scale.shape() == Shape{w.dim(0)}, c.name, ": scale is ",
                       scale.defined() ? scale.shape() : Shape{}, "; needs (", w.dim(0), "), one value for each field");
   for (Tensor const& t : {scale, c.o.packed})
@@ -209,7 +215,7 @@ inline Tensor group_conv(char const* op, Group group, Sides sides, Tensor x, Ten
   for_float(x.dtype(), [&]<class T>(T) {
     auto a = c->args<T>();
     a.x = x.data<T>(), a.w = w.data<T>(), a.bias = b.data<T>(), a.y = y.data<T>();
-    a.scale = c->o.scale.data<T>(), a.relu = c->o.relu;
+    a.scale = c->o.scale.data<T>(), a.relu = c->o.relu, a.moments = c->o.moments.data<double>();
     if (c->o.packed.defined() && x.device().kind == Device::Kind::cpu) {
       int64_t const needed = packed_count(a, x.device());
       require<ShapeError>(c->o.packed.numel() == needed, op, ": packed has ", c->o.packed.numel(), " values; weights ",
