@@ -11,6 +11,7 @@
 #include "conform/dense.hpp"
 #include "conform/group.hpp"
 #include "conform/losses.hpp"
+#include "conform/network.hpp"
 #include "conform/optim.hpp"
 #include "conform/vision.hpp"
 
@@ -33,19 +34,19 @@ enum class Verdict { skipped, passed, failed };
 
 OpTable op_table() {
   OpTable table;
-  for (OpTable const& part : {dense_ops(), loss_ops(), group_ops(), optim_ops(), vision_ops()})
+  for (OpTable const& part : {dense_ops(), loss_ops(), group_ops(), network_ops(), optim_ops(), vision_ops()})
     table.insert(part.begin(), part.end());
   return table;
 }
 
-void print_line(Case const& c, char const* backend, std::string const& tensor, double error, double tolerance,
+void print_line(Case const& c, std::string const& backend, std::string const& tensor, double error, double tolerance,
                 bool ok) {
-  std::printf("%s  %s  %s  %s  %.3g  %.3g  %s\n", c.name.c_str(), c.op.c_str(), backend, tensor.c_str(), error,
+  std::printf("%s  %s  %s  %s  %.3g  %.3g  %s\n", c.name.c_str(), c.op.c_str(), backend.c_str(), tensor.c_str(), error,
               tolerance, ok ? "ok" : "FAIL");
 }
-void print_line(Case const& c, char const* backend, std::string const& tensor, char const* verdict,
+void print_line(Case const& c, std::string const& backend, std::string const& tensor, char const* verdict,
                 std::string const& why) {
-  std::printf("%s  %s  %s  %s  -  -  %s  %s\n", c.name.c_str(), c.op.c_str(), backend, tensor.c_str(), verdict,
+  std::printf("%s  %s  %s  %s  -  -  %s  %s\n", c.name.c_str(), c.op.c_str(), backend.c_str(), tensor.c_str(), verdict,
               why.c_str());
 }
 
@@ -88,7 +89,7 @@ Comparison compare(Case const& c, Tensor const& got, Tensor const& expected) {
   return result;
 }
 
-bool check(Case const& c, char const* backend, std::string const& name, Tensor const& got) {
+bool check(Case const& c, std::string const& backend, std::string const& name, Tensor const& got) {
   Tensor expected = c.tensor(name);
   if (!got.defined()) return print_line(c, backend, name, "FAIL", "the op does not give it"), false;
   if (!same_shape(got, expected))
@@ -153,6 +154,15 @@ std::vector<Backend> backends(std::string const& asked) {
   return chosen;
 }
 
+/// The paths to take, and what they add to the name of the backend: group convolutions, alone or in networks, have two.
+std::vector<std::pair<kernels::Path, std::string>> paths(Case const& c, std::string const& asked) {
+  if (c.op != "group_conv2d" && c.op != "network_io") return {{kernels::Path::automatic, ""}};
+  std::vector<std::pair<kernels::Path, std::string>> chosen;
+  if (asked != "fourier") chosen.push_back({kernels::Path::expanded, "/expanded"});
+  if (asked != "expanded") chosen.push_back({kernels::Path::fourier, "/fourier"});
+  return chosen;
+}
+
 Verdict run_case(Case const& c, OpTable const& table, Arguments const& arguments) {
   auto op = table.find(c.op);
   auto skip = [&](std::string const& why) {
@@ -160,14 +170,16 @@ Verdict run_case(Case const& c, OpTable const& table, Arguments const& arguments
     return Verdict::skipped;
   };
   if (op == table.end()) return skip("there is no op " + c.op);
-  if (c.op == "group_conv2d" && arguments.path == "fourier") return skip("there is no Fourier path yet");
   std::vector<Backend> chosen = backends(arguments.backend);
   if (chosen.empty()) return skip("no kernels of the backend " + arguments.backend + " in this program");
   Verdict verdict = Verdict::skipped;
   for (Backend const& backend : chosen)
-    if (op->second.on_devices || backend.device == Device("cpu"))
-      verdict = std::max(verdict, run_on(c, op->second, backend, kernels::Path::expanded));
-    else if (chosen.size() == 1) return skip("a function of the host, without kernels");
+    if (op->second.on_devices || backend.device == Device("cpu")) {
+      for (auto [path, suffix] : paths(c, arguments.path))
+        verdict = std::max(verdict, run_on(c, op->second, {backend.name + suffix, backend.device}, path));
+    } else if (chosen.size() == 1) {
+      return skip("a function of the host, without kernels");
+    }
   return verdict;
 }
 

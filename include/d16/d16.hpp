@@ -63,6 +63,7 @@
 #include "ops/inner_batch_norm.hpp"
 #include "ops/linear.hpp"
 #include "ops/losses.hpp"
+#include "ops/pad2d.hpp"
 #include "ops/pair.hpp"
 #include "ops/pool2d.hpp"
 #include "ops/reduce.hpp"

@@ -25,7 +25,7 @@ struct Case {
 
 /// Where and how to compute: one case may be run several times.
 struct Backend {
-  char const* name;
+  std::string name;
   Device device;
 };
 

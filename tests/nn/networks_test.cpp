@@ -148,6 +148,7 @@ TEST_CASE("a description builds the same network again") {
       nn::ConvTranspose2d(4, 2), nn::Flatten(), nn::Linear(2 * 32 * 32 / 4, 3, {.bias = false}), nn::BatchNorm1d(3),
       nn::Elu{0.5}, nn::Dropout(0.1), sigmoid}
                              .describe());
+  descriptions.push_back(nn::Sequential{nn::AvgPool{3, 1, 1, false}, nn::Flatten()}.describe());
   for (io::Json const& description : descriptions) {
     INFO(description.dump());
     REQUIRE(!description.is_null());

@@ -2,6 +2,7 @@
 #pragma once
 #include <d16/ops/antialiased_avg_pool.hpp>
 #include <d16/ops/batch_norm.hpp>
+#include <d16/ops/group_action.hpp>
 #include <d16/ops/group_conv2d.hpp>
 #include <d16/ops/group_pool.hpp>
 #include <d16/ops/inner_batch_norm.hpp>
@@ -57,6 +58,8 @@ inline std::vector<OpCase> group_cases() {
       {"batch_norm2d two values", norm_inputs({2, 1, 1, 3}, 3), norm(batch_norm2d, {.training = true, .eps = 0.1})},
       {"batch_norm2d eval", norm_inputs({2, 3, 5, 19}, 19), norm(batch_norm2d, {})},
       {"inner_batch_norm", norm_inputs(features({2, 3, 5, 3, 16}, D16), 3), norm(inner_batch_norm, {.training = true})},
+      {"inner_batch_norm relu", norm_inputs(features({2, 3, 5, 3, 8}, dihedral(4)), 3),
+       norm(inner_batch_norm, {.training = true, .relu = true})},
       {"inner_batch_norm one pixel", norm_inputs(features({1, 1, 1, 5, 3}, cyclic(3)), 5),
        norm(inner_batch_norm, {.training = true})},
       {"inner_batch_norm eval", norm_inputs(features({2, 3, 3, 2, 5}, cyclic(5)), 2), norm(inner_batch_norm, {})},
@@ -75,6 +78,16 @@ inline std::vector<OpCase> group_cases() {
        [](Inputs t) { return antialiased_avg_pool(t[0], {.sigma = 0.9, .kernel = 4, .stride = 3, .padding = 1}); },
        12},
       {"antialiased_avg_pool one pixel", {{1, 1, 1, 1}}, [](Inputs t) { return antialiased_avg_pool(t[0]); }, 12},
+      {"act", {features({2, 5, 5, 3, 16}, D16)}, [](Inputs t) { return act(D16, 6, t[0]); }, 1},
+      {"act mirrors an image", {{1, 3, 7, 2}}, [](Inputs t) { return act(dihedral(1), 1, t[0]); }, 1},
+      // sixteen pixels, or as many that read one, with rounded weights; then the sum over the elements
+      {"turn",
+       {features({1, 5, 4, 3, 8}, dihedral(4))},
+       [](Inputs t) {
+         return turn(t[0], {33, true});
+       },
+       2 * 16 + 8},
+      {"turn an image", {{2, 6, 7, 1}}, [](Inputs t) { return turn(t[0], {-100}); }, 2 * 16},
   };
 }
 

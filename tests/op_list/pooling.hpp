@@ -1,5 +1,6 @@
-// Cases of the op list: pooling over windows, and upsampling.
+// Cases of the op list: pooling over windows, padding, and upsampling.
 #pragma once
+#include <d16/ops/pad2d.hpp>
 #include <d16/ops/pool2d.hpp>
 #include <d16/ops/upsample.hpp>
 
@@ -38,6 +39,27 @@ inline std::vector<OpCase> pooling_cases() {
        {{2, 5, 7, 1}},
        [](Inputs t) { return avg_pool2d(t[0], {.kernel = 3, .stride = 2, .padding = 1, .count_include_pad = false}); },
        9},
+      {"pad2d", {{2, 3, 5, 7}}, [](Inputs t) { return pad2d(t[0], {.top = 1, .left = 2, .right = 3}); }, exact},
+      {"pad2d circular",
+       {{1, 5, 4, 19}},
+       [](Inputs t) {
+         return pad2d(t[0], {5, 2, 3, 4}, PaddingMode::circular);
+       },
+       9},
+      {"pad2d circular features",
+       {features({1, 3, 2, 1, 16}, D16)},
+       [](Inputs t) { return pad2d(t[0], 2, PaddingMode::circular); },
+       9},
+      {"pad2d reflect",
+       {{2, 7, 5, 3}},
+       [](Inputs t) {
+         return pad2d(t[0], {6, 1, 4, 3}, PaddingMode::reflect);
+       },
+       9},
+      {"pad2d reflect one row",
+       {{1, 1, 6, 2}},
+       [](Inputs t) { return pad2d(t[0], {.left = 5, .right = 2}, PaddingMode::reflect); },
+       3},
       {"upsample", {{2, 3, 5, 7}}, [](Inputs t) { return upsample(t[0]); }, 4},
       {"upsample features",
        {features({1, 2, 3, 1, 16}, D16)},

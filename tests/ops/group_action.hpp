@@ -1,4 +1,5 @@
-// How a rotation or mirror of the pixel grid acts on images and on group features, for the tests of equivariance.
+// For the tests of equivariance: the action of ops/group_action.hpp once more, as plain loops with any rule for the elements,
+// and the largest difference of two tensors.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -7,6 +8,7 @@
 
 #include <d16/core/tensor.hpp>
 #include <d16/group/group.hpp>
+#include <d16/ops/group_action.hpp>
 
 namespace d16::testing {
 
@@ -19,8 +21,8 @@ inline std::vector<int> grid_symmetries(Group group) {
 }
 
 /// (s f)(p) = f(s^-1 p) for an image (N,H,W,C) with H = W, and (s f)(p)[g] = f(s^-1 p)[s^-1 g] for features
-/// (N,H,W,C,G): moved[s p, s g] = x[p, g]. `move` replaces the action on elements, for counter-tests.
-inline Tensor act(Group group, int s, Tensor const& x, std::function<int(int, int)> move = {}) {
+/// (N,H,W,C,G): moved[s p, s g] = x[p, g]. `move` replaces the action on elements, for counter-tests; empty: the product.
+inline Tensor act(Group group, int s, Tensor const& x, std::function<int(int, int)> move) {
   if (!move) move = [=](int a, int b) { return group.product(a, b); };
   int64_t N = x.dim(0), size = x.dim(1), C = x.dim(3), G = x.rank() == 5 ? x.dim(4) : 1;
   require<ShapeError>(x.dim(2) == size, "act: x is ", x.shape(), "; needs a square image");

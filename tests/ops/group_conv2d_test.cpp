@@ -5,6 +5,8 @@
 
 #include <d16/ops/antialiased_avg_pool.hpp>
 #include <d16/ops/arithmetic.hpp>
+#include <d16/ops/concat.hpp>
+#include <d16/ops/group_action.hpp>
 #include <d16/ops/group_conv2d.hpp>
 #include <d16/ops/group_pool.hpp>
 #include <d16/ops/inner_batch_norm.hpp>
@@ -210,4 +212,27 @@ TEST_CASE("group_conv2d: errors say what is and what is needed") {
   CHECK_THROWS_AS(group_conv2d(D16, x, w, {}, {.stride = 0}), ValueError);
   CHECK_THROWS_AS(group_conv2d(D16, zeros({1, 2, 5, 2, 16}, {.group = D16}), w), ShapeError);
   CHECK_THROWS_AS(group_conv2d(Group{}, zeros({1, 5, 5, 2, 1}), w), GroupError);
+}
+
+TEST_CASE("group_conv2d: circular and reflected padding commute with the group, circular with shifts too") {
+  manual_seed(5);
+  Group const g = dihedral(4);
+  Tensor x = normal({1, 7, 7, 2, 8}).with_group(g), w = normal({3, 2, 6, 8});
+  auto shifted = [](Tensor t) { return concat({t.slice(1, 3, 7), t.slice(1, 0, 3)}, 1); };
+  auto error = [&](PaddingMode mode, kernels::Path path) {
+    GroupConv2dOptions o{.padding = 1, .padding_mode = mode, .path = path};
+    Tensor y = shifted(group_conv2d(g, x, w, {}, o)), z = group_conv2d(g, shifted(x), w, {}, o);
+    return max(abs(y - z)).item() / max(abs(y)).item();
+  };
+  for (kernels::Path path : {kernels::Path::expanded, kernels::Path::fourier}) {
+    // sums of 9 taps, 2 fields, 8 elements and 6 functions
+    CHECK_LE(error(PaddingMode::circular, path), (9 * 2 * 8 + 6) * 1.2e-7);
+    CHECK(error(PaddingMode::zeros, path) > 0.01);
+    CHECK(error(PaddingMode::reflect, path) > 0.01);
+  }
+  for (PaddingMode mode : {PaddingMode::circular, PaddingMode::reflect}) {
+    GroupConv2dOptions o{.padding = 1, .padding_mode = mode};
+    Tensor turned = act(g, 5, group_conv2d(g, x, w, {}, o)), of_turned = group_conv2d(g, act(g, 5, x), w, {}, o);
+    CHECK_LE(max(abs(turned - of_turned)).item(), (9 * 2 * 8 + 6) * 1.2e-7 * max(abs(turned)).item());
+  }
 }

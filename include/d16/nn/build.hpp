@@ -185,6 +185,11 @@ inline std::map<std::string, Builder>& builders() {
        [](Fields f) {
          return MaxPool{f.integer("kernel", 2, 1, 99), f.integer("stride", 2, 1, 99), f.integer("padding", 0, 0, 99)};
        }},
+      {"avg_pool",
+       [](Fields f) {
+         return AvgPool{f.integer("kernel", 2, 1, 99), f.integer("stride", 2, 1, 99), f.integer("padding", 0, 0, 99),
+                        f.boolean("count_include_pad", true)};
+       }},
       {"upsample",
        [](Fields f) {
          return Upsample{f.integer("scale", 2, 1, 99), f.boolean("bilinear", false)};

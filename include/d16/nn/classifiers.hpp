@@ -1,5 +1,6 @@
 // Two image classifiers: one whose answer does not change when the image is turned or mirrored, and a plain one.
 #pragma once
+#include "conv_norm_relu.hpp"
 #include "dense.hpp"
 #include "group_conv.hpp"
 #include "norm.hpp"
@@ -62,14 +63,29 @@ class EquivariantClassifier : public Module {
 
   /// The invariant features before the head: (N, widths.back()), or (N, everything) when options().flatten.
   Tensor pooled(Tensor x) {
-    x = Rescale{options_.input.mean, options_.input.deviation}(x);
-    if (options_.disk_mask) x = DiskMask()(x);
+    auto run = [&](auto&& layer) { x = layer(std::move(x)); };
+    visit_input(run);
     for (size_t i = 0; i < options_.widths.size(); ++i) {
-      x = relu(norms_[i](i == 0 ? (*lift_)(x) : convs_[i - 1](x)));
-      if (pooled_after(i)) x = BlurPool()(x);
+      x = i == 0 ? conv_norm_relu(*lift_, norms_[0], x) : conv_norm_relu(convs_[i - 1], norms_[i], x);
+      if (pooled_after(i)) run(BlurPool());
     }
-    x = group_max_pool(x);
-    return options_.flatten ? Flatten()(x) : global_avg_pool(x);
+    visit_pooling(run);
+    return x;
+  }
+
+  /// Calls visit(layer) for each layer in the order in which operator() runs them, though it takes convolution, norm
+  /// and ReLU in one step.
+  template <class Visit> void visit_layers(Visit const& visit) {
+    visit_input(visit);
+    for (size_t i = 0; i < options_.widths.size(); ++i) {
+      if (i == 0) visit(*lift_);
+      else visit(convs_[i - 1]);
+      visit(norms_[i]);
+      visit(relu);
+      if (pooled_after(i)) visit(BlurPool());
+    }
+    visit_pooling(visit);
+    visit(head_);
   }
 
   EquivariantClassifierOptions const& options() const { return options_; }
@@ -78,6 +94,15 @@ class EquivariantClassifier : public Module {
   D16_MEMBERS(lift_, convs_, norms_, head_)
 
  private:
+  template <class Visit> void visit_input(Visit const& visit) {
+    visit(Rescale{options_.input.mean, options_.input.deviation});
+    if (options_.disk_mask) visit(DiskMask());
+  }
+  template <class Visit> void visit_pooling(Visit const& visit) {
+    visit(group_max_pool);
+    if (options_.flatten) visit(Flatten());
+    else visit(global_avg_pool);
+  }
   int kernel(size_t i) const { return options_.kernels[std::min(i, options_.kernels.size() - 1)]; }
   bool pooled_after(size_t i) const {
     auto const& list = options_.pool_after;
@@ -142,12 +167,22 @@ class PlainCnn : public Module {
   }
 
   Tensor operator()(Tensor x) {
-    x = Rescale{options_.input.mean, options_.input.deviation}(x);
+    visit_layers([&](auto&& layer) { x = layer(std::move(x)); });
+    return x;
+  }
+
+  /// Calls visit(layer) for each layer in the order in which operator() runs them.
+  template <class Visit> void visit_layers(Visit const& visit) {
+    visit(Rescale{options_.input.mean, options_.input.deviation});
     for (size_t i = 0; i < convs_.size(); ++i) {
-      x = relu(norms_[i](convs_[i](x)));
-      if ((i + 1) % size_t(options_.convs) == 0) x = MaxPool()(x);
+      visit(convs_[i]);
+      visit(norms_[i]);
+      visit(relu);
+      if ((i + 1) % size_t(options_.convs) == 0) visit(MaxPool());
     }
-    return head_(dropout_(global_avg_pool(x)));
+    visit(global_avg_pool);
+    visit(dropout_);
+    visit(head_);
   }
 
   PlainCnnOptions const& options() const { return options_; }

@@ -8,6 +8,7 @@ namespace d16::nn {
 struct GroupConvOptions {
   int kernel = 3, stride = 1, padding = same;
   bool bias = true;
+  kernels::Path path = kernels::Path::automatic;  ///< how it is computed; the result is the same up to rounding
 };
 
 namespace detail {
@@ -30,7 +31,8 @@ struct SteerableConv : Module {
  protected:
   /// In inference the weights are packed once and kept until they change.
   GroupConv2dOptions call() {
-    GroupConv2dOptions o{.kernel = options.kernel, .stride = options.stride, .padding = options.padding};
+    GroupConv2dOptions o{
+        .kernel = options.kernel, .stride = options.stride, .padding = options.padding, .path = options.path};
     if (training() || !NoGrad::off()) {
       packed_ = {};
       return o;

@@ -27,13 +27,31 @@ struct BlurPool {
   }
 };
 
-/// The largest value of each window.
+/// The largest value of each window, for images and features.
 struct MaxPool {
   int kernel = 2, stride = 2, padding = 0;
 
   Tensor operator()(Tensor x) const { return max_pool2d(x, {.kernel = kernel, .stride = stride, .padding = padding}); }
   io::Json describe() const {
     return io::Json::object({{"type", "max_pool"}, {"kernel", kernel}, {"stride", stride}, {"padding", padding}});
+  }
+};
+
+/// The mean of each window, for images and features; count_include_pad says whether the zeros beyond the border count.
+struct AvgPool {
+  int kernel = 2, stride = 2, padding = 0;
+  bool count_include_pad = true;
+
+  Tensor operator()(Tensor x) const {
+    return avg_pool2d(x,
+                      {.kernel = kernel, .stride = stride, .padding = padding, .count_include_pad = count_include_pad});
+  }
+  io::Json describe() const {
+    return io::Json::object({{"type", "avg_pool"},
+                             {"kernel", kernel},
+                             {"stride", stride},
+                             {"padding", padding},
+                             {"count_include_pad", count_include_pad}});
   }
 };
 
@@ -84,12 +102,16 @@ struct Dropout : Module {
   D16_MEMBERS()
 };
 
-/// Multiplies an image by a disk: 1 within r0 = c (1 - margin / 100) of the centre, c half the smaller side, and
-/// exp(-(r^2 - r0^2) / sigma^2) beyond. Corners leave the image when it turns; without them it turns into itself.
+/// Multiplies an image, or features, by a disk: 1 within r0 = c (1 - margin / 100) of the centre, c half the smaller
+/// side, and exp(-(r^2 - r0^2) / sigma^2) beyond. Corners leave the image when it turns; without them it turns into
+/// itself.
 struct DiskMask {
   double margin = 1, sigma = 2;
 
-  Tensor operator()(Tensor x) const { return x * mask(x.dim(axis::H), x.dim(axis::W)).cast(x.dtype()).to(x.device()); }
+  Tensor operator()(Tensor x) const {
+    Tensor m = mask(x.dim(axis::H), x.dim(axis::W)).cast(x.dtype()).to(x.device());
+    return x * (x.rank() == 5 ? m.reshape({1, m.dim(axis::H), m.dim(axis::W), 1, 1}) : m);
+  }
   Tensor mask(int64_t height, int64_t width) const {
     Tensor m = empty({1, height, width, 1});
     double c = 0.5 * double(std::min(height, width) - 1), inner = c * (1 - margin / 100);

@@ -8,13 +8,16 @@
 #include "../group/steerable_basis.hpp"
 #include "../kernels/cpu/group_conv2d.hpp"
 #include "../kernels/reference/group_conv2d.hpp"
+#include "pad2d.hpp"
 #include "views.hpp"
 
 namespace d16 {
 
 struct GroupConv2dOptions {
   int kernel = 3, stride = 1, padding = 0, dilation = 1;
-  Rings rings = {};  ///< of the steerable basis; none means default_rings(kernel)
+  PaddingMode padding_mode =
+      PaddingMode::zeros;  ///< what lies beyond the image: zeros, its other end, its mirror image
+  Rings rings = {};        ///< of the steerable basis; none means default_rings(kernel)
   kernels::Path path = kernels::Path::automatic;
   Tensor moments = {};  ///< (2,Co) float64, written: mean and variance of the result for each field, for a batch norm
   // For inference: what follows the convolution is done while its result is written, y = relu(scale y + b).
@@ -197,6 +200,10 @@ template <class T> int64_t packed_count(kernels::GroupConv2d<T> a, Device device
 /// All three convolutions; they differ in which sides carry the group.
 inline Tensor group_conv(char const* op, Group group, Sides sides, Tensor x, Tensor w, Tensor b, GroupConv2dOptions o) {
   check_group_input(op, group, sides, x);
+  if (o.padding_mode != PaddingMode::zeros && o.padding > 0) {
+    x = pad2d(x, o.padding, o.padding_mode);
+    o.padding = 0;
+  }
   auto c = std::make_shared<GroupConv>(
       GroupConv{op, group, sides, o, shared_basis(group, o.kernel, o.rings), {}, {}, {}, {}, {}});
   check_group_options(op, x, o, *c->basis);
