@@ -6,16 +6,23 @@
 
 namespace d16::kernels {
 
+/// How a kernel computes. `winograd`, for tests and benchmarks, needs float32, at least 16 channels on both sides and a
+/// 3 x 3 kernel without stride, dilation or groups; other convolutions are then unsupported. `automatic` takes it where
+/// it is faster.
+enum class Conv2dAlgorithm { automatic, direct, winograd };
+
 /// x and dx are (N,H,W,Ci); w and dw (Co,Ci/groups,kh,kw); y and dy (N,P,Q,Co); bias and db (Co).
 /// conv2d     reads x, w, bias (may be null); writes y.
 /// conv2d_dx  reads dy, w; writes dx.
 /// conv2d_dw  reads dy, x; writes dw.
 /// conv2d_db  reads dy; writes db.
 /// Channels come in groups: output channel o sees the Ci/groups input channels of group o / (Co/groups). An infinity or
-/// NaN reaches every output whose patch holds it, and may reach those of other groups at the same pixels.
+/// NaN reaches every output whose patch holds it, and may reach those of other groups at the same pixels; by Winograd's
+/// algorithm also those of the same tile of 4 x 4 pixels.
 template <class T> struct Conv2d {
   int N = 1, H = 1, W = 1, Ci = 1, Co = 1, kh = 1, kw = 1;
   int stride_h = 1, stride_w = 1, pad_h = 0, pad_w = 0, dilation_h = 1, dilation_w = 1, groups = 1;
+  Conv2dAlgorithm algorithm = Conv2dAlgorithm::automatic;
   T const *x{}, *w{}, *bias{}, *dy{};
   T *y{}, *dx{}, *dw{}, *db{};
   void* work{};

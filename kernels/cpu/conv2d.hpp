@@ -1,5 +1,5 @@
 // The planar convolution and its gradients as matrix products whose operand, the patches of an image, is gathered while
-// it is packed: no matrix of patches is ever in memory.
+// it is packed: no matrix of patches is ever in memory. Some 3 x 3 kernels by Winograd's algorithm instead.
 #pragma once
 #include <algorithm>
 #include <cstring>
@@ -8,6 +8,7 @@
 #include "../conv2d.hpp"
 #include "gemm.hpp"
 #include "sum_rows.hpp"
+#include "winograd.hpp"
 
 namespace d16::kernels::cpu {
 
@@ -164,8 +165,8 @@ template <class T> Patches<T> patches(Conv2d<T> const& a, int first, int channel
 
 template <class T> int64_t pixels(Conv2d<T> const& a) { return int64_t(a.N) * a.P() * a.Q(); }
 
-/// y = conv2d(x) on a given instruction set.
-template <class T> int conv2d_on(Isa isa, Conv2d<T> const& a) {
+/// y = conv2d(x).
+template <class T> int direct_conv2d(Isa isa, Conv2d<T> const& a) {
   Grouping const g(a);
   int const taps = a.kh * a.kw, in = g.merged * g.I, out = g.merged * g.O;
   int64_t const weights = int64_t(g.O) * g.I * taps;  // of a group
@@ -187,8 +188,8 @@ template <class T> int conv2d_on(Isa isa, Conv2d<T> const& a) {
   return ok;
 }
 
-/// dx = conv2d's adjoint of dy, plus a bias (Ci) for the transposed convolution, on a given instruction set.
-template <class T> int conv2d_dx_on(Isa isa, Conv2d<T> const& a, T const* bias) {
+/// dx = conv2d's adjoint of dy, plus a bias (Ci).
+template <class T> int direct_conv2d_dx(Isa isa, Conv2d<T> const& a, T const* bias) {
   Grouping const g(a);
   int const taps = a.kh * a.kw, in = g.merged * g.I, out = g.merged * g.O;
   int64_t const weights = int64_t(g.O) * g.I * taps;
@@ -235,8 +236,8 @@ template <class T> int conv2d_dx_on(Isa isa, Conv2d<T> const& a, T const* bias) 
   return ok;
 }
 
-/// dw on a given instruction set: a product of dy^T with the patches, whose sum runs over all pixels.
-template <class T> int conv2d_dw_on(Isa isa, Conv2d<T> const& a) {
+/// dw: a product of dy^T with the patches, whose sum runs over all pixels.
+template <class T> int direct_conv2d_dw(Isa isa, Conv2d<T> const& a) {
   Grouping const g(a);
   int const taps = a.kh * a.kw, in = g.merged * g.I, out = g.merged * g.O;
   for (int block = 0; block < g.blocks; ++block) {
@@ -252,10 +253,42 @@ template <class T> int conv2d_dw_on(Isa isa, Conv2d<T> const& a) {
   return ok;
 }
 
+/// y = conv2d(x) on a given instruction set.
+template <class T> int conv2d_on(Isa isa, Conv2d<T> const& a) {
+  WinogradShape const s = winograd_forward(a);
+  if (!by_winograd(a, s, winograd_overhead)) return direct_conv2d(isa, a);
+  if (!winograd_takes(a)) return unsupported;
+  if constexpr (std::is_same_v<T, float>)
+    WinogradForward(winograd_stages<float>(isa), s).run(a.x, a.w, 9, int64_t(a.Ci) * 9, false, a.bias, a.y, a.work);
+  return ok;
+}
+
+/// dx = conv2d's adjoint of dy, plus a bias (Ci) for the transposed convolution, on a given instruction set.
+template <class T> int conv2d_dx_on(Isa isa, Conv2d<T> const& a, T const* bias) {
+  WinogradShape const s = winograd_backward(a);
+  if (!by_winograd(a, s, winograd_overhead)) return direct_conv2d_dx(isa, a, bias);
+  if (!winograd_takes(a)) return unsupported;
+  if constexpr (std::is_same_v<T, float>)
+    WinogradForward(winograd_stages<float>(isa), s).run(a.dy, a.w, int64_t(a.Ci) * 9, 9, true, bias, a.dx, a.work);
+  return ok;
+}
+
+/// dw on a given instruction set.
+template <class T> int conv2d_dw_on(Isa isa, Conv2d<T> const& a) {
+  WinogradShape const s = winograd_forward(a);
+  if (!by_winograd(a, s, winograd_dw_overhead)) return direct_conv2d_dw(isa, a);
+  if (!winograd_takes(a)) return unsupported;
+  if constexpr (std::is_same_v<T, float>) WinogradGradient(winograd_stages<float>(isa), s).run(a.x, a.dy, a.dw, a.work);
+  return ok;
+}
+
 }  // namespace detail
 
 template <class T> int conv2d(Conv2d<T> const& a) { return detail::conv2d_on(best_isa(), a); }
 template <class T> size_t conv2d_work_bytes(Conv2d<T> const& a) {
+  detail::WinogradShape const s = detail::winograd_forward(a);
+  if (by_winograd(a, s, detail::winograd_overhead))
+    return detail::WinogradForward(winograd_stages<float>(best_isa()), s).work_bytes();
   detail::Grouping const g(a);
   return size_t(detail::multiply_rows_work(g.merged * g.O, int64_t(a.kh) * a.kw * g.merged * g.I, sizeof(T)));
 }
@@ -264,12 +297,18 @@ template <class T> int conv2d_dx(Conv2d<T> const& a) {
   return detail::conv2d_dx_on(best_isa(), a, static_cast<T const*>(nullptr));
 }
 template <class T> size_t conv2d_dx_work_bytes(Conv2d<T> const& a) {
+  detail::WinogradShape const s = detail::winograd_backward(a);
+  if (by_winograd(a, s, detail::winograd_overhead))
+    return detail::WinogradForward(winograd_stages<float>(best_isa()), s).work_bytes();
   detail::Grouping const g(a);
   return size_t(detail::multiply_rows_work(g.merged * g.I, int64_t(a.kh) * a.kw * g.merged * g.O, sizeof(T)));
 }
 
 template <class T> int conv2d_dw(Conv2d<T> const& a) { return detail::conv2d_dw_on(best_isa(), a); }
 template <class T> size_t conv2d_dw_work_bytes(Conv2d<T> const& a) {
+  detail::WinogradShape const s = detail::winograd_forward(a);
+  if (by_winograd(a, s, detail::winograd_dw_overhead))
+    return detail::WinogradGradient(winograd_stages<float>(best_isa()), s).work_bytes();
   detail::Grouping const g(a);
   int const N = a.kh * a.kw * g.merged * g.I;
   return size_t(detail::DeepSplit(N, detail::pixels(a)).work(g.merged * g.O, N, sizeof(T)));

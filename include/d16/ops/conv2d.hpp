@@ -135,7 +135,8 @@ inline Conv2dCall conv2d_call(Tensor const& x, Tensor const& w, Tensor const& b,
 /// Output channel o sees the Ci/groups input channels of its own group.
 /// Shapes   x (N,H,W,Ci), w (Co,Ci/groups,kh,kw), b (Co) or undefined, y (N,P,Q,Co) without group tag;
 ///          P = (H + 2 padding - dilation (kh-1) - 1) / stride + 1, Q likewise.      Units  w: those of y / x.
-/// Cost     2 N P Q Co (Ci/groups) kh kw flops; scratch: the weights once more.
+/// Cost     2 N P Q Co (Ci/groups) kh kw flops, of 3 x 3 a quarter (Winograd, float32); scratch: the weights once more,
+///          or four times and some MB for Winograd, which spreads a NaN of x over a tile of 4 x 4 pixels.
 /// Deterministic  yes.      Aliasing  none.      Gradient  to x, w and b.
 /// Errors   d16::ShapeError, DTypeError, DeviceError; ValueError for stride, padding, dilation, groups.
 inline Tensor conv2d(Tensor x, Tensor w, Tensor b = {}, Conv2dOptions o = {}) {
