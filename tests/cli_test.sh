@@ -79,7 +79,7 @@ hostile() {
 length_of() { printf '\\x%02x\\x00\\x00\\x00\\x00\\x00\\x00\\x00' ${#1}; }
 
 # --- the golden path --------------------------------------------------------------------------------------------------
-for command in "" info simulate train "train disk" "train denoise" evaluate denoise classify run; do
+for command in "" info simulate train "train disk" "train denoise" evaluate denoise classify run check "check equivariance"; do
   works "help: d16 $command --help" "$d16" $command --help
 done
 works "version" "$d16" --version
@@ -113,6 +113,23 @@ check "info names the network" grep -q equivariant_classifier stdout
 works "evaluate a classifier" "$d16" evaluate --weights weights/disk.safetensors --data pictures --labels pictures/truth.csv
 works "evaluate a denoiser" "$d16" evaluate --weights weights/denoise.safetensors --data pictures --json
 check "evaluate --json has a median filter" grep -q '"median"' stdout
+
+works "check equivariance" "$d16" check equivariance --weights weights/disk.safetensors
+check "check names the layer that breaks the grid, and why" grep -q "^warning: blur_pool 1 .* 32 + 2\*2 - 5 = 31 is no multiple of the stride 2" stdout
+check "check knows a better size" grep -q "images of 33 x 33 pixels keep the grid" stdout
+works "check equivariance --size --out" "$d16" check equivariance --weights weights/disk.safetensors --size 33 --out equivariance
+check "check: an odd size keeps the grid" grep -q "all layers keep the symmetries of the pixel grid" stdout
+check "check: a report with pictures and plots" grep -q "data:image/png.*" equivariance/report.html
+check "check: nothing else" test "$(ls -A equivariance)" = report.html
+works "check equivariance --input --json" "$d16" check equivariance --weights weights/disk.safetensors --size 33 --input field --json
+check "check --json is the verdict" grep -q '"keeps_grid": true' stdout
+cp stdout checked.json
+works "check again, one thread" "$d16" check equivariance --weights weights/disk.safetensors --size 33 --input field --json --threads 1
+check "threads do not change what is measured" cmp checked.json stdout
+works "check a dense network" "$d16" check equivariance --weights plain.safetensors --out equivariance
+check "a dense network is called what it is" grep -q "not equivariant by construction" stdout
+works "check a denoiser" "$d16" check equivariance --weights weights/denoise.safetensors --input pictures/sim_00001.png --json
+check "a denoiser does not keep the grid" grep -q '"keeps_grid": false' stdout
 
 export D16_WEIGHTS=$work/weights
 works "run" "$d16" run --input field --out results
@@ -160,6 +177,9 @@ fails "unknown subcommand" 2 "--help" - "$d16" fly
 fails "missing option" 2 "--out" - "$d16" run --input field
 fails "number out of range" 2 "--size" new "$d16" simulate --out new --size 3
 fails "unknown device" 2 "--device" - "$d16" info --device abacus
+fails "check what" 2 "--help" - "$d16" check
+fails "check without weights" 2 "--weights" - "$d16" check equivariance
+fails "check: size out of range" 2 "--size" - "$d16" check equivariance --weights weights/disk.safetensors --size 7
 fails "bad group" 1 "--group X9" x.safetensors "$d16" train disk "${tiny[@]}" --labels pictures/truth.csv --out x.safetensors --group X9
 
 # --- bad input: each alone is an error that names it, and leaves no output ----------------------------------------------
@@ -190,6 +210,11 @@ mkdir void
 fails "run: folder without images" 1 void out "$d16" run --input void --out out
 works "run: a flat image is an object without anything in it" "$d16" run --input flat.fits --out flat
 check "a flat image has no probability, flag 4 and a note" grep -q '^flat,flat.fits,,,,false,[0-9.]*,,.*,\(60\|52\),.*all pixels are' flat/catalog.csv
+
+fails "check: no such weights" 1 none.safetensors out "$d16" check equivariance --weights none.safetensors --out out
+for file in truncated.fits empty.png missing.fits void; do
+  fails "check: $file" 1 "$file" out "$d16" check equivariance --weights weights/disk.safetensors --input "$file" --out out
+done
 
 mkdir mixed
 cp field/sim_0000[1-3].fits truncated.fits renamed.fits nan.fits mixed
@@ -233,6 +258,7 @@ header='{"a":{"dtype":"F32","shape":[-2],"data_offsets":[0,8]}}'
 hostile sign.safetensors "$(length_of "$header")" "$header" 8
 for file in cut blank text length negative overlap range overflow sign; do
   fails "hostile weights: $file" 1 "$file.safetensors" out "$d16" run --input field --out out --classifier "$file.safetensors"
+  fails "check of hostile weights: $file" 1 "$file.safetensors" out "$d16" check equivariance --weights "$file.safetensors" --out out
   fails "info of hostile weights: $file" 1 "$file.safetensors" - "$d16" info "$file.safetensors"
 done
 D16_WEIGHTS=$work/void fails "no weights anywhere" 1 denoise.safetensors out "$d16" run --input field --out out
@@ -242,6 +268,7 @@ D16_WEIGHTS=$work/void fails "no weights anywhere" 1 denoise.safetensors out "$d
 fails "output folder below a file" 1 file/out - "$d16" run --input field --out file/out
 fails "output folder is a file" 1 file - "$d16" run --input field --out file
 fails "output folder in /proc" 1 /proc/d16 - "$d16" simulate --out /proc/d16 --count 1
+fails "report of a check below a file" 1 file/out - "$d16" check equivariance --weights weights/disk.safetensors --out file/out
 fails "catalogue below a file" 1 file/c.csv - "$d16" classify --input field --out file/c.csv
 fails "catalogue of unknown kind" 1 c.txt c.txt "$d16" classify --input field --out c.txt
 fails "weights below a file" 1 file/x.safetensors - "$d16" train disk "${tiny[@]}" --labels pictures/truth.csv --out file/x.safetensors
@@ -255,6 +282,7 @@ fi
 small() { (ulimit -f 8 && "$@"); } # files of at most 8 KiB
 fails "file too large: simulate" 1 new new small "$d16" simulate --out new --count 2 --size 64
 fails "file too large: run" 1 new new small "$d16" run --input field --out new
+fails "file too large: check" 1 new new small "$d16" check equivariance --weights weights/disk.safetensors --out new
 mkdir disk
 if mount -t tmpfs -o size=64k none disk 2>/dev/null; then
   mounted=$work/disk

@@ -25,7 +25,7 @@ struct TrainOptions : Common {
   bool resume = false;
 };
 struct EvaluateOptions : Common {
-  std::string weights, data, labels;
+  std::string weights, data, labels, against;
   int64_t limit = 0;
 };
 /// What `classify`, `denoise` and `run` share.
@@ -44,6 +44,10 @@ struct RunOptions : InputOptions {
   std::string denoiser, classifier;
   bool raw = false;  ///< p_disk is that of the raw image
 };
+struct CheckOptions : Common {
+  std::string weights, input, out;
+  int64_t size = 0;  ///< 0: as the network was trained
+};
 
 Json info(InfoOptions const& o);
 Json simulate(SimulateOptions const& o);
@@ -53,5 +57,6 @@ Json evaluate(EvaluateOptions const& o);
 Json denoise(DenoiseOptions const& o);
 Json classify(ClassifyOptions const& o);
 Json run(RunOptions const& o);
+Json check_equivariance(CheckOptions const& o);
 
 }  // namespace tool

@@ -166,6 +166,7 @@ Command make_evaluate(CLI::App& parent) {
     app->add_option("--weights", o.weights, "weights to judge")->required();
     app->add_option("--data", o.data, "folder of images")->required();
     app->add_option("--labels", o.labels, "CSV as for training; needed for a classifier");
+    app->add_option("--against", o.against, "other weights of a classifier: the difference of the scores, paired");
     app->add_option("--limit", o.limit, "use the first so many images only; 0: all")->capture_default_str();
     add_common(app, o);
   };
@@ -207,6 +208,30 @@ Command make_run(CLI::App& parent) {
   return make<RunOptions>(
       parent, "run", "the whole job: denoise, classify, catalogue, report", run, add,
       {"run --input cutouts --out results", "run --input jwst --out results --bands F444W,F277W,F150W"});
+}
+
+Command make_check_equivariance(CLI::App& parent) {
+  auto add = [](CLI::App* app, CheckOptions& o) {
+    app->add_option("--weights", o.weights, "the network to check")->required();
+    app->add_option("--input", o.input,
+                    "a galaxy: FITS, PNG or JPEG, or a folder, whose first object is taken. Default: a smooth test "
+                    "picture, drawn anew for each angle from --seed");
+    app->add_option("--size", o.size, "pixels on a side of the picture; default: as the network was trained")
+        ->check(CLI::Range(8, 1024));
+    app->add_option("--out", o.out, "folder for report.html: filters, feature maps, errors as tables and plots");
+    add_common(app, o);
+  };
+  return make<CheckOptions>(parent, "equivariance",
+                            "how far f(g x) is from g f(x): each layer, each element of the group, angles in between",
+                            check_equivariance, add,
+                            {"check equivariance --weights weights/disk.safetensors --size 65",
+                             "check equivariance --weights weights/disk.safetensors --input galaxy.jpg --out report"});
+}
+
+std::vector<Command> make_check(CLI::App& parent) {
+  CLI::App* check = parent.add_subcommand("check", "measure what a network promises: d16 check equivariance");
+  check->require_subcommand(1);
+  return {make_check_equivariance(*check)};
 }
 
 std::string one_line(std::string text) {
@@ -251,6 +276,7 @@ int guarded_main(int argc, char** argv) {
   std::vector<Command> commands{make_info(app), make_simulate(app)};
   for (Command& command : make_train(app)) commands.push_back(command);
   for (auto make_one : {make_evaluate, make_denoise, make_classify, make_run}) commands.push_back(make_one(app));
+  for (Command& command : make_check(app)) commands.push_back(command);
   try {
     app.parse(argc, argv);
   } catch (CLI::ParseError const& error) {

@@ -174,43 +174,75 @@ Score bootstrap_score(std::string name, std::vector<int64_t> const& fields, uint
   return {std::move(name), b.value, b.sigma};
 }
 
-DiskScores score_disk(std::vector<double> const& p, Dataset const& set, double threshold, uint64_t seed) {
-  std::vector<int64_t> labels = labels_of(set), fields = fields_of(set);
-  auto confusion = [&](std::vector<int64_t> const& items, double at) {
+namespace {
+
+/// Scores of probabilities of class 1 on some items of a set; NaN where these are of one class only.
+class DiskStatistics {
+ public:
+  using Items = std::vector<int64_t>;
+  DiskStatistics(std::vector<double> const& p, std::vector<int64_t> labels) : p_(p), labels_(std::move(labels)) {}
+
+  Tensor confusion(Items const& items, double threshold) const {
     Tensor counts = d16::zeros({2, 2}, {.dtype = d16::DType::i64});
-    for (int64_t i : items) ++counts.data<int64_t>()[2 * labels[size_t(i)] + (p[size_t(i)] >= at)];
+    for (int64_t i : items) ++counts.data<int64_t>()[2 * labels_[size_t(i)] + (p_[size_t(i)] >= threshold)];
     return counts;
-  };
-  auto both_classes = [&](std::vector<int64_t> const& items) {
-    int64_t disks = 0;
-    for (int64_t i : items) disks += labels[size_t(i)];
-    return disks > 0 && disks < int64_t(items.size());
-  };
-  auto auc = [&](std::vector<int64_t> const& items) {
+  }
+  double accuracy(Items const& items, double threshold) const { return learn::accuracy(confusion(items, threshold)); }
+  double balanced(Items const& items, double threshold) const {
+    return both_classes(items) ? learn::balanced_accuracy(confusion(items, threshold)) : nan;
+  }
+  double auc(Items const& items) const {
     if (!both_classes(items)) return nan;
     std::vector<double> scores;
     std::vector<int64_t> truth;
-    for (int64_t i : items) scores.push_back(p[size_t(i)]), truth.push_back(labels[size_t(i)]);
+    for (int64_t i : items) scores.push_back(p_[size_t(i)]), truth.push_back(labels_[size_t(i)]);
     int64_t n = int64_t(items.size());
     return learn::roc_auc(d16::from(scores, {n}), d16::from(truth, {n}));
-  };
-  auto balanced = [&](std::vector<int64_t> const& items, double at) {
-    return both_classes(items) ? learn::balanced_accuracy(confusion(items, at)) : nan;
-  };
-  std::vector<int64_t> all;
+  }
+  bool both_classes(Items const& items) const {
+    int64_t disks = 0;
+    for (int64_t i : items) disks += labels_[size_t(i)];
+    return disks > 0 && disks < int64_t(items.size());
+  }
+
+ private:
+  std::vector<double> const& p_;
+  std::vector<int64_t> labels_;
+};
+
+}  // namespace
+
+DiskScores score_disk(std::vector<double> const& p, Dataset const& set, double threshold, uint64_t seed) {
+  DiskStatistics const statistics(p, labels_of(set));
+  std::vector<int64_t> all, fields = fields_of(set);
   for (int64_t i = 0; i < set.size(); ++i) all.push_back(i);
-  d16::require<d16::ValueError>(both_classes(all), "the test set has ", set.class_counts_text(),
+  d16::require<d16::ValueError>(statistics.both_classes(all), "the test set has ", set.class_counts_text(),
                                 "; both classes are needed to score");
   auto score = [&](char const* name, auto const& f) { return bootstrap_score(name, fields, seed, f); };
   using Items = std::vector<int64_t> const&;
   DiskScores out;
-  out.scores.push_back(score("accuracy", [&](Items i) { return learn::accuracy(confusion(i, threshold)); }));
-  out.scores.push_back(score("balanced accuracy", [&](Items i) { return balanced(i, threshold); }));
-  out.scores.push_back(score("AUC", auc));
-  out.scores.push_back(score("accuracy at 0.5", [&](Items i) { return learn::accuracy(confusion(i, 0.5)); }));
-  out.scores.push_back(score("balanced accuracy at 0.5", [&](Items i) { return balanced(i, 0.5); }));
-  Tensor counts = confusion(all, threshold);
+  out.scores.push_back(score("accuracy", [&](Items i) { return statistics.accuracy(i, threshold); }));
+  out.scores.push_back(score("balanced accuracy", [&](Items i) { return statistics.balanced(i, threshold); }));
+  out.scores.push_back(score("AUC", [&](Items i) { return statistics.auc(i); }));
+  out.scores.push_back(score("accuracy at 0.5", [&](Items i) { return statistics.accuracy(i, 0.5); }));
+  out.scores.push_back(score("balanced accuracy at 0.5", [&](Items i) { return statistics.balanced(i, 0.5); }));
+  Tensor counts = statistics.confusion(all, threshold);
   out.confusion.assign(counts.data<int64_t>(), counts.data<int64_t>() + 4);
+  return out;
+}
+
+std::vector<PairedScore> compare_disk(DiskPredictions const& one, DiskPredictions const& other, Dataset const& set,
+                                      uint64_t seed) {
+  DiskStatistics const a(one.probabilities, labels_of(set)), b(other.probabilities, labels_of(set));
+  std::vector<int64_t> fields = fields_of(set);
+  std::vector<PairedScore> out;
+  auto add = [&](char const* name, std::function<double(std::vector<int64_t> const&)> const& difference) {
+    auto const r = learn::bootstrap(int64_t(fields.size()), difference, {.seed = seed, .groups = fields});
+    out.push_back({{name, r.value, r.sigma}, r.interval.low, r.interval.high});
+  };
+  using Items = std::vector<int64_t> const&;
+  add("balanced accuracy", [&](Items i) { return a.balanced(i, one.threshold) - b.balanced(i, other.threshold); });
+  add("AUC", [&](Items i) { return a.auc(i) - b.auc(i); });
   return out;
 }
 

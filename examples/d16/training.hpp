@@ -57,6 +57,19 @@ struct DiskScores {
 DiskScores score_disk(std::vector<double> const& probabilities, d16::data::Dataset const& set, double threshold,
                       uint64_t seed);
 
+/// How much better one classifier is than another on the same pictures: the difference of a score with its error and
+/// the interval of 95 %, both from the same fields drawn for both.
+struct PairedScore {
+  Score difference;
+  double low, high;
+};
+struct DiskPredictions {
+  std::vector<double> probabilities;
+  double threshold;
+};
+std::vector<PairedScore> compare_disk(DiskPredictions const& one, DiskPredictions const& other,
+                                      d16::data::Dataset const& set, uint64_t seed);
+
 /// Pictures of a set, spoilt the same way for a seed: noisy and clean on the denoiser's scale, (N,size,size,3).
 d16::sim::ContaminatedPair spoil(d16::data::Dataset const& set, uint64_t seed);
 d16::sim::ContaminatedPair spoil(d16::Tensor const& pictures, d16::Random& random);

@@ -1,6 +1,7 @@
 // Cases of the op list: convolutions, normalisation and pooling of group features.
 #pragma once
 #include <d16/ops/antialiased_avg_pool.hpp>
+#include <d16/ops/arithmetic.hpp>
 #include <d16/ops/batch_norm.hpp>
 #include <d16/ops/group_action.hpp>
 #include <d16/ops/group_conv2d.hpp>
@@ -50,6 +51,14 @@ inline std::vector<OpCase> group_cases() {
          return group_conv2d(dihedral(1), t[0], t[1], t[2], {.rings = {{0, 1.2}, {0.3, 0.5}, {0, 1}}});
        },
        terms(1, 1, 1, 4, 2, 9)},
+      {"pack_group_weights then the convolution, and a bias that has a gradient",
+       {constant(features({1, 5, 4, 2, 16}, D16)), constant({3, 2, 6, 16}), {1, 1, 1, 3, 1}},
+       [](Inputs t) {
+         GroupConv2dOptions o{.padding = 1};
+         o.packed = pack_group_weights(D16, Sides::regular, t[1], o);
+         return group_conv2d(D16, t[0], t[1], {}, o) + t[2];
+       },
+       terms(20, 2, 3, 6, 16, 9)},
       {"project_conv2d",
        {features({2, 4, 5, 3, 8}, dihedral(4)), {2, 3, 6}, {2}},
        [](Inputs t) { return project_conv2d(dihedral(4), t[0], t[1], t[2], {.padding = 1}); },

@@ -63,7 +63,10 @@ TEST_CASE("inner_batch_norm: commutes with the group, which batch_norm2d of the 
   auto inner = [](Tensor t) { return inner_batch_norm(t, {}, {}, {}, {}, {.training = true}); };
   auto each = [&](Tensor t) {
     Tensor y = batch_norm2d(t.reshape({2, 5, 5, 24}).with_group({}), {}, {}, {}, {}, {.training = true});
-    return (y * arange(24, {.dtype = DType::f64}).reshape({1, 1, 1, 24})).reshape({2, 5, 5, 3, 8}).contiguous();
+    return (y * arange(24, {.dtype = DType::f64}).reshape({1, 1, 1, 24}))
+        .reshape({2, 5, 5, 3, 8})
+        .with_group(g)
+        .contiguous();
   };
   for (int s : grid_symmetries(g)) {
     CHECK_LE(difference(inner(act(g, s, x)), act(g, s, inner(x))), 400 * 2.3e-16 * 10);
