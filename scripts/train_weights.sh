@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes the weights in weights/ again: train_weights.sh FOLDER, with images/ and labels.csv of Galaxy Zoo pictures in it
-# (columns objid, class). Each of the two trainings takes at most 20 minutes on two cores. The model cards are written too.
+# (columns objid, class). Each of the three trainings takes at most 20 minutes on two cores. The model cards are written too.
 set -euo pipefail
 (($# == 1)) || { sed -n '2,3s/^# \?//p' "$0" >&2 && exit 2; }
 data=$(realpath --relative-to="$(dirname "$0")/.." -- "$1")
@@ -11,5 +11,7 @@ cmake --preset cpu --log-level=WARNING
 cmake --build build --target d16
 build/bin/d16 train disk --data "$data/images" --labels "$data/labels.csv" --out weights/disk.safetensors \
   --group D4 --epochs 24 --lr 3e-3
+build/bin/d16 train disk --data "$data/images" --labels "$data/labels.csv" --out weights/disk16.safetensors \
+  --group D8 --epochs 24 --lr 3e-3
 build/bin/d16 train denoise --data "$data/images" --labels "$data/labels.csv" --out weights/denoise.safetensors \
   --epochs 24 --batch 32 --lr 2e-3
