@@ -196,7 +196,12 @@ Json json_of(EquivarianceSubject const& subject, nn::EquivarianceReport const& r
 }
 
 nn::EquivarianceReport measure(nn::Stage& net, EquivarianceSubject const& subject, int64_t side) try {
-  return nn::check_equivariance(net, subject.image, {.progress = [](int64_t, int64_t) { check_interrupted(); }});
+  std::unique_ptr<Progress> progress;
+  auto step = [&](int64_t, int64_t total) {
+    if (!progress) progress = std::make_unique<Progress>("turns", total);
+    progress->step();
+  };
+  return nn::check_equivariance(net, subject.image, {.progress = step});
 } catch (d16::ShapeError const& error) {
   throw WeightsError(text(subject.weights, ": does not take images of ", side, " x ", side, " pixels: ", error.what()));
 }

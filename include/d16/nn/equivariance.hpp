@@ -48,7 +48,7 @@ class LayerList {
       std::string path = paths_[&layer];
       for (size_t i = 0; i < layer.size(); ++i) add(layer[i], text(path, path.empty() ? "" : ".", i));
     } else if constexpr (requires { layer.visit_layers([](auto&&) {}); }) {
-      layer.visit_layers([this](auto&& inner) { add(std::forward<decltype(inner)>(inner)); });
+      layer.visit_layers([this](auto&& inner) { this->add(std::forward<decltype(inner)>(inner)); });
     } else if constexpr (std::is_base_of_v<Module, Kind>) {
       layers.push_back({paths_[&layer], layer.describe(), [&layer](Tensor x) { return layer(std::move(x)); }});
     } else {
