@@ -416,8 +416,8 @@ template <class T> struct FourierWork {
     packed = c.take<T>(pack ? l.packed_count() : 0);
     scratch = c.take<T>(pack ? int64_t(l.V) * l.slots * 16 * threads() : 0);
     adjoint = c.take<T>(adjoint_count);
-    rest = static_cast<char*>(work) + c.used();
     bytes = c.used() + f.work_bytes();
+    rest = c.take<char>(int64_t(f.work_bytes()));
   }
 };
 
