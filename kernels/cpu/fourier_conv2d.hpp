@@ -208,7 +208,7 @@ template <class T> class FourierForward {
 template <class T> class FourierGradient {
  public:
   FourierGradient(FourierLayer<T> const& layer, ConvShape const& shape)
-      : l(layer), f(layer, shape), lanes(layer.stages.lanes), outputs(int(round_to(layer.Co, lanes))) {
+      : l(layer), f(layer, shape), lanes(layer.stages.lanes), outputs(int(round_up(layer.Co, lanes))) {
     pixels = int64_t(f.t.vectors) * lanes;
     coefficient_size = pixels * outputs + 16;  // coefficients begin in different cache sets
     entry_size = l.depth * outputs;

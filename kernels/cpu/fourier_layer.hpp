@@ -43,7 +43,7 @@ template <class T> struct FourierLayer {
     blocks = (Co + tile.rows - 1) / tile.rows;
     padded = blocks * tile.rows;
     depth = int64_t(chunk) * V;
-    block_size = round_to(depth * tile.rows + 16, 16);
+    block_size = round_up(depth * tile.rows + 16, 16);
     panel_size = blocks * block_size;
     for (double x : fourier_matrix(a.group)) matrix.push_back(T(x));
     basis(a);

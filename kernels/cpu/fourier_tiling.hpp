@@ -5,10 +5,9 @@
 #include <cstdint>
 
 #include "fourier_stages.hpp"
+#include "gemm.hpp"
 
 namespace d16::kernels::cpu::detail {
-
-constexpr int64_t round_to(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
 
 /// Pieces of scratch memory, in whole cache lines. Without memory it only counts.
 class Carver {
@@ -16,7 +15,7 @@ class Carver {
   explicit Carver(void* memory = nullptr) : base_(static_cast<char*>(memory)) {}
   template <class T> T* take(int64_t count) {
     size_t const at = used_;
-    used_ += size_t(round_to(count * int64_t(sizeof(T)), 64));
+    used_ += size_t(round_up(count * int64_t(sizeof(T)), 64));
     return base_ ? reinterpret_cast<T*>(base_ + at) : nullptr;
   }
   size_t used() const { return used_; }
@@ -86,10 +85,10 @@ struct Tiling {
   }
   int pitch_of(ConvShape const& s, int lanes, int width) const {
     int const least = width + reach - shared_columns(s, width);
-    return width % lanes == 0 ? int(round_to(least, lanes)) : least;
+    return width % lanes == 0 ? int(round_up(least, lanes)) : least;
   }
   int vectors_for(int height, int width, int lanes, int row) const {
-    return width % lanes == 0 ? height * width / lanes : int(round_to((height - 1) * row + width, lanes)) / lanes;
+    return width % lanes == 0 ? height * width / lanes : int(round_up((height - 1) * row + width, lanes)) / lanes;
   }
 
   /// Rows and columns with the least waste: whole pairs of vectors of outputs, plus a share for the pixels around them.
@@ -129,7 +128,7 @@ struct Tiling {
         farthest = std::max(farthest, offset[i * s.kernel + j]);
       }
     positions = int64_t(phases) * phases * plane_rows * pitch;
-    plane = round_to(std::max(positions, start(vectors - 1, lanes) + lanes + farthest), lanes) + lanes;
+    plane = round_up(std::max(positions, start(vectors - 1, lanes) + lanes + farthest), lanes) + lanes;
     if (plane / lanes % 2 == 0) plane += lanes;  // planes begin in different cache sets
   }
 };
