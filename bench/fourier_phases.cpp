@@ -45,9 +45,7 @@ class Tile {
     for (int c = 0; c < layer_.chunks; ++c) forward_.features(memory_, c, forward_.t.vectors);
   }
   void product() {
-    for (int c = 0; c < layer_.chunks; ++c)
-      forward_.products(memory_, packed_.data() + c * layer_.products() * layer_.panel_size, layer_.fields_of(c),
-                        forward_.t.vectors, c > 0);
+    for (int c = 0; c < layer_.chunks; ++c) forward_.products(memory_, packed_.data(), c, forward_.t.vectors);
   }
   void finish() {
     layer_.group_finish()({.tables = &layer_.tables,
@@ -61,13 +59,14 @@ class Tile {
                            .shift = ones_.data(),
                            .relu = true,
                            .stream = false,
+                           .plain = layer_.split.parts > 0,
                            .pixel = memory_.target,
                            .valid = nullptr,
                            .sums = nullptr});
   }
   /// Of the products, on all lanes of the tile.
   double flops() const {
-    return 2.0 * double(layer_.products()) * layer_.V * layer_.Ci * layer_.Co * forward_.t.vectors *
+    return 2.0 * double(layer_.tables.products.size()) * layer_.V * layer_.Ci * layer_.Co * forward_.t.vectors *
            layer_.stages.lanes;
   }
   double outputs() const { return double(forward_.t.rows) * forward_.t.columns; }

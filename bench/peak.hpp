@@ -37,7 +37,7 @@ inline void multiply_add_baseline(int64_t steps, float* x) { multiply_add<4>(ste
 inline double peak() {
   using kernels::cpu::Isa;
   Isa const isa = kernels::cpu::best_isa();
-  int const lanes = isa == Isa::avx512 ? 16 : isa == Isa::avx2 ? 8 : 4;
+  int const lanes = isa >= Isa::avx512 ? 16 : isa == Isa::avx2 ? 8 : 4;
   int64_t const steps = 1 << 20;
   double best = 0;
   for (int run = 0; run < 10; ++run) {
@@ -45,7 +45,7 @@ inline double peak() {
     parallel_tasks(threads(), [&](int64_t) {
       float x[32];
       std::fill(x, x + 16, 0.5f), std::fill(x + 16, x + 32, 1.0f);
-      isa == Isa::avx512 ? detail::multiply_add_avx512(steps, x)
+      isa >= Isa::avx512 ? detail::multiply_add_avx512(steps, x)
       : isa == Isa::avx2 ? detail::multiply_add_avx2(steps, x)
                          : detail::multiply_add_baseline(steps, x);
       [[maybe_unused]] float volatile keep = x[0];

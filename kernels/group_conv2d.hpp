@@ -14,6 +14,13 @@ namespace d16::kernels {
 ///   fourier    one small product per irreducible representation
 enum class Path { automatic, expanded, fourier };
 
+/// What the products of the fourier path are computed with. Sums are float32 always, and the gradient of the weights is
+/// computed from float32 numbers.
+///   float32   T, whatever it is
+///   bfloat16  features and weights rounded to 8 bits: errors of some 1e-3 of the largest value, on processors that have
+///             a matrix unit for it. Between group features only.
+enum class Precision { float32, bfloat16 };
+
 /// With Gin, Gout the group's order, or 1 on the plain side of a lifting or projecting convolution:
 /// x, dx (N,H,W,Ci,Gin)    y, dy (N,P,Q,Co,Gout) with P = out(H), Q = out(W)    w, dw (Co,Ci,V,G) or (Co,Ci,V)
 /// bias, scale, db (Co)    basis (G,V,K,K), the values of steerable_basis(group, kernel, rings)
@@ -26,7 +33,7 @@ enum class Path { automatic, expanded, fourier };
 /// group_conv2d_dx  reads dy, w, basis; writes dx.
 /// group_conv2d_dw  reads dy, x, basis; writes dw.
 /// group_conv2d_db  reads dy; writes db.
-/// A path that an implementation does not have is answered with `unsupported`.
+/// A path or a precision that an implementation does not have is answered with `unsupported`.
 template <class T> struct GroupConv2d {
   Group group{};
   Sides sides = Sides::regular;
@@ -44,6 +51,7 @@ template <class T> struct GroupConv2d {
   T *dx{}, *dw{}, *db{};
   void* work{};
   Path path{};
+  Precision precision{};
 
   constexpr FilterRule rule() const { return {group, sides}; }
   constexpr int out(int n) const { return (n + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1; }

@@ -6,6 +6,9 @@ namespace d16::kernels {
 
 /// What lies beyond the edge: nothing, the image again (as on a torus), or its mirror image without the edge itself.
 enum class PaddingMode { zeros, circular, reflect };
+constexpr char const* name_of(PaddingMode mode) {
+  return mode == PaddingMode::zeros ? "zeros" : mode == PaddingMode::circular ? "circular" : "reflect";
+}
 
 /// x, dx are (N,H,W,C); y, dy are (N,top + H + bottom,left + W + right,C).
 /// pad2d      y[p,q] = x[pad2d_source(p - top), pad2d_source(q - left)], 0 where there is none.

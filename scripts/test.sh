@@ -88,6 +88,7 @@ if $all; then
   part "benches build" build cpu d16-bench
   part "tests, D16_ISA=baseline" env D16_ISA=baseline build/bin/d16-tests
   part "tests, D16_ISA=avx2" env D16_ISA=avx2 build/bin/d16-tests
+  part "group convolution, D16_ISA=avx512" env D16_ISA=avx512 build/bin/d16-tests -tc='*group_conv*'
   part "tests under address and undefined-behaviour sanitizers" sanitizers
 fi
 finish

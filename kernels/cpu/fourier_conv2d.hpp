@@ -13,16 +13,28 @@ template <class T> class FourierForward {
         s(shape),
         t(shape, layer.stages.lanes, most_positions(layer)),
         width(2 * layer.stages.lanes),
-        groups((t.vectors + 1) / 2),
-        together(layer.chunk) {
-    panel = l.depth * width;
+        groups((t.vectors + 1) / 2) {
+    panel = (l.split.parts ? l.V : l.depth) * width;
     group_size = panel * l.tables.panels;
+    if (l.split.parts)
+      for (int last = 0; last < 2; ++last) {
+        int64_t at = 0;
+        for (auto const& left : l.split_tables.lefts) {
+          split_left_at[last].push_back(at);
+          at += split_depth(l.pairs_of(last ? l.chunks - 1 : 0), left.count) * l.split.parts * 2 * split_tile;
+        }
+        split_group = std::max(split_group, at);
+      }
+    for (int column = 0; column < int(l.tables.columns.size()); ++column)
+      plan.push_back(l.plain3 ? plan_column<T>(l.tables, column, width, panel) : ColumnPlan<T>());
     product_size = int64_t(groups) * l.padded * width + width;  // products begin in different cache sets
   }
 
   struct Memory {
     T const** source;
-    T *planes, *panels, *products;
+    T *planes, *panels;
+    uint16_t* split;  ///< features for the matrix unit; panels are those of two fields and a group then
+    T* products;
     T** target;
     int* start;
     T *valid, *sums;  ///< which positions are outputs; sums of each output field and of its squares, a vector each
@@ -30,9 +42,10 @@ template <class T> class FourierForward {
   Memory carve(Carver& c) const {
     Memory m;
     m.source = c.take<T const*>(t.plane);
-    m.planes = c.take<T>(together * l.in_order * t.plane);
-    m.panels = c.take<T>(group_size * groups);
-    m.products = c.take<T>(product_size * l.products());
+    m.planes = c.take<T>(l.chunk * l.in_order * t.plane);
+    m.panels = c.take<T>(group_size * (l.split.parts ? 2 : groups));
+    m.split = c.take<uint16_t>(split_group * groups);
+    m.products = c.take<T>(product_size * l.sums());
     m.target = c.take<T*>(int64_t(groups) * width);
     m.start = c.take<int>(t.vectors);
     m.valid = c.take<T>(int64_t(groups) * width);
@@ -73,17 +86,25 @@ template <class T> class FourierForward {
 
   /// The left operands of chunk c.
   void features(Memory const& m, int c, int vectors) const {
-    int const fields = l.fields_of(c);
+    l.group_transform()({.pixel = m.source,
+                         .positions = t.plane,
+                         .channel = int64_t(c) * l.chunk * l.in_order,
+                         .fields = l.fields_of(c),
+                         .order = l.in_order,
+                         .matrix = l.transform_matrix(l.in_order),
+                         .planes = m.planes,
+                         .plane = t.plane});
+    for (int v = 0; v < vectors; ++v) m.start[v] = int(t.start(v, l.stages.lanes));
     ProjectArgs<T> p{.tables = &l.tables,
                      .kernel = s.kernel,
                      .offset = t.offset,
                      .taps = l.taps.data(),
                      .tap_begin = l.tap_begin.data(),
-                     .plain3 = l.plain3,
+                     .plan = plan.data(),
                      .centre = l.centre,
                      .corner = l.corner,
                      .diagonal = l.diagonal,
-                     .planes = nullptr,
+                     .planes = m.planes,
                      .plane = t.plane,
                      .panels = m.panels,
                      .panel = panel,
@@ -91,34 +112,54 @@ template <class T> class FourierForward {
                      .slot = 0,
                      .vectors = vectors,
                      .start = m.start};
-    for (int v = 0; v < vectors; ++v) m.start[v] = int(t.start(v, l.stages.lanes));
-    for (int f = 0; f < fields; f += together) {
-      int const count = std::min(together, fields - f);
-      l.group_transform()({.pixel = m.source,
-                           .positions = t.plane,
-                           .channel = int64_t(c * l.chunk + f) * l.in_order,
-                           .fields = count,
-                           .order = l.in_order,
-                           .matrix = l.transform_matrix(l.in_order),
-                           .planes = m.planes,
-                           .plane = t.plane});
-      for (int i = 0; i < count; ++i) {
-        p.planes = m.planes + int64_t(i) * l.in_order * t.plane;
-        p.slot = int64_t(f + i) * l.V;
-        l.stages.project(p);
+    if constexpr (std::is_same_v<T, float>)
+      if (l.split.parts) return split_features(m, c, p);
+    for (int i = 0; i < l.fields_of(c); ++i, p.planes += int64_t(l.in_order) * t.plane, p.slot += l.V)
+      l.stages.project(p);
+  }
+
+  /// The same for the matrix unit: two fields at a time, which stay in the first-level cache until they are split.
+  void split_features(Memory const& m, int c, ProjectArgs<float> p) const {
+    int const vectors = p.vectors;
+    for (int v = 0; v < vectors; v += 2) {
+      p.vectors = std::min(2, vectors - v);
+      p.start = m.start + v;
+      uint16_t* const to = m.split + v / 2 * split_group;
+      l.split.clear(l.split_tables, l.pairs_of(c), to);
+      for (int i = 0; i < l.fields_of(c); i += 2) {
+        bool const alone = i + 1 == l.fields_of(c);
+        for (int j = 0; j < (alone ? 1 : 2); ++j) {
+          p.planes = m.planes + int64_t(i + j) * l.in_order * t.plane;
+          p.panels = m.panels + j * group_size;
+          l.stages.project(p);
+        }
+        l.split.features({.tables = &l.split_tables,
+                          .panels = m.panels,
+                          .panel = panel,
+                          .field = group_size,
+                          .V = l.V,
+                          .pair = i / 2,
+                          .pairs = l.pairs_of(c),
+                          .alone = alone,
+                          .vectors = p.vectors,
+                          .to = to});
       }
     }
   }
 
-  void products(Memory const& m, T const* weights, int fields, int vectors, bool accumulate) const {
-    ProductArgs<T> p{.depth = fields * l.V,
+  /// Adds up what chunk c contributes to the tile.
+  void products(Memory const& m, T const* packed, int c, int vectors) const {
+    T const* const weights = packed + c * l.packed_size();
+    if constexpr (std::is_same_v<T, float>)
+      if (l.split.parts) return split_products(m, weights, c, vectors);
+    ProductArgs<T> p{.depth = l.fields_of(c) * l.V,
                      .a = nullptr,
                      .b = nullptr,
                      .b2 = nullptr,
                      .sign = 0,
                      .c = nullptr,
-                     .accumulate = accumulate};
-    for (int64_t i = 0; i < l.products(); ++i) {
+                     .accumulate = c > 0};
+    for (int64_t i = 0; i < l.sums(); ++i) {
       Product const& product = l.tables.products[size_t(i)];
       p.sign = T(product.sign);
       for (int g = 0; 2 * g < vectors; ++g) {
@@ -128,7 +169,37 @@ template <class T> class FourierForward {
         p.a = weights + i * l.panel_size;
         p.c = m.products + i * product_size + int64_t(g) * l.padded * width;
         auto const run = l.tile.run[pair][product.sign != 0];
-        for (int b = 0; b < l.blocks; ++b, p.a += l.block_size, p.c += l.tile.rows * width) run(p);
+        for (int b = 0; b < l.blocks; ++b, p.a += l.block_size, p.c += l.rows * width) run(p);
+      }
+    }
+  }
+
+  /// The same on the matrix unit: weights of one right operand stay in the first-level cache.
+  void split_products(Memory const& m, float const* weights, int c, int vectors) const {
+    MatrixUnit const unit(l.rows, split_row_tiles(l.blocks));
+    auto const* const a = reinterpret_cast<uint16_t const*>(weights);
+    std::vector<int64_t> const& left_at = split_left_at[size_t(c == l.chunks - 1)];
+    auto const& list = l.split_tables.products;
+    for (size_t i = 0, end = 0; i < list.size(); i = end) {
+      while (end < list.size() && list[end].right == list[i].right) ++end;
+      int64_t const size = l.right_size(list[i].right);
+      uint16_t const* from = a + l.right_at[size_t(list[i].right)];
+      for (int block = 0, count; block < l.blocks; block += count, from += count * size) {
+        count = split_together(l.blocks - block);
+        for (int g = 0; 2 * g < vectors; ++g)
+          for (size_t j = i; j < end; ++j) {
+            int const depth = split_depth(l.pairs_of(c), l.split_tables.lefts[size_t(list[j].left)].count);
+            l.split.product(
+                {.depth = depth,
+                 .rows = l.rows,
+                 .vectors = std::min(2, vectors - 2 * g),
+                 .a = from,
+                 .b = m.split + g * split_group + left_at[size_t(list[j].left)],
+                 .a_block = size,
+                 .c = m.products + list[j].result * product_size + (int64_t(g) * l.padded + block * l.rows) * width,
+                 .accumulate = c > 0},
+                count);
+          }
       }
     }
   }
@@ -152,7 +223,7 @@ template <class T> class FourierForward {
       locate(x, n, ty, tx, m.source);
       for (int c = 0; c < l.chunks; ++c) {
         features(m, c, vectors);
-        products(m, packed + c * l.products() * l.panel_size, l.fields_of(c), vectors, c > 0);
+        products(m, packed, c, vectors);
       }
       locate_outputs(y, n, ty, tx, m.target);
       if (sums) {
@@ -170,6 +241,7 @@ template <class T> class FourierForward {
                         .shift = shift,
                         .relu = relu,
                         .stream = streamed,
+                        .plain = l.split.parts > 0,
                         .pixel = m.target,
                         .valid = sums ? m.valid : nullptr,
                         .sums = m.sums});
@@ -192,15 +264,18 @@ template <class T> class FourierForward {
 
   static int64_t most_positions(FourierLayer<T> const& l) {
     constexpr int64_t budget = 1200 << 10;  // of a second-level cache, with room for the weights that stream through
-    int64_t const each = (l.tables.panels * l.depth + l.products() * l.padded) * int64_t(sizeof(T));
+    int64_t const feature = l.split.parts ? 2 * l.split.parts : int64_t(sizeof(T));
+    int64_t const each = l.tables.panels * l.depth * feature + l.sums() * l.padded * int64_t(sizeof(T));
     return std::clamp<int64_t>(budget / each, 2 * l.stages.lanes, 256);
   }
 
   FourierLayer<T> const& l;
   ConvShape s;
   Tiling t;
-  int width, groups, together;
-  int64_t panel, group_size, product_size;
+  int width, groups;
+  int64_t panel, group_size, product_size, split_group = 0;
+  std::vector<int64_t> split_left_at[2];  ///< of each left operand in a group; of the last chunk
+  std::vector<ColumnPlan<T>> plan;
 };
 
 /// The gradient of the weights: per entry of the right operands one product over all pixels, features times the
@@ -382,12 +457,18 @@ template <class T> class FourierGradient {
   std::vector<std::vector<GradientPart>> parts;
 };
 
+/// bfloat16 is for the products between group features, and for processors that multiply such numbers.
+template <class T> bool precision_supported(GroupConv2d<T> const& a) {
+  return a.precision == Precision::float32 ||
+         (std::is_same_v<T, float> && a.sides == Sides::regular && best_isa() >= Isa::amx);
+}
+
 /// Whether the factored path takes these arguments at all.
 template <class T> bool fourier_supported(GroupConv2d<T> const& a) {
   int64_t harmonics = 0;
   for (int i = 0; i < a.rings; ++i) harmonics += a.max_freqs[i] + 1;
   return a.rings > 0 && a.group.order() <= most_elements && harmonics <= most_harmonics &&
-         a.kernel <= 2 * most_radius + 1;
+         a.kernel <= 2 * most_radius + 1 && precision_supported(a);
 }
 
 template <class T> ConvShape forward_shape(GroupConv2d<T> const& a) {
@@ -414,7 +495,7 @@ template <class T> struct FourierWork {
     sums = c.take<double>(summed ? int64_t(f.s.N) * f.t.tiles() * l.Co * 2 : 0);
     scale = c.take<T>(l.Co), shift = c.take<T>(l.Co);
     packed = c.take<T>(pack ? l.packed_count() : 0);
-    scratch = c.take<T>(pack ? int64_t(l.V) * l.slots * 16 * threads() : 0);
+    scratch = c.take<T>(pack ? l.pack_scratch() * threads() : 0);
     adjoint = c.take<T>(adjoint_count);
     bytes = c.used() + f.work_bytes();
     rest = c.take<char>(int64_t(f.work_bytes()));
@@ -473,11 +554,11 @@ template <class T> int fourier_conv2d_dx(GroupConv2d<T> const& a) {
 }
 
 template <class T> size_t fourier_dw_work_bytes(GroupConv2d<T> const& a) {
-  FourierLayer<T> const l(a, a.sides, a.Ci, a.Co);
+  FourierLayer<T> const l(a, a.sides, a.Ci, a.Co, false);
   return FourierGradient<T>(l, forward_shape(a)).work_bytes();
 }
 template <class T> int fourier_conv2d_dw(GroupConv2d<T> const& a) {
-  FourierLayer<T> const l(a, a.sides, a.Ci, a.Co);
+  FourierLayer<T> const l(a, a.sides, a.Ci, a.Co, false);
   FourierGradient<T>(l, forward_shape(a)).run(a.x, a.dy, a.dw, a.work);
   return ok;
 }

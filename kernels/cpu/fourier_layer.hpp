@@ -3,6 +3,7 @@
 #include <d16/core/parallel.hpp>
 #include <d16/group/fourier.hpp>
 
+#include "fourier_split.hpp"
 #include "fourier_tile.hpp"
 #include "fourier_tiling.hpp"
 
@@ -14,36 +15,37 @@ template <class T> struct FourierLayer {
   FourierStages<T> const& stages;
   GroupStages<T> const& group;
   ProductTile<T> const& tile;
+  SplitTables split_tables;
+  SplitStages split;  ///< parts is 0 where products are those of vectors
   int Ci, Co, V, in_order, out_order, slots;
-  int chunk, chunks;   ///< fields of the input in a chunk, and chunks
-  int blocks, padded;  ///< blocks of tile.rows output fields, and how many fields they hold
+  int chunk, chunks;         ///< fields of the input in a chunk, and chunks
+  int blocks, rows, padded;  ///< blocks of rows output fields, and how many fields they hold
   int64_t depth, block_size, panel_size;
   std::vector<T> matrix, unit;  ///< of the transform; of each function
   std::vector<WeightTerm<T>> weight_terms;
   std::vector<int> weight_begin, tap_begin;
   std::vector<FoldedTap> taps;
-  static constexpr int chunk_depth = 72;
+  std::vector<int64_t> right_at;  ///< on the matrix unit: where each right operand begins in a chunk
   bool plain3 = false;
   T centre = 0, corner = 0, diagonal = 0;
 
-  FourierLayer(GroupConv2d<T> const& a, Sides sides, int in, int out)
+  /// may_split: whether the matrix unit may be used.
+  FourierLayer(GroupConv2d<T> const& a, Sides sides, int in, int out, bool may_split = true)
       : tables(a.group, sides, a.V, a.rings, a.max_freqs),
         stages(fourier_stages<T>(best_isa())),
         group(stages.stages_of(a.group)),
         tile(stages.tile_for(out)),
+        split_tables(tables),
+        split(may_split ? split_stages_of(a, sides, out) : SplitStages{}),
         Ci(in),
         Co(out),
         V(a.V) {
     FilterRule const rule{a.group, sides};
     in_order = rule.in_order(), out_order = rule.out_order(), slots = rule.slots();
-    // Deep enough to be worth reading and writing the sums once, shallow enough for tiles of some 100 pixels.
-    int const most = std::max(1, chunk_depth / V * 16 / std::max(16, tables.panels));
-    chunks = (Ci + most - 1) / most;
-    chunk = (Ci + chunks - 1) / chunks;
-    blocks = (Co + tile.rows - 1) / tile.rows;
-    padded = blocks * tile.rows;
+    if (split.parts) cut_for_matrix_unit();
+    else cut_for_vectors();
+    padded = blocks * rows;
     depth = int64_t(chunk) * V;
-    block_size = round_up(depth * tile.rows + 16, 16);
     panel_size = blocks * block_size;
     for (double x : fourier_matrix(a.group)) matrix.push_back(T(x));
     basis(a);
@@ -54,12 +56,66 @@ template <class T> struct FourierLayer {
   auto group_transform() const { return in_order > 1 ? group.transform : stages.group[0].transform; }
   auto group_transform_of_gradient() const { return out_order > 1 ? group.transform : stages.group[0].transform; }
   auto group_finish() const { return out_order > 1 ? group.finish : stages.group[0].finish; }
-  int64_t products() const { return int64_t(tables.products.size()); }
-  int64_t packed_count() const { return chunks * products() * panel_size; }
+  /// What a tile's products are added up in.
+  int64_t sums() const { return split.parts ? tables.outputs : int64_t(tables.products.size()); }
+  /// Panels of weights that pack writes: of the products, or of entries that are still to be split.
+  int64_t weight_panels() const { return int64_t(weight_begin.size() - 1) / V; }
+  int64_t packed_size() const { return split.parts ? panel_size : weight_panels() * panel_size; }  ///< of a chunk
+  int64_t packed_count() const { return chunks * packed_size(); }
+  /// Scratch memory of each thread in pack_weights.
+  int64_t pack_scratch() const { return int64_t(V) * slots * 16 + (split.parts ? weight_panels() * entry_panel() : 0); }
+  int64_t right_size(int right) const { return (right_at[size_t(right) + 1] - right_at[size_t(right)]) / blocks; }
+  int64_t entry_panel() const { return round_up(depth * rows + 16, 16); }
   T const* transform_matrix(int order) const { return order > 1 ? matrix.data() : nullptr; }
   int fields_of(int c) const { return std::min(chunk, Ci - c * chunk); }
+  int pairs_of(int c) const { return split_pairs_of(fields_of(c), V); }
 
  private:
+  /// In float32 the matrix unit pays when the features, which have to be split, meet many output fields.
+  static SplitStages split_stages_of(GroupConv2d<T> const& a, Sides sides, int out) {
+    if constexpr (std::is_same_v<T, float>)
+      if (best_isa() >= Isa::amx && sides == Sides::regular) {
+        if (a.precision == Precision::bfloat16) return split_stages<1>();
+        if (out >= 40) return split_stages<3>();
+      }
+    return {};
+  }
+
+  /// Deep enough to be worth reading and writing the sums once, shallow enough for tiles of some 100 pixels.
+  void cut_for_vectors() {
+    constexpr int chunk_depth = 72;
+    int const most = std::max(1, chunk_depth / V * 16 / std::max(16, tables.panels));
+    chunks = (Ci + most - 1) / most;
+    chunk = (Ci + chunks - 1) / chunks;
+    rows = tile.rows;
+    blocks = (Co + rows - 1) / rows;
+    block_size = round_up(int64_t(chunk) * V * rows + 16, 16);
+  }
+
+  /// The same; of the chunks that are possible those that fill blocks of 32 best.
+  void cut_for_matrix_unit() {
+    constexpr int chunk_depth = 48;
+    int const most = std::max(2, chunk_depth / V), least = (Ci + most - 1) / most;
+    auto fields = [&](int count) { return (Ci + count - 1) / count; };
+    auto cost = [&](int count) {
+      double total = 0;
+      for (auto const& p : split_tables.products)
+        total += split_depth(split_pairs_of(fields(count), V), split_tables.lefts[size_t(p.left)].count) + 0.3;
+      return total * count;
+    };
+    chunks = least;
+    for (int count = least + 1; count <= std::min(2 * least, Ci); ++count)
+      if (cost(count) < cost(chunks)) chunks = count;
+    chunk = fields(chunks);
+    chunks = (Ci + chunk - 1) / chunk;
+    blocks = (Co + 15) / 16;
+    rows = (Co + blocks - 1) / blocks;
+    right_at = {0};
+    for (auto const& right : split_tables.rights)
+      right_at.push_back(right_at.back() + split_depth(pairs_of(0), right.count) * split.parts * split_tile * blocks);
+    block_size = right_at.back() / 2 / blocks;
+  }
+
   /// The basis in the identity's frame, folded by the mirrors of the pixel grid; every function divided by its unit.
   void basis(GroupConv2d<T> const& a) {
     int const k = a.kernel, r = k / 2, side = r + 1;
@@ -96,7 +152,10 @@ template <class T> struct FourierLayer {
     std::vector<std::vector<Term const*>> terms(size_t(tables.outputs * V));
     for (Term const& t : tables.terms) terms[size_t(t.entry * V + t.slot)].push_back(&t);
     weight_begin.assign(1, 0);
-    for (std::vector<Part> const& right : tables.rights)
+    std::vector<std::vector<Part>> entries;
+    for (auto const& right : split_tables.rights)
+      for (int i = 0; i < right.count; ++i) entries.push_back({right.entry[i]});
+    for (std::vector<Part> const& right : split.parts ? entries : tables.rights)
       for (int slot = 0; slot < V; ++slot) {
         for (Part const& part : right)
           for (Term const* t : terms[size_t(part.of * V + slot)])
@@ -107,29 +166,44 @@ template <class T> struct FourierLayer {
   }
 };
 
-/// Weights (Co,Ci,V,slots) to panels [chunk][product][block of outputs][input field, function][output].
+/// Weights (Co,Ci,V,slots) to panels [chunk][product][block of outputs][input field, function][output], or to tiles
+/// [chunk][right operand][block of outputs] of the matrix unit. scratch: pack_scratch() for each thread.
 template <class T> void pack_weights(FourierLayer<T> const& l, T const* w, T* packed, T* scratch) {
-  int64_t const scratch_size = int64_t(l.V) * l.slots * 16;
   parallel_tasks(int64_t(l.chunks) * l.blocks, [&](int64_t task) {
     int const c = int(task / l.blocks), block = int(task % l.blocks);
     T const* rows[16] = {};
-    for (int i = 0; i < l.tile.rows; ++i) {
-      int const o = block * l.tile.rows + i;
+    for (int i = 0; i < l.rows; ++i) {
+      int const o = block * l.rows + i;
       if (o < l.Co) rows[i] = w + (int64_t(o) * l.Ci + c * l.chunk) * l.V * l.slots;
     }
-    T* const panels = packed + c * l.products() * l.panel_size + block * l.block_size;
+    T* const coefficients = scratch + thread_index() * l.pack_scratch();
+    T* const to = packed + c * l.packed_size() + (l.split.parts ? 0 : block * l.block_size);
+    T* const panels = l.split.parts ? coefficients + int64_t(l.V) * l.slots * 16 : to;
+    int64_t const panel = l.split.parts ? l.entry_panel() : l.panel_size;
     l.group.pack({.weights = rows,
-                  .rows = l.tile.rows,
+                  .rows = l.rows,
                   .fields = l.fields_of(c),
                   .V = l.V,
                   .slots = l.slots,
-                  .products = int(l.products()),
+                  .products = int(l.weight_panels()),
                   .matrix = l.matrix.data(),
                   .terms = l.weight_terms.data(),
                   .begin = l.weight_begin.data(),
-                  .coefficients = scratch + thread_index() * scratch_size,
+                  .coefficients = coefficients,
                   .panels = panels,
-                  .panel = l.panel_size});
+                  .panel = panel});
+    if constexpr (std::is_same_v<T, float>)
+      if (l.split.parts)
+        l.split.weights({.tables = &l.split_tables,
+                         .panels = panels,
+                         .panel = panel,
+                         .fields = l.fields_of(c),
+                         .V = l.V,
+                         .rows = l.rows,
+                         .block = block,
+                         .blocks = l.blocks,
+                         .to = reinterpret_cast<uint16_t*>(to),
+                         .right_at = l.right_at.data()});
   });
 }
 

@@ -25,30 +25,42 @@ template <class T, int L> struct Plain3 {
   }
 };
 
-/// Where the values of a column go: true when each of `count` values has one place, as it does for all but tiny groups.
-/// place(f) is the value that a feature takes, and may turn its sign.
-template <class T, class Place> D16_INLINE bool assign(ProjectArgs<T> const& a, std::vector<Feature> const& features,
-                                                       int width, int count, T** to, T* sign, Place const& place) {
-  if (int(features.size()) != count) return false;
-  for (int i = 0; i < count; ++i) to[i] = nullptr;
-  for (Feature f : features) {
-    int const i = place(f);
-    to[i] = a.panels + f.panel * a.panel + (a.slot + f.slot) * width;
-    sign[i] = T(f.sign);
+/// The plan of a column, with the numbers that project_pair and project_single give the features; empty when a value has
+/// no place or several, as in tiny groups.
+template <class T> ColumnPlan<T> plan_column(FourierTables const& t, int column, int width, int64_t panel) {
+  Column const source = t.columns[size_t(column)];
+  bool const pair = source.a >= 0 && source.b >= 0;
+  ColumnPlan<T> plan;
+  int const count = pair ? 12 : 6;
+  auto const& features = t.features[size_t(column)];
+  if (int(features.size()) != count) return plan;
+  int found = 0;
+  for (Feature const& f : features) {
+    int i = 0, sign = f.sign;
+    if (pair) {
+      i = f.harmonic < 2 ? 2 * f.harmonic + f.value : 4 * (f.harmonic - 1) + f.value;
+    } else if (f.harmonic < 2) {
+      i = f.harmonic;
+    } else {
+      bool const sine = source.b < 0 ? f.value % 2 == 1 : f.value % 2 == 0;
+      if (f.value == (source.b < 0 ? 3 : 0)) sign = -sign;
+      i = 2 * (f.harmonic - 1) + sine;
+    }
+    plan.to[i] = f.panel * panel + f.slot * width;
+    plan.sign[i] = T(sign);
+    found |= 1 << i;
   }
-  for (int i = 0; i < count; ++i)
-    if (!to[i]) return false;
-  return true;
+  plan.count = found == (1 << count) - 1 ? count : 0;
+  return plan;
 }
 
 /// A column with both members: point 0 1, ring 0 1, then u0 u1 d0 d1 of frequency 1 and of frequency 2.
-template <class T, int L> D16_INLINE bool project_pair(ProjectArgs<T> const& a, int column) {
+template <class T, int L>
+D16_INLINE void project_pair(ProjectArgs<T> const& a, Column source, ColumnPlan<T> const& plan) {
   using V = Vector<T, L>;
-  Column const source = a.tables->columns[size_t(column)];
   T* to[12];
-  T sign[12];
-  auto place = [](Feature& f) { return f.harmonic < 2 ? 2 * f.harmonic + f.value : 4 * (f.harmonic - 1) + f.value; };
-  if (!assign(a, a.tables->features[size_t(column)], 2 * L, 12, to, sign, place)) return false;
+  for (int i = 0; i < 12; ++i) to[i] = a.panels + plan.to[i] + a.slot * 2 * L;
+  T const* const sign = plan.sign;
   T const *fa = a.planes + source.a * a.plane, *fb = a.planes + source.b * a.plane;
   for (int v = 0; v < a.vectors; ++v) {
     int64_t const at = v / 2 * a.group_size + v % 2 * L;
@@ -64,22 +76,15 @@ template <class T, int L> D16_INLINE bool project_pair(ProjectArgs<T> const& a, 
             w1 = sign[11] * (y.c2 - x.s2);
     save(to[8] + at, v0), save(to[9] + at, v1), save(to[10] + at, w0), save(to[11] + at, w1);
   }
-  return true;
 }
 
 /// A column with one member: point, ring, cosine and sine of frequency 1 and of frequency 2.
-template <class T, int L> D16_INLINE bool project_single(ProjectArgs<T> const& a, int column) {
+template <class T, int L>
+D16_INLINE void project_single(ProjectArgs<T> const& a, Column source, ColumnPlan<T> const& plan) {
   using V = Vector<T, L>;
-  Column const source = a.tables->columns[size_t(column)];
   T* to[6];
-  T sign[6];
-  auto place = [=](Feature& f) {
-    if (f.harmonic < 2) return f.harmonic;
-    bool const sine = source.b < 0 ? f.value % 2 == 1 : f.value % 2 == 0;
-    if (f.value == (source.b < 0 ? 3 : 0)) f.sign = -f.sign;
-    return 2 * (f.harmonic - 1) + sine;
-  };
-  if (!assign(a, a.tables->features[size_t(column)], 2 * L, 6, to, sign, place)) return false;
+  for (int i = 0; i < 6; ++i) to[i] = a.panels + plan.to[i] + a.slot * 2 * L;
+  T const* const sign = plan.sign;
   T const* f = a.planes + std::max(source.a, source.b) * a.plane;
   for (int v = 0; v < a.vectors; ++v) {
     int64_t const at = v / 2 * a.group_size + v % 2 * L;
@@ -89,7 +94,6 @@ template <class T, int L> D16_INLINE bool project_single(ProjectArgs<T> const& a
     save(to[0] + at, x.point), save(to[1] + at, x.ring), save(to[2] + at, c1);
     save(to[3] + at, s1), save(to[4] + at, c2), save(to[5] + at, s2);
   }
-  return true;
 }
 
 /// Sums of the taps that the mirrors x -> -x and y -> -y map to each other: for each (i, j) with 0 <= i, j <= radius,
@@ -170,9 +174,10 @@ template <class T, int L> D16_INLINE void project_any(ProjectArgs<T> const& a, i
 template <class T, int L> D16_INLINE void project_tile(ProjectArgs<T> const& a) {
   for (int column = 0; column < int(a.tables->columns.size()); ++column) {
     Column const source = a.tables->columns[size_t(column)];
-    bool const pair = source.a >= 0 && source.b >= 0;
-    if (a.plain3 && (pair ? project_pair<T, L>(a, column) : project_single<T, L>(a, column))) continue;
-    project_any<T, L>(a, column);
+    ColumnPlan<T> const& plan = a.plan[column];
+    if (plan.count == 12) project_pair<T, L>(a, source, plan);
+    else if (plan.count == 6) project_single<T, L>(a, source, plan);
+    else project_any<T, L>(a, column);
   }
 }
 

@@ -32,6 +32,14 @@ struct FoldedTap {
   double factor;
 };
 
+/// Where the features of a column of the plain 3 x 3 basis go: 12 of a pair, 6 of a single coefficient; 0 where the
+/// general code is needed.
+template <class T> struct ColumnPlan {
+  int count = 0;
+  int64_t to[12];  ///< from the field's first slot in the first panel
+  T sign[12];
+};
+
 /// The planes of one field to features, for some vectors of output positions.
 template <class T> struct ProjectArgs {
   FourierTables const* tables;
@@ -39,7 +47,7 @@ template <class T> struct ProjectArgs {
   int64_t const* offset;       ///< of each tap, from an output's position
   FoldedTap const* taps;       ///< of every harmonic, cosine first
   int const* tap_begin;        ///< (2 harmonics + 1)
-  bool plain3;                 ///< kernel 3, a point and a ring up to frequency 2: the formulas below are enough
+  ColumnPlan<T> const* plan;   ///< of each column
   T centre, corner, diagonal;  ///< of the ring, relative to its value at distance 1
   T const* planes;
   int64_t plane;
@@ -67,6 +75,7 @@ template <class T> struct FinishArgs {
   int fields, vectors;
   T const *matrix, *scale, *shift;  ///< scale and shift of each field
   bool relu, stream;
+  bool plain;       ///< products are coefficients as they are
   T* const* pixel;  ///< of each position, null where there is none
   T const* valid;   ///< of each position, 1 or 0; null where sums are not wanted
   T* sums;          ///< (fields, 2) vectors, added to: sums of values and squares

@@ -101,8 +101,12 @@ template <class T, int L, int n, bool mirrored>
 D16_INLINE void coefficients(FinishArgs<T> const& a, T const* product, Vector<T, L>* f) {
   using V = Vector<T, L>;
   auto at = [&](V & v, int i) __attribute__((always_inline)) { load(v, product + i * a.product_size); };
+  int const count = n == 0 ? a.tables->outputs : mirrored ? 2 * n : n;
+  if (a.plain) {
+    for (int q = 0; q < count; ++q) at(f[q], q);
+    return;
+  }
   if (n == 0 || !a.tables->factored()) {
-    int const count = n == 0 ? a.tables->outputs : mirrored ? 2 * n : n;
     for (int q = 0; q < count; ++q) {
       V sum{}, one;
       for (Part const& part : a.tables->results[size_t(q)]) {
@@ -338,7 +342,7 @@ template <class T> detail::FourierStages<T> const& fourier_stages(Isa isa) {
     return baseline;
   } else {
     static constexpr detail::FourierStages<T> avx2 = detail::avx2_stages<T>(), avx512 = detail::avx512_stages<T>();
-    return isa == Isa::avx512 ? avx512 : isa == Isa::avx2 ? avx2 : baseline;
+    return isa >= Isa::avx512 ? avx512 : isa == Isa::avx2 ? avx2 : baseline;
   }
 }
 

@@ -208,7 +208,7 @@ template <class T> constexpr Tiles<T> baseline_tiles() {
 /// The tiles of an instruction set. T is float or double.
 template <class T> Tiles<T> const& tiles(Isa isa) {
   static constexpr Tiles<T> table[] = {detail::baseline_tiles<T>(), detail::avx2_tiles<T>(), detail::avx512_tiles<T>()};
-  return table[int(isa)];
+  return table[vectors_of(isa)];
 }
 
 }  // namespace d16::kernels::cpu

@@ -53,6 +53,7 @@ namespace detail {
 /// Whether the arguments are computed by the factored path.
 template <class T> bool takes_fourier(GroupConv2d<T> const& a) {
   if (a.path != Path::automatic) return a.path == Path::fourier;
+  if (a.precision != Precision::float32) return true;
   return a.group.order() >= 4 && fourier_supported(a);
 }
 
@@ -112,7 +113,8 @@ template <class T> int group_conv2d(GroupConv2d<T> const& a) {
 }
 
 template <class T> size_t group_conv2d_pack_work_bytes(GroupConv2d<T> const& a) {
-  return size_t(int64_t(a.V) * a.rule().slots() * 16 * threads()) * sizeof(T);
+  if (a.packed_count || !detail::takes_fourier(a) || !detail::fourier_supported(a)) return 0;
+  return size_t(detail::FourierLayer<T>(a, a.sides, a.Ci, a.Co).pack_scratch() * threads()) * sizeof(T);
 }
 template <class T> int group_conv2d_pack(GroupConv2d<T> const& a) {
   bool const possible = detail::takes_fourier(a) && detail::fourier_supported(a);

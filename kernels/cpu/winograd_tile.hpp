@@ -315,7 +315,7 @@ D16_WINOGRAD_STAGES(baseline, , 16 / int(sizeof(T)), 6, 4)
 template <class T> detail::WinogradStages<T> const& winograd_stages(Isa isa) {
   static constexpr detail::WinogradStages<T> table[] = {
       detail::winograd_stages_baseline<T>(), detail::winograd_stages_avx2<T>(), detail::winograd_stages_avx512<T>()};
-  return table[int(isa)];
+  return table[vectors_of(isa)];
 }
 
 }  // namespace d16::kernels::cpu

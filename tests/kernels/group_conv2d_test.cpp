@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <tuple>
 #include <vector>
 
 #include <d16/core/random.hpp>
@@ -142,6 +143,55 @@ TEST_CASE_TEMPLATE("group_conv2d: fast against reference", T, float, double) {
     compare<T>(
         {.group = dihedral(1), .sides = sides, .N = 1, .H = 4, .W = 7, .Ci = 2, .Co = 2, .kernel = 7, .padding = 3});
   }
+}
+
+// On a processor with a matrix unit, layers of 40 fields and more are products on it: one block of output fields or
+// several, pairs of input fields with one left over, the last chunk smaller, complex and real irreps.
+TEST_CASE("group_conv2d: many fields, fast against reference") {
+  if (kernels::cpu::best_isa() < kernels::cpu::Isa::amx) MESSAGE("skipped: this machine has no matrix unit");
+  for (auto [group, Ci, Co, kernel] : std::vector<std::tuple<Group, int, int, int>>{
+           {dihedral(8), 11, 48, 3}, {cyclic(8), 5, 41, 3}, {dihedral(3), 17, 97, 3}, {dihedral(4), 7, 64, 5}})
+    for (int stride : {1, 2})
+      compare_path<float>({.group = group,
+                           .N = 1,
+                           .H = 5,
+                           .W = 7,
+                           .Ci = Ci,
+                           .Co = Co,
+                           .kernel = kernel,
+                           .stride = stride,
+                           .padding = kernel / 2,
+                           .path = Path::fourier});
+}
+
+TEST_CASE("group_conv2d: bfloat16 products are within their rounding, and the precision is refused elsewhere") {
+  GroupConv2d<float> a{.group = dihedral(8), .N = 1, .H = 6, .W = 5, .Ci = 5, .Co = 7};
+  a.precision = kernels::Precision::bfloat16;
+  auto basis = shared_basis(a.group, a.kernel);
+  a.V = basis->V, a.basis = basis->values.data();
+  a.rings = int(basis->rings.max_freqs.size()), a.max_freqs = basis->rings.max_freqs.data();
+  auto x = random_values<float>(6 * 5 * 5 * 16, 1), dy = random_values<float>(6 * 5 * 7 * 16, 2),
+       w = random_values<float>(7 * 5 * a.V * 16, 3), y = dy, y2 = dy, dx = x, dx2 = x;
+  a.x = x.data(), a.w = w.data(), a.dy = dy.data(), a.y = y.data(), a.dx = dx.data();
+  namespace cpu = kernels::cpu;
+  if (cpu::best_isa() < cpu::Isa::amx) {
+    MESSAGE("skipped: this machine has no matrix unit");
+    CHECK(cpu::group_conv2d(a) == kernels::unsupported);
+    return;
+  }
+  call<float>(cpu::group_conv2d<float>, cpu::group_conv2d_work_bytes<float>, a);
+  call<float>(cpu::group_conv2d_dx<float>, cpu::group_conv2d_dx_work_bytes<float>, a);
+  GroupConv2d<float> exact = a;
+  exact.precision = kernels::Precision::float32, exact.y = y2.data(), exact.dx = dx2.data();
+  kernels::reference::group_conv2d(exact), kernels::reference::group_conv2d_dx(exact);
+  // Rounding errors add up as random numbers do: each of relative size 2^-9 / sqrt(3) in both factors, so sqrt(2/3) 2^-9
+  // of the root mean square of y, and five standard deviations of that for the worst of some thousand values.
+  double const bound = 5 * std::sqrt(2.0 / 3) / 512;
+  CHECK_LE(difference(y, y2), bound * largest(y2));
+  CHECK_LE(difference(dx, dx2), bound * largest(dx2));
+  CHECK_GT(difference(y, y2), 1e-5 * largest(y2));  // it is bfloat16
+  a.sides = Sides::lifting;
+  CHECK(cpu::group_conv2d(a) == kernels::unsupported);
 }
 
 TEST_CASE("group_conv2d: without a bias") {

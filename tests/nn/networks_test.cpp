@@ -149,6 +149,10 @@ TEST_CASE("a description builds the same network again") {
       nn::Elu{0.5}, nn::Dropout(0.1), sigmoid}
                              .describe());
   descriptions.push_back(nn::Sequential{nn::AvgPool{3, 1, 1, false}, nn::Flatten()}.describe());
+  descriptions.push_back(nn::Sequential{
+      nn::LiftConv2d(dihedral(4), 1, 2, {.kernel = 5, .dilation = 2, .rings = {{0, 1.5}, {0.3, 0.5}, {0, 3}}}),
+      nn::GroupConv2d(dihedral(4), 2, 2, {.padding_mode = PaddingMode::circular})}
+                             .describe());
   for (io::Json const& description : descriptions) {
     INFO(description.dump());
     REQUIRE(!description.is_null());
@@ -164,6 +168,14 @@ TEST_CASE("a description builds the same network again") {
   CHECK_THROWS_AS(
       nn::build(io::Json::object({{"type", "lift_conv2d"}, {"group", "dihedral(0)"}, {"in", 1}, {"out", 1}})),
       ValueError);
+  auto lift_with = [](char const* key, io::Json value) {
+    auto about = nn::LiftConv2d(dihedral(4), 1, 1).describe();
+    about[key] = std::move(value);
+    nn::build(about);
+  };
+  CHECK_THROWS_AS(lift_with("padding_mode", "mirrored"), ValueError);
+  CHECK_THROWS_AS(lift_with("rings", io::Json::array({io::Json::array({1, 0, 2})})), ValueError);
+  CHECK_THROWS_AS(lift_with("rings", io::Json::array({io::Json::array({1, 0.5})})), ValueError);
 }
 
 TEST_CASE("both classifiers learn to tell toy spirals from toy ellipticals") {

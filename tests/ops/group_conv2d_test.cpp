@@ -199,6 +199,10 @@ TEST_CASE("group_conv2d: errors say what is and what is needed") {
       "lift_conv2d: path is fourier, for groups up to order 64, kernels up to 15 and bases of up to 64 "
       "rings and frequencies; cyclic(65), kernel 3 with 4 needs path expanded",
       ValueError);
+  auto const half = kernels::Precision::bfloat16;
+  CHECK_THROWS_AS(lift_conv2d(D16, zeros({1, 5, 5, 2}), zeros({4, 2, 6}), {}, {.precision = half}), ValueError);
+  CHECK_THROWS_AS(group_conv2d(D16, x.cast(DType::f64), w.cast(DType::f64), {}, {.precision = half}), DTypeError);
+  CHECK_THROWS_AS(group_conv2d(D16, x.to("reference"), w.to("reference"), {}, {.precision = half}), DeviceError);
   CHECK_THROWS_AS(group_conv2d(D16, x, w, {}, {.scale = zeros({7})}), ShapeError);
   CHECK_THROWS_AS(group_conv2d(D16, x, w, {}, {.packed = zeros({7})}), ShapeError);
   Tensor trained = w.clone();

@@ -133,8 +133,8 @@ class Convolution(Layer):
         self.gives = "image" if self.sides == "projecting" else "features"
         self.need(m.kernel_size % 2 == 1, f"kernel is {m.kernel_size}; d16 needs an odd one")
         self.need(m.groups == 1, f"groups is {m.groups}; d16 connects all fields")
-        self.need(self.number("dilation") == 1, f"dilation is {m.dilation}; d16 layers have none")
-        self.need(m.padding_mode == "zeros", f"padding_mode is {m.padding_mode}; d16 layers pad with zeros")
+        modes = ("zeros", "circular", "reflect")
+        self.need(m.padding_mode in modes, f"padding_mode is {m.padding_mode}; d16 has {', '.join(modes)}")
 
     def stages(self):
         kind = {"lifting": "lift_conv2d", "regular": "group_conv2d", "projecting": "project_conv2d"}[self.sides]
@@ -149,6 +149,8 @@ class Convolution(Layer):
                 "padding": self.number("padding"),
                 "bias": self.module.bias is not None,
             }
+            | ({"dilation": self.number("dilation")} if self.number("dilation") != 1 else {})
+            | ({"padding_mode": self.module.padding_mode} if self.module.padding_mode != "zeros" else {})
         ]
 
     def read(self):

@@ -66,11 +66,38 @@ inline ConvTransposeOptions conv_transpose_options(Fields f) {
           .output_padding = f.integer("output_padding", 0, 0, 99),
           .bias = f.boolean("bias", true)};
 }
+inline PaddingMode padding_mode(Fields f) {
+  if (!f.json.has("padding_mode")) return PaddingMode::zeros;
+  std::string const wanted = f.json.string("padding_mode");
+  for (PaddingMode mode : {PaddingMode::zeros, PaddingMode::circular, PaddingMode::reflect})
+    if (wanted == kernels::name_of(mode)) return mode;
+  throw ValueError(text("network: padding_mode is \"", wanted, "\"; zeros, circular or reflect is needed"));
+}
+/// [[ring, sigma, highest frequency], ...]
+inline Rings rings(Fields f) {
+  Rings out;
+  if (!f.json.has("rings")) return out;
+  for (io::Json const& ring : f.json.at("rings").array()) {
+    auto const& item = ring.array();
+    require<ValueError>(item.size() == 3 && out.rings.size() < 64, "network: rings has ", item.size(),
+                        " numbers for a ring; up to 64 times radius, width, highest frequency are needed");
+    double const radius = item[0].number(), sigma = item[1].number();
+    int64_t const highest = item[2].integer();
+    require<ValueError>(radius >= 0 && radius < 99 && sigma > 0 && sigma < 99 && highest >= 0 && highest <= 64,
+                        "network: a ring is ", radius, ", ", sigma, ", ", highest,
+                        "; radius 0 to 99, width up to 99, frequency 0 to 64 is needed");
+    out.rings.push_back(radius), out.sigmas.push_back(sigma), out.max_freqs.push_back(int(highest));
+  }
+  return out;
+}
 inline GroupConvOptions group_conv_options(Fields f) {
   return {.kernel = f.integer("kernel", 3, 1, 31),
           .stride = f.integer("stride", 1, 1, 99),
           .padding = f.integer("padding", same, same, 99),
-          .bias = f.boolean("bias", true)};
+          .dilation = f.integer("dilation", 1, 1, 99),
+          .bias = f.boolean("bias", true),
+          .padding_mode = padding_mode(f),
+          .rings = rings(f)};
 }
 inline NormOptions norm_options(Fields f) {
   return {.eps = f.number("eps", 1e-5), .momentum = f.number("momentum", 0.1)};

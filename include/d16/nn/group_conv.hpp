@@ -6,9 +6,12 @@
 namespace d16::nn {
 
 struct GroupConvOptions {
-  int kernel = 3, stride = 1, padding = same;
+  int kernel = 3, stride = 1, padding = same, dilation = 1;
   bool bias = true;
+  PaddingMode padding_mode = PaddingMode::zeros;
+  Rings rings = {};                               ///< of the steerable basis; none means default_rings(kernel)
   kernels::Path path = kernels::Path::automatic;  ///< how it is computed; the result is the same up to rounding
+  kernels::Precision precision = kernels::Precision::float32;  ///< of what is multiplied, between group features
 };
 
 namespace detail {
@@ -21,8 +24,9 @@ struct SteerableConv : Module {
 
   SteerableConv(Group g, Sides sides, int in, int out, GroupConvOptions o) : acting(g), options(o), sides_(sides) {
     require<ValueError>(in > 0 && out > 0, "group convolution: ", in, " -> ", out, " fields; both must be positive");
-    if (options.padding == same) options.padding = o.kernel / 2;
-    weight = steerable_he_normal(g, sides, o.kernel, out, in);
+    if (options.padding == same) options.padding = o.dilation * (o.kernel / 2);
+    if (options.rings == default_rings(o.kernel)) options.rings = {};
+    weight = steerable_he_normal(g, sides, o.kernel, out, in, options.rings);
     if (o.bias) bias = zeros({out});
   }
   Group layer_group() const override { return acting; }
@@ -31,8 +35,14 @@ struct SteerableConv : Module {
  protected:
   /// In inference the weights are packed once and kept until they change.
   GroupConv2dOptions call() {
-    GroupConv2dOptions o{
-        .kernel = options.kernel, .stride = options.stride, .padding = options.padding, .path = options.path};
+    GroupConv2dOptions o{.kernel = options.kernel,
+                         .stride = options.stride,
+                         .padding = options.padding,
+                         .dilation = options.dilation,
+                         .padding_mode = options.padding_mode,
+                         .rings = options.rings,
+                         .path = options.path,
+                         .precision = options.precision};
     if (training() || !NoGrad::off()) {
       packed_ = {};
       return o;
@@ -56,14 +66,25 @@ struct SteerableConv : Module {
     return o;
   }
   io::Json describe_as(char const* type) const {
-    return io::Json::object({{"type", type},
-                             {"group", acting.text()},
-                             {"in", weight.dim(1)},
-                             {"out", weight.dim(0)},
-                             {"kernel", options.kernel},
-                             {"stride", options.stride},
-                             {"padding", options.padding},
-                             {"bias", bias.defined()}});
+    io::Json about = io::Json::object({{"type", type},
+                                       {"group", acting.text()},
+                                       {"in", weight.dim(1)},
+                                       {"out", weight.dim(0)},
+                                       {"kernel", options.kernel},
+                                       {"stride", options.stride},
+                                       {"padding", options.padding},
+                                       {"bias", bias.defined()}});
+    if (options.dilation != 1) about["dilation"] = options.dilation;
+    if (options.padding_mode != PaddingMode::zeros) about["padding_mode"] = kernels::name_of(options.padding_mode);
+    if (!options.rings.empty()) about["rings"] = describe(options.rings);
+    return about;
+  }
+  /// [[ring, sigma, highest frequency], ...]
+  static io::Json describe(Rings const& rings) {
+    std::vector<io::Json> list;
+    for (size_t i = 0; i < rings.rings.size(); ++i)
+      list.push_back(io::Json::array({rings.rings[i], rings.sigmas[i], rings.max_freqs[i]}));
+    return list;
   }
 
  private:

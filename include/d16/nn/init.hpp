@@ -57,8 +57,9 @@ inline Tensor he_normal(Shape shape, int64_t fan_in, double gain = relu_gain) {
 /// Shapes   (Co,Ci,V,G) between features, (Co,Ci,V) when one side is an image.
 /// Deterministic  takes one draw of the default generator.
 /// Source   the equal share is that of Weiler & Cesa 2019, arXiv:1911.08251, whose basis functions have norm 1.
-inline Tensor steerable_he_normal(Group group, Sides sides, int kernel, int Co, int Ci, double gain = relu_gain) {
-  auto basis = shared_basis(group, kernel);
+inline Tensor steerable_he_normal(Group group, Sides sides, int kernel, int Co, int Ci, Rings rings = {},
+                                  double gain = relu_gain) {
+  auto basis = shared_basis(group, kernel, std::move(rings));
   FilterRule rule{group, sides};
   int V = basis->V, order = group.order(), slots = rule.slots();
   Shape shape{Co, Ci, V};

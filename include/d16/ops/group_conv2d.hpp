@@ -19,6 +19,9 @@ struct GroupConv2dOptions {
       PaddingMode::zeros;  ///< what lies beyond the image: zeros, its other end, its mirror image
   Rings rings = {};        ///< of the steerable basis; none means default_rings(kernel)
   kernels::Path path = kernels::Path::automatic;
+  /// bfloat16 rounds what is multiplied on the fourier path to 8 bits, on processors with a matrix unit for it: errors of
+  /// some 1e-3 of the largest value, forward and in the gradient of x.
+  kernels::Precision precision = kernels::Precision::float32;
   Tensor moments = {};  ///< (2,Co) float64, written: mean and variance of the result for each field, for a batch norm
   // For inference: what follows the convolution is done while its result is written, y = relu(scale y + b).
   Tensor scale = {};  ///< (Co)
@@ -73,6 +76,7 @@ struct GroupConv {
     kernels::GroupConv2d<T> a{.group = group, .sides = sides, .N = int(x[axis::N]), .H = int(x[axis::H])};
     a.W = int(x[axis::W]), a.Ci = int(x[axis::C]), a.Co = int(w[0]), a.V = basis->V;
     a.kernel = o.kernel, a.stride = o.stride, a.padding = o.padding, a.dilation = o.dilation, a.path = o.path;
+    a.precision = o.precision;
     a.basis = basis->values.data();
     a.rings = int(basis->rings.max_freqs.size()), a.max_freqs = basis->rings.max_freqs.data();
     return a;
@@ -152,8 +156,22 @@ inline void check_group_weights(GroupConv const& c, Tensor const& x, Tensor cons
     }
 }
 
-inline void check_group_options(char const* op, Tensor const& x, GroupConv2dOptions const& o,
+inline void check_precision(char const* op, Sides sides, Tensor const& x, GroupConv2dOptions const& o) {
+  using kernels::cpu::Isa;
+  if (o.precision == kernels::Precision::float32) return;
+  require<ValueError>(sides == Sides::regular && o.path != kernels::Path::expanded, op,
+                      ": precision is bfloat16, for convolutions between group features on the fourier path; "
+                      "use float32");
+  require<DTypeError>(x.dtype() == DType::f32, op, ": precision is bfloat16 and x is ", name_of(x.dtype()),
+                      "; needs float32 features");
+  require<DeviceError>(x.device().kind == Device::Kind::cpu && kernels::cpu::best_isa() >= Isa::amx, op,
+                       ": precision is bfloat16, for a cpu with a matrix unit (amx); this is ", x.device(), " with ",
+                       kernels::cpu::isa_name(kernels::cpu::best_isa()), ": use float32");
+}
+
+inline void check_group_options(char const* op, Sides sides, Tensor const& x, GroupConv2dOptions const& o,
                                 SteerableBasis const& basis) {
+  check_precision(op, sides, x, o);
   require<ValueError>(o.stride > 0 && o.padding >= 0 && o.dilation > 0, op, ": stride ", o.stride, ", padding ",
                       o.padding, ", dilation ", o.dilation, "; needs stride, dilation > 0 and padding >= 0");
   require<ShapeError>(x.numel() > 0, op, ": x is ", x.shape(), ": no elements");
@@ -206,7 +224,7 @@ inline Tensor group_conv(char const* op, Group group, Sides sides, Tensor x, Ten
   }
   auto c = std::make_shared<GroupConv>(
       GroupConv{op, group, sides, o, shared_basis(group, o.kernel, o.rings), {}, {}, {}, {}, {}});
-  check_group_options(op, x, o, *c->basis);
+  check_group_options(op, sides, x, o, *c->basis);
   check_group_weights(*c, x, w, b);
   check_group_inference(*c, x, w, b);
   x = x.contiguous();
