@@ -10,10 +10,11 @@ namespace d16::kernels {
 /// batch_norm     reads x, weight, bias; writes y, mean and inv_std. Training: mean and variance are those of x, and
 ///                running_mean, running_var (when given) move towards them. Otherwise they are the running ones.
 ///                Where moments (2,C) are given, they are the mean and the variance of x, already known.
+/// batch_norm_apply  only the last step: y from x, weight, bias, mean and inv_std.
 /// batch_norm_dw  reads x, dy, mean, inv_std; writes dw and db.
-/// batch_norm_dx  reads x, dy, weight, mean, inv_std and, when training, dw and db; writes dx.
+/// batch_norm_dx  reads x, dy, weight, mean, inv_std and, when training, dw and db; writes dx, which may be dy.
 /// A null weight is 1, a null bias 0. With relu, y is the normalised x where that is positive and 0 elsewhere; the
-/// gradients then read y too, and dy counts only where y is positive.
+/// gradients then read weight and bias too, and dy counts only where y is positive.
 template <class T> struct BatchNorm {
   int64_t rows = 1;
   int C = 1, G = 1;

@@ -48,7 +48,7 @@ template <class T> struct NormPlan {
 
   size_t bytes() const {
     size_t sums_bytes = size_t(tasks) * a.C * (sizeof(Moments) + 2 * sizeof(double));
-    return sums_bytes + size_t(3 * tasks + 4) * width * sizeof(T);
+    return sums_bytes + size_t(3 * tasks + 5) * width * sizeof(T);
   }
   Moments* moments(int64_t task) const { return static_cast<Moments*>(a.work) + task * a.C; }
   double* sums(int64_t task) const { return reinterpret_cast<double*>(moments(tasks)) + task * 2 * a.C; }
@@ -121,13 +121,31 @@ template <class T> void join_block(NormPlan<T> const& p, int64_t task, int64_t b
   }
 }
 
-/// body(l, dy[l]), or body(l, 0) where y is given and not positive: there the ReLU passes no gradient.
-template <class T, class F> void with_mask(int64_t count, T const* dy, T const* y, F const& body) {
-  if (y)
+/// The last step of the norm, column by column: x - mean first, and the mean's rounding error into the shift, so that it
+/// is right also where |mean| is far above the spread.
+template <class T> struct NormLine {
+  T const *mean, *scale, *shift;
+
+  explicit NormLine(NormPlan<T> const& p)
+      : mean(p.shared_columns(0)), scale(p.shared_columns(1)), shift(p.shared_columns(2)) {
+    BatchNorm<T> const& a = p.a;
+    auto slope = [&a](int c) { return (a.weight ? double(a.weight[c]) : 1.0) * a.inv_std[c]; };
+    p.fill_columns(p.shared_columns(0), [&](int c) { return a.mean[c]; });
+    p.fill_columns(p.shared_columns(1), slope);
+    p.fill_columns(p.shared_columns(2),
+                   [&](int c) { return (a.bias ? double(a.bias[c]) : 0.0) - slope(c) * (a.mean[c] - T(a.mean[c])); });
+  }
+  D16_INLINE T operator()(T x, int64_t l) const { return (x - mean[l]) * scale[l] + shift[l]; }
+};
+
+/// body(l, dy[l]), or body(l, 0) where the ReLU has cut the result off: there it passes no gradient.
+template <class T, class F>
+void with_mask(int64_t count, T const* dy, T const* x, NormLine<T> const& norm, bool relu, F const& body) {
+  if (relu)
     simd_for(
         0, count, [=](int64_t l) __attribute__((always_inline)) {
           T const g = dy[l];  // read in any case, so that the loop has no branch
-          body(l, y[l] > T(0) ? g : T(0));
+          body(l, norm(x[l], l) > T(0) ? g : T(0));
         });
   else
     simd_for(
@@ -158,24 +176,9 @@ template <class T> void norm_statistics(NormPlan<T> const& p) {
 
 template <class T> size_t batch_norm_work_bytes(BatchNorm<T> const& a) { return detail::NormPlan<T>(a).bytes(); }
 
-template <class T> int batch_norm(BatchNorm<T> const& a) {
-  if (a.rows == 0) return ok;
+template <class T> int batch_norm_apply(BatchNorm<T> const& a) {
   detail::NormPlan<T> p(a);
-  if (a.training) {
-    detail::norm_statistics(p);
-  } else {
-    for (int c = 0; c < a.C; ++c) {
-      a.mean[c] = a.running_mean[c];
-      a.inv_std[c] = 1 / std::sqrt(a.running_var[c] + a.eps);
-    }
-  }
-  // x - mean first, and the mean's rounding error into the shift: right also where |mean| is far above the spread.
-  T *mean = p.shared_columns(0), *scale = p.shared_columns(1), *shift = p.shared_columns(2);
-  auto slope = [&](int c) { return (a.weight ? double(a.weight[c]) : 1.0) * a.inv_std[c]; };
-  p.fill_columns(mean, [&](int c) { return a.mean[c]; });
-  p.fill_columns(scale, slope);
-  p.fill_columns(shift,
-                 [&](int c) { return (a.bias ? double(a.bias[c]) : 0.0) - slope(c) * (a.mean[c] - T(a.mean[c])); });
+  detail::NormLine<T> const norm(p);
   T const least = a.relu ? T(0) : -std::numeric_limits<T>::infinity();
   p.for_blocks([&](int64_t, int64_t block) {
     for (int64_t line = p.first_line(block); line < p.last_line(block); ++line) {
@@ -183,7 +186,7 @@ template <class T> int batch_norm(BatchNorm<T> const& a) {
       T* y = a.y + line * p.width;
       simd_for(
           0, p.width_of(line), [=](int64_t l) __attribute__((always_inline)) {
-            T const value = (x[l] - mean[l]) * scale[l] + shift[l];
+            T const value = norm(x[l], l);
             y[l] = value < least ? T(0) : value;
           });
     }
@@ -191,19 +194,32 @@ template <class T> int batch_norm(BatchNorm<T> const& a) {
   return ok;
 }
 
+template <class T> int batch_norm(BatchNorm<T> const& a) {
+  if (a.rows == 0) return ok;
+  if (a.training) {
+    detail::norm_statistics(detail::NormPlan<T>(a));
+  } else {
+    for (int c = 0; c < a.C; ++c) {
+      a.mean[c] = a.running_mean[c];
+      a.inv_std[c] = 1 / std::sqrt(a.running_var[c] + a.eps);
+    }
+  }
+  return batch_norm_apply(a);
+}
+
 template <class T> int batch_norm_dw(BatchNorm<T> const& a) {
   detail::NormPlan<T> p(a);
-  T* mean = p.shared_columns(0);
-  p.fill_columns(mean, [&](int c) { return a.mean[c]; });
+  detail::NormLine<T> const norm(p);
+  T const* mean = norm.mean;
   std::fill_n(p.sums(0), p.tasks * 2 * a.C, 0.0);
   p.for_blocks([&](int64_t task, int64_t block) {
     T *sum = p.columns(task, 0), *product = p.columns(task, 1);
     std::fill_n(sum, p.width, T(0));
     std::fill_n(product, p.width, T(0));
     for (int64_t line = p.first_line(block); line < p.last_line(block); ++line) {
-      T const *x = a.x + line * p.width, *dy = a.dy + line * p.width, *y = a.relu ? a.y + line * p.width : nullptr;
+      T const *x = a.x + line * p.width, *dy = a.dy + line * p.width;
       detail::with_mask(
-          p.width_of(line), dy, y, [=](int64_t l, T g) __attribute__((always_inline)) {
+          p.width_of(line), dy, x, norm, a.relu, [=](int64_t l, T g) __attribute__((always_inline)) {
             sum[l] += g;
             product[l] += g * (x[l] - mean[l]);
           });
@@ -227,23 +243,22 @@ template <class T> int batch_norm_dx(BatchNorm<T> const& a) {
   if (a.rows == 0) return ok;
   detail::NormPlan<T> p(a);
   double count = double(a.rows) * a.G;
-  T *mean = p.shared_columns(0), *scale = p.shared_columns(1), *tilt = p.shared_columns(2),
-    *shift = p.shared_columns(3);
+  detail::NormLine<T> const norm(p);
+  T const *mean = norm.mean, *scale = norm.scale;
+  T *tilt = p.shared_columns(3), *shift = p.shared_columns(4);
   auto slope = [&](int c) { return (a.weight ? double(a.weight[c]) : 1.0) * a.inv_std[c]; };
   auto along_x = [&](int c) { return a.training ? slope(c) * a.inv_std[c] * a.dw[c] / count : 0; };
   auto constant = [&](int c) {
     return a.training ? along_x(c) * (a.mean[c] - T(a.mean[c])) - slope(c) * a.db[c] / count : 0;
   };
-  p.fill_columns(mean, [&](int c) { return a.mean[c]; });
-  p.fill_columns(scale, slope);
   p.fill_columns(tilt, along_x);
   p.fill_columns(shift, constant);
   p.for_blocks([&](int64_t, int64_t block) {
     for (int64_t line = p.first_line(block); line < p.last_line(block); ++line) {
-      T const *x = a.x + line * p.width, *dy = a.dy + line * p.width, *y = a.relu ? a.y + line * p.width : nullptr;
+      T const *x = a.x + line * p.width, *dy = a.dy + line * p.width;
       T* dx = a.dx + line * p.width;
       detail::with_mask(
-          p.width_of(line), dy, y, [=](int64_t l, T g) __attribute__((always_inline)) {
+          p.width_of(line), dy, x, norm, a.relu, [=](int64_t l, T g) __attribute__((always_inline)) {
             dx[l] = scale[l] * g - tilt[l] * (x[l] - mean[l]) + shift[l];
           });
     }

@@ -6,10 +6,26 @@
 
 namespace d16::kernels::reference {
 
-/// y = weight (x - mean) / sqrt(variance + eps) + bias, channel by channel.
-template <class T> int batch_norm(BatchNorm<T> const& a) {
+namespace detail {
+template <class T> double normalised(BatchNorm<T> const& a, double x, int c) {
+  return (a.weight ? a.weight[c] : 1) * (x - a.mean[c]) * a.inv_std[c] + (a.bias ? a.bias[c] : 0);
+}
+}  // namespace detail
+
+/// y = weight (x - mean) inv_std + bias, channel by channel.
+template <class T> int batch_norm_apply(BatchNorm<T> const& a) {
   auto x = View(a.x, a.rows, a.C, a.G);
   auto y = View(a.y, a.rows, a.C, a.G);
+  for (int64_t r : upto(a.rows)) for (int c : upto(a.C)) for (int g : upto(a.G)) {
+    double value = detail::normalised(a, x(r, c, g), c);
+    y(r, c, g) = T(a.relu && value < 0 ? 0 : value);
+  }
+  return ok;
+}
+
+/// The same with inv_std = 1 / sqrt(variance + eps), mean and variance those of x or the running ones.
+template <class T> int batch_norm(BatchNorm<T> const& a) {
+  auto x = View(a.x, a.rows, a.C, a.G);
   double count = double(a.rows) * a.G;
   for (int c : upto(a.C)) {
     double mean = 0, variance = 0;
@@ -28,20 +44,15 @@ template <class T> int batch_norm(BatchNorm<T> const& a) {
     }
     a.mean[c] = mean;
     a.inv_std[c] = 1 / std::sqrt(variance + a.eps);
-    double weight = a.weight ? a.weight[c] : 1, bias = a.bias ? a.bias[c] : 0;
-    for (int r : upto(a.rows)) for (int g : upto(a.G)) {
-      double value = weight * (x(r, c, g) - mean) * a.inv_std[c] + bias;
-      y(r, c, g) = T(a.relu && value < 0 ? 0 : value);
-    }
   }
-  return ok;
+  return batch_norm_apply(a);
 }
 
 namespace detail {
-/// dy, or 0 where the ReLU has cut y off.
+/// dy, or 0 where the ReLU has cut the result off.
 template <class T> double upstream(BatchNorm<T> const& a, int64_t r, int c, int g) {
-  auto dy = View(a.dy, a.rows, a.C, a.G), y = View(static_cast<T const*>(a.y), a.rows, a.C, a.G);
-  return a.relu && !(y(r, c, g) > 0) ? 0 : double(dy(r, c, g));
+  auto dy = View(a.dy, a.rows, a.C, a.G), x = View(a.x, a.rows, a.C, a.G);
+  return a.relu && !(normalised(a, x(r, c, g), c) > 0) ? 0 : double(dy(r, c, g));
 }
 }  // namespace detail
 

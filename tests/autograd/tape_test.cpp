@@ -67,6 +67,30 @@ TEST_CASE("the graph frees its memory after backward and when dropped") {
   CHECK(host_arena().use().used == before);
 }
 
+TEST_CASE("a result that can be computed again is not kept, and gives the same gradient") {
+  size_t kept[2];
+  std::vector<float> gradient[2];
+  for (bool recompute : {false, true}) {
+    Tensor leaf = arange(1000, {.dtype = DType::f32}).set_requires_grad();
+    Tensor x = leaf.detach(), loss;
+    size_t const before = host_arena().use().used;
+    {
+      Tensor y = record("twice", x * 2, wrt(leaf, [](Tensor dy) { return dy * 2; }));
+      if (recompute) Tape::recompute(y, [x] { return x * 2; });
+      loss = record("half the square", x, wrt(y, [y = Saved(y)](Tensor dy) { return dy * y(); }));
+    }
+    kept[recompute] = host_arena().use().used - before;
+    loss.backward(ones({1000}));
+    Tensor grad = leaf.grad();
+    auto values = grad.host<float>();
+    gradient[recompute].assign(values.begin(), values.end());
+  }
+  CHECK(kept[0] >= 4000);
+  CHECK(kept[1] < 4000);
+  CHECK(gradient[0] == gradient[1]);
+  CHECK(gradient[1][3] == 2 * (2 * 3));
+}
+
 TEST_CASE("a joint pullback sees which inputs are needed") {
   Tensor a = full({1}, 2).set_requires_grad(), b = full({1}, 3);
   std::vector<bool> seen;

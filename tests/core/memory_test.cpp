@@ -46,6 +46,32 @@ TEST_CASE("out of memory says what was asked and can be survived") {
   arena.release(block, 600 << 10);
 }
 
+TEST_CASE("large blocks share regions: what is left over serves smaller ones, and neighbours join again") {
+  HostArena arena;
+  size_t const MB = size_t(1) << 20;
+  char* whole = static_cast<char*>(arena.allocate(8 * MB));
+  arena.release(whole, 8 * MB);
+  void *a = arena.allocate(2 * MB), *b = arena.allocate(3 * MB), *c = arena.allocate(3 * MB);
+  CHECK(a == whole);
+  CHECK(b == whole + 2 * MB);
+  CHECK(c == whole + 5 * MB);
+  CHECK(arena.use().requests == 1);
+  CHECK(arena.use().cached == 0);
+  void* other = arena.allocate(2 * MB);  // no room left
+  CHECK(arena.use().requests == 2);
+  arena.release(a, 2 * MB), arena.release(c, 3 * MB);
+  CHECK(arena.allocate(2 * MB) == a);  // the smallest that fits
+  arena.release(a, 2 * MB);
+  arena.trim();  // a region with a used block stays
+  CHECK(arena.use().cached == 5 * MB);
+  arena.release(b, 3 * MB);
+  CHECK(arena.allocate(8 * MB) == whole);
+  arena.release(whole, 8 * MB), arena.release(other, 2 * MB);
+  arena.trim();
+  CHECK(arena.use().cached == 0);
+  CHECK(arena.use().used == 0);
+}
+
 TEST_CASE("tensors give their memory back") {
   size_t before = host_arena().use().used;
   {

@@ -59,6 +59,13 @@ inline std::vector<OpCase> group_cases() {
          return group_conv2d(D16, t[0], t[1], {}, o) + t[2];
        },
        terms(20, 2, 3, 6, 16, 9)},
+      {"group_conv2d of a norm that is computed again",
+       {features({2, 4, 5, 2, 8}, dihedral(4)), between(0.5, 2, {2}), {2}, {3, 2, 6, 8}},
+       [](Inputs t) {
+         Tensor y = inner_batch_norm(t[0], t[1], t[2], {}, {}, {.training = true, .relu = true, .recompute = true});
+         return group_conv2d(dihedral(4), y, t[3], {}, {.padding = 1});
+       },
+       terms(40, 2, 3, 6, 8, 9)},
       {"project_conv2d",
        {features({2, 4, 5, 3, 8}, dihedral(4)), {2, 3, 6}, {2}},
        [](Inputs t) { return project_conv2d(dihedral(4), t[0], t[1], t[2], {.padding = 1}); },

@@ -30,13 +30,24 @@ class NoGrad {
 /// From dy, the gradients of all inputs. An undefined tensor stands for zero; where needed[i] is false it is ignored.
 using Pullback = std::function<std::vector<Tensor>(Tensor dy, std::vector<bool> const& needed)>;
 
+struct Node;
+
+/// Where the gradient of an input goes: to the node that made it, or to a leaf. The values of an input are not kept here:
+/// a pullback that needs them captures them.
+struct Edge {
+  Shape shape;
+  std::shared_ptr<Node> node;
+  Tensor leaf;
+};
+
 /// One recorded op. Nodes are numbered in the order of recording, so falling order is a valid order of the way back.
 struct Node {
   uint64_t number;
   char const* name;
-  std::vector<Tensor> inputs;
+  std::vector<Edge> inputs;
   std::vector<bool> needed;
   Pullback pullback;
+  std::function<Tensor()> again;  ///< the result once more, where computing it is cheaper than keeping it
   /// The version counters of inputs and result, and what they were.
   std::vector<std::pair<std::shared_ptr<std::atomic<uint32_t>>, uint32_t>> versions;
 };
@@ -50,10 +61,29 @@ struct Tape {
     Tensor before = leaf.grad();
     leaf.body().grad = (before.defined() ? before + gradient : gradient.detach()).body_;
   }
+  static Edge edge(Tensor const& x) { return {x.shape(), node(x), node(x) ? Tensor() : x}; }
+  /// Ops that need y on the way back will call again() instead of keeping it.
+  static void recompute(Tensor const& y, std::function<Tensor()> again) {
+    if (node(y)) node(y)->again = std::move(again);
+  }
   static uint64_t next_number() {
     static std::atomic<uint64_t> count{0};
     return ++count;
   }
+};
+
+/// An input as a pullback keeps it: the tensor, or how its op computes it again.
+class Saved {
+ public:
+  explicit Saved(Tensor const& x) {
+    if (x.defined() && Tape::node(x) && Tape::node(x)->again) again_ = Tape::node(x)->again;
+    else x_ = x;
+  }
+  Tensor operator()() const { return again_ ? again_() : x_; }
+
+ private:
+  Tensor x_;
+  std::function<Tensor()> again_;
 };
 
 /// One differentiable input of an op and how its gradient follows from dy.
@@ -84,7 +114,7 @@ inline Tensor record(char const* name, Tensor y, std::vector<Tensor> inputs, Pul
   for (Tensor const& input : inputs)
     if (input.defined()) node->versions.emplace_back(Tape::version(input), Tape::version(input)->load());
   node->versions.emplace_back(Tape::version(y), Tape::version(y)->load());
-  node->inputs = std::move(inputs);
+  for (size_t i = 0; i < inputs.size(); ++i) node->inputs.push_back(node->needed[i] ? Tape::edge(inputs[i]) : Edge{});
   Tape::attach(y, std::move(node));
   return y;
 }
@@ -118,16 +148,15 @@ inline void Tensor::backward(Tensor seed) const {
   NoGrad off;
   using Pending = std::pair<std::shared_ptr<Node>, Tensor>;
   std::map<uint64_t, Pending, std::greater<>> pending;  // the youngest node first
-  auto deliver = [&](Tensor const& input, Tensor const& gradient) {
-    require<GradError>(gradient.shape() == input.shape(), "backward: a gradient is ", gradient.shape(),
-                       " for an input of ", input.shape());
-    auto const& node = Tape::node(input);
-    if (!node) return Tape::accumulate(input, gradient);
-    Pending& slot = pending[node->number];
-    slot.first = node;
-    slot.second = slot.second.defined() ? slot.second + gradient : gradient;
+  auto deliver = [&](Edge const& input, Tensor gradient) {
+    require<GradError>(gradient.shape() == input.shape, "backward: a gradient is ", gradient.shape(),
+                       " for an input of ", input.shape);
+    if (!input.node) return Tape::accumulate(input.leaf, gradient);
+    Pending& slot = pending[input.node->number];
+    slot.first = input.node;
+    slot.second = slot.second.defined() ? slot.second + gradient : std::move(gradient);
   };
-  deliver(*this, seed);
+  deliver(Tape::edge(*this), std::move(seed));
   while (!pending.empty()) {
     auto [node, dy] = std::move(pending.begin()->second);
     pending.erase(pending.begin());
@@ -135,10 +164,10 @@ inline void Tensor::backward(Tensor seed) const {
                        " was freed by an earlier backward");
     for (auto const& [version, recorded] : node->versions)
       require<GradError>(*version == recorded, "backward: a tensor that ", node->name, " needs was changed in place");
-    std::vector<Tensor> gradients = node->pullback(dy, node->needed);
+    std::vector<Tensor> gradients = node->pullback(std::move(dy), node->needed);
     for (size_t i = 0; i < gradients.size(); ++i)
-      if (node->needed[i] && gradients[i].defined()) deliver(node->inputs[i], gradients[i]);
-    node->pullback = nullptr;  // frees what was saved
+      if (node->needed[i] && gradients[i].defined()) deliver(node->inputs[i], std::move(gradients[i]));
+    node->pullback = nullptr, node->again = nullptr;  // frees what was saved
     node->inputs.clear();
   }
 }

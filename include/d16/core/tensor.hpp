@@ -145,6 +145,8 @@ class Tensor {
   void mark_changed() const { ++*body().storage->version; }
   /// Counts those changes, of this memory and of all views of it.
   uint64_t version() const { return *body().storage->version; }
+  /// Nobody else has this tensor or its memory.
+  bool exclusive() const { return body_.use_count() == 1 && body().storage.use_count() == 1; }
   bool same_memory(Tensor const& other) const { return body().storage == other.body().storage; }
 
   /// A view of this memory with other sizes; `offset` in elements from the first element of this tensor.

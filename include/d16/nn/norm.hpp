@@ -63,7 +63,8 @@ struct BatchNorm1d : detail::Norm {
 struct InnerBatchNorm : detail::Norm {
   explicit InnerBatchNorm(int channels, NormOptions o = {}) : Norm(channels, o) {}
   Tensor operator()(Tensor x) { return apply(x, false, {}); }
-  /// relu(norm(x)) in one pass; moments (2,C), mean and variance of x, where they are known.
+  /// relu(norm(x)) in one pass; moments (2,C), mean and variance of x, where they are known. The result is not kept for
+  /// the way back but computed again: x is kept in any case, and a pass over memory costs less than twice the memory.
   Tensor rectified(Tensor x, Tensor moments = {}) { return apply(x, true, moments); }
   io::Json describe() const override { return describe_as("inner_batch_norm"); }
 
@@ -74,6 +75,7 @@ struct InnerBatchNorm : detail::Norm {
                              .eps = options.eps,
                              .momentum = options.momentum,
                              .relu = rectify,
+                             .recompute = rectify,
                              .moments = moments});
   }
 };

@@ -13,15 +13,22 @@ namespace d16 {
 struct BatchNormOptions {
   bool training = false;  ///< statistics of x, and running ones updated in place; else the running ones
   double eps = 1e-5;
-  double momentum = 0.1;  ///< running = (1 - momentum) running + momentum new
-  bool relu = false;      ///< max(0, .) of the result, in the same pass
-  Tensor moments = {};    ///< (2,C) float64: mean and variance of x, where they are known, as from group_conv2d
+  double momentum = 0.1;   ///< running = (1 - momentum) running + momentum new
+  bool relu = false;       ///< max(0, .) of the result, in the same pass
+  bool recompute = false;  ///< the result is not kept for the way back: ops that need it there compute it again
+  Tensor moments = {};     ///< (2,C) float64: mean and variance of x, where they are known, as from group_conv2d
 };
 
 template <class T> constinit Slot<kernels::BatchNorm<T>> batch_norm_slot{
     "batch_norm",
     {kernels::cpu::batch_norm<T>, kernels::cpu::batch_norm_work_bytes<T>},
     {kernels::reference::batch_norm<T>},
+    {},
+    {}};
+template <class T> constinit Slot<kernels::BatchNorm<T>> batch_norm_apply_slot{
+    "batch_norm_apply",
+    {kernels::cpu::batch_norm_apply<T>, kernels::cpu::batch_norm_work_bytes<T>},
+    {kernels::reference::batch_norm_apply<T>},
     {},
     {}};
 template <class T> constinit Slot<kernels::BatchNorm<T>> batch_norm_dw_slot{
@@ -102,19 +109,29 @@ inline Tensor batch_norm(char const* op, Tensor x, Tensor weight, Tensor bias, T
     write_back(mean, running_mean);
     write_back(var, running_var);
   }
-  Tensor kept = o.relu ? y.detach() : Tensor();  // y itself would keep its own node alive
-  return record(op, y, {x, weight, bias}, [=](Tensor dy, std::vector<bool> const& needed) {
+  y = record(op, y, {x, weight, bias}, [=](Tensor dy, std::vector<bool> const& needed) {
     dy = dy.contiguous();
-    Tensor dx = needed[0] ? empty_like(x) : Tensor();
+    Tensor dx = !needed[0] ? Tensor() : dy.exclusive() ? dy : empty_like(x);  // nobody else wants dy: written over it
     Tensor dw = empty({x.dim(axis::C)}, {.dtype = x.dtype(), .device = x.device()}), db = empty_like(dw);
     for_float(x.dtype(), [&]<class T>(T) {
       kernels::BatchNorm<T> a = args(T{});
-      a.y = kept.data<T>(), a.dy = dy.data<T>(), a.dx = dx.data<T>(), a.dw = dw.data<T>(), a.db = db.data<T>();
+      a.dy = dy.data<T>(), a.dx = dx.data<T>(), a.dw = dw.data<T>(), a.db = db.data<T>();
       if (o.training || needed[1] || needed[2]) run(batch_norm_dw_slot<T>, x.device(), a);
       if (needed[0]) run(batch_norm_dx_slot<T>, x.device(), a);
     });
     return std::vector<Tensor>{dx, dw, db};
   });
+  if (o.recompute)
+    Tape::recompute(y, [=, like = y.like()] {
+      Tensor again = empty(x.shape(), like);
+      for_float(x.dtype(), [&]<class T>(T) {
+        kernels::BatchNorm<T> a = args(T{});
+        a.y = again.data<T>();
+        run(batch_norm_apply_slot<T>, x.device(), a);
+      });
+      return again;
+    });
+  return y;
 }
 
 }  // namespace detail

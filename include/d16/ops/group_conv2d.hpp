@@ -250,7 +250,8 @@ inline Tensor group_conv(char const* op, Group group, Sides sides, Tensor x, Ten
     run(group_conv2d_slot<T>, x.device(), a);
   });
   return record(op, y, wrt(x, [c, w](Tensor dy) { return c->dx(dy, w); }),
-                wrt(w, [c, x](Tensor dy) { return c->dw(dy, x); }), wrt(b, [c](Tensor dy) { return c->db(dy); }));
+                wrt(w, [c, x = Saved(x)](Tensor dy) { return c->dw(dy, x()); }),
+                wrt(b, [c](Tensor dy) { return c->db(dy); }));
 }
 
 }  // namespace detail
