@@ -9,6 +9,9 @@
 
 namespace d16::kernels::cpu::detail {
 
+/// What a layer is made for: convolutions, or the gradient of its weights, which packs none.
+enum class Purpose { convolution, gradient };
+
 /// A layer: tables, and how its weights are cut and packed.
 template <class T> struct FourierLayer {
   FourierTables tables;
@@ -29,14 +32,13 @@ template <class T> struct FourierLayer {
   bool plain3 = false;
   T centre = 0, corner = 0, diagonal = 0;
 
-  /// may_split: whether the matrix unit may be used.
-  FourierLayer(GroupConv2d<T> const& a, Sides sides, int in, int out, bool may_split = true)
+  FourierLayer(GroupConv2d<T> const& a, Sides sides, int in, int out, Purpose purpose = Purpose::convolution)
       : tables(a.group, sides, a.V, a.rings, a.max_freqs),
         stages(fourier_stages<T>(best_isa())),
         group(stages.stages_of(a.group)),
         tile(stages.tile_for(out)),
         split_tables(tables),
-        split(may_split ? split_stages_of(a, sides, out) : SplitStages{}),
+        split(split_stages_of(a, sides, out, purpose)),
         Ci(in),
         Co(out),
         V(a.V) {
@@ -71,10 +73,12 @@ template <class T> struct FourierLayer {
   int pairs_of(int c) const { return split_pairs_of(fields_of(c), V); }
 
  private:
-  /// In float32 the matrix unit pays when the features, which have to be split, meet many output fields.
-  static SplitStages split_stages_of(GroupConv2d<T> const& a, Sides sides, int out) {
+  /// In float32 the matrix unit pays when the features, which have to be split, meet many output fields. In the gradient
+  /// of the weights operands of complex irreps would have to change sign.
+  static SplitStages split_stages_of(GroupConv2d<T> const& a, Sides sides, int out, Purpose purpose) {
     if constexpr (std::is_same_v<T, float>)
       if (best_isa() >= Isa::amx && sides == Sides::regular) {
+        if (purpose == Purpose::gradient) return a.group.mirrored() && out >= 16 ? split_stages<3>() : SplitStages{};
         if (a.precision == Precision::bfloat16) return split_stages<1>();
         if (out >= 40) return split_stages<3>();
       }

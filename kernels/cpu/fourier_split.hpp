@@ -167,28 +167,73 @@ template <int parts> D16_TARGET_AVX512 void split_weights(SplitWeights const& a)
   }
 }
 
-/// C [block][rows][32 pixels] (+)= weights times features, over `depth` blocks of 32.
+/// For the gradient of the weights: features of one field and up to two vectors of pixels, panels
+/// [panel][function][32 pixels], to their rows of the tiles [panel][block of rows][group][part][row][32 pixels].
+struct SplitRows {
+  float const* panels;
+  int64_t panel;
+  int count, V, first;  ///< panels; functions; row of the first function
+  int rows, blocks, groups, group, vectors;
+  uint16_t* to;
+};
+template <int parts> D16_TARGET_AVX512 void split_rows(SplitRows const& a) {
+  for (int panel = 0; panel < a.count; ++panel)
+    for (int v = 0; v < a.V; ++v) {
+      int const row = a.first + v;
+      float const* from = a.panels + panel * a.panel + v * 32;
+      Vector<float, 16> x, y{};
+      load(x, from);
+      if (a.vectors == 2) load(y, from + 16);
+      int64_t const tile = (int64_t(panel * a.blocks + row / a.rows) * a.groups + a.group) * parts;
+      split_row<parts>(x, y, a.to + tile * split_tile + row % a.rows * 32, split_tile);
+    }
+}
+
+/// And the coefficients of dy at two neighbouring pixels, [coefficient][2 pixels][output field], to their row of the
+/// tiles [coefficient][32 fields][group][part][16 fields][pair of pixels][field][2].
+struct SplitOutputs {
+  float const* values;
+  int64_t plane;  ///< distance of coefficients
+  int count, fields, groups, pair;
+  uint16_t* to;
+};
+template <int parts> D16_TARGET_AVX512 void split_outputs(SplitOutputs const& a) {
+  constexpr int tile = parts * 2 * split_tile;
+  int const halves = a.fields / 16, pairs = (halves + 1) / 2;
+  for (int q = 0; q < a.count; ++q)
+    for (int i = 0; i < halves; ++i) {
+      float const* from = a.values + q * a.plane + i * 16;
+      Vector<float, 16> x, y;
+      load(x, from), load(y, from + a.fields);
+      uint16_t* const to = a.to + (int64_t(q * pairs + i / 2) * a.groups + a.pair / 16) * tile;
+      split_pairs<parts>(x, y, to + i % 2 * split_tile + a.pair % 16 * 32, 2 * split_tile);
+    }
+}
+
+/// C [block][rows][32 columns] (+)= A B over `depth` blocks of 32, for one pair of operands or the sum of two. In the
+/// forward pass A are weights and B features; in the gradient of the weights A are features and B the gradient of y.
 struct SplitProduct {
-  int depth, rows, vectors;
-  uint16_t const *a, *b;
-  int64_t a_block;  ///< distance of blocks of output fields in a
+  int depth, rows, vectors, sides;
+  uint16_t const *a[2], *b[2];
+  int64_t a_block;  ///< distance of blocks of rows in a
   float* c;
+  int64_t c_row;  ///< distance of rows in c
   bool accumulate;
 };
 
-/// `blocks` tiles of weights times `vectors` tiles of features. Tiles of features are in two slots where there is room,
-/// so that only one of the six products has to load again.
+/// `blocks` tiles of A times `vectors` tiles of B. Those of B are in two slots where there is room, so that only one of
+/// the six products has to load again.
 template <int parts, int blocks, int vectors> class SplitTile {
   static constexpr int sums = blocks * vectors, a_first = blocks == 1 ? 2 : blocks == 2 ? 4 : 3;
   static constexpr int b_first = blocks == 1 ? 3 : 6, slots = (8 - b_first) / vectors;
   template <int n> using Count = std::make_integer_sequence<int, n>;
 
   template <int... i> static D16_INLINE void begin(SplitProduct const& p, std::integer_sequence<int, i...>) {
-    if (p.accumulate) (tile_load<i>(p.c + i / vectors * p.rows * 32 + i % vectors * 16, 128), ...);
+    if (p.accumulate) (tile_load<i>(p.c + i / vectors * p.rows * p.c_row + i % vectors * 16, p.c_row * 4), ...);
     else (tile_zero<i>(), ...);
   }
   template <int... i> static D16_INLINE void end(SplitProduct const& p, std::integer_sequence<int, i...>) {
-    (tile_store<i>(p.c + i / vectors * p.rows * 32 + i % vectors * 16, 128), ...);
+    (tile_store<i>(p.c + i / vectors * p.rows * p.c_row + i % vectors * 16, p.c_row * 4), ...);
   }
   template <int... i> static D16_INLINE void load_a(uint16_t const* a, int64_t step, std::integer_sequence<int, i...>) {
     (tile_load<a_first + i>(a + i * step, 64), ...);
@@ -202,35 +247,44 @@ template <int parts, int blocks, int vectors> class SplitTile {
 
  public:
   static void run(SplitProduct const& p) {
-    constexpr int other = slots > 1;
-    constexpr Count<blocks> of_a{};
-    constexpr Count<vectors> of_b{};
-    constexpr Count<sums> all{};
     begin(p, all);
-    uint16_t const *a = p.a, *b = p.b;
-    for (int k = 0; k < p.depth; ++k, a += parts * split_tile, b += parts * 2 * split_tile) {
-      load_a(a, p.a_block, of_a);
-      if constexpr (parts == 3) {
-        load_b<0>(b + 4 * split_tile, of_b), multiply<0>(all);          // x1 y3, the smallest first
-        load_b<other>(b + 2 * split_tile, of_b), multiply<other>(all);  // x1 y2
-      }
-      load_b<0>(b, of_b), multiply<0>(all);  // x1 y1
-      if constexpr (parts == 3) {
-        load_a(a + 2 * split_tile, p.a_block, of_a), multiply<0>(all);  // x3 y1
-        load_a(a + split_tile, p.a_block, of_a), multiply<0>(all);      // x2 y1
-        if constexpr (!other) load_b<0>(b + 2 * split_tile, of_b);
-        multiply<other>(all);  // x2 y2
-      }
+    for (int side = 0; side < p.sides; ++side) {
+      uint16_t const *a = p.a[side], *b = p.b[side];
+      for (int k = 0; k < p.depth; ++k, a += parts * split_tile, b += parts * 2 * split_tile) step(a, p.a_block, b);
     }
     end(p, all);
   }
+
+ private:
+  static constexpr Count<blocks> of_a{};
+  static constexpr Count<vectors> of_b{};
+  static constexpr Count<sums> all{};
+  static constexpr int other = slots > 1;
+
+  static D16_INLINE void step(uint16_t const* a, int64_t a_block, uint16_t const* b) {
+    load_a(a, a_block, of_a);
+    if constexpr (parts == 3) {
+      load_b<0>(b + 4 * split_tile, of_b), multiply<0>(all);          // x1 y3, the smallest first
+      load_b<other>(b + 2 * split_tile, of_b), multiply<other>(all);  // x1 y2
+    }
+    load_b<0>(b, of_b), multiply<0>(all);  // x1 y1
+    if constexpr (parts == 3) {
+      load_a(a + 2 * split_tile, a_block, of_a), multiply<0>(all);  // x3 y1
+      load_a(a + split_tile, a_block, of_a), multiply<0>(all);      // x2 y1
+      if constexpr (!other) load_b<0>(b + 2 * split_tile, of_b);
+      multiply<other>(all);  // x2 y2
+    }
+  }
 };
 
-/// Up to three blocks of output fields; three leave no room for a second vector of pixels.
+/// Up to three blocks of rows; three leave no room for a second vector of columns.
 template <int parts> void split_product(SplitProduct const& p, int blocks) {
   if (blocks == 3) {
     SplitProduct one = p;
-    for (int v = 0; v < p.vectors; ++v, one.b += split_tile, one.c += 16) SplitTile<parts, 3, 1>::run(one);
+    for (int v = 0; v < p.vectors; ++v, one.c += 16) {
+      SplitTile<parts, 3, 1>::run(one);
+      for (uint16_t const*& b : one.b) b += split_tile;
+    }
   } else if (blocks == 2) {
     p.vectors == 2 ? SplitTile<parts, 2, 2>::run(p) : SplitTile<parts, 2, 1>::run(p);
   } else {
@@ -250,10 +304,18 @@ struct SplitStages {
   void (*features)(SplitFeatures const&);
   void (*clear)(SplitTables const&, int pairs, uint16_t* to);
   void (*weights)(SplitWeights const&);
+  void (*rows)(SplitRows const&);
+  void (*outputs)(SplitOutputs const&);
   void (*product)(SplitProduct const&, int blocks);
 };
 template <int parts> SplitStages split_stages() {
-  return {parts, split_features<parts>, clear_padding<parts>, split_weights<parts>, split_product<parts>};
+  return {parts,
+          split_features<parts>,
+          clear_padding<parts>,
+          split_weights<parts>,
+          split_rows<parts>,
+          split_outputs<parts>,
+          split_product<parts>};
 }
 
 }  // namespace d16::kernels::cpu::detail
