@@ -55,6 +55,13 @@ shared_conformance() {
   build/bin/d16-conform ../shared/conformance
 }
 
+exchange() {
+  local python=${D16_PYTHON:-python3}
+  "$python" -c 'import escnn, torch, safetensors' 2>/dev/null ||
+    { echo "skipped: $python has no torch, escnn and safetensors; D16_PYTHON names one that has" && return 77; }
+  "$python" tools/test_exchange.py
+}
+
 format() {
   git ls-files -co --exclude-standard -- '*.hpp' '*.cpp' '*.h' '*.c' | xargs clang-format-14 --dry-run --Werror
 }
@@ -85,6 +92,7 @@ if $all; then
   part "headers one by one" tests/headers_test.sh
   part "objects built with different flags" tests/mixed_flags/test.sh
   part "README" tests/readme/test.sh
+  part "exchange with escnn" exchange
   part "benches build" build cpu d16-bench
   part "tests, D16_ISA=baseline" env D16_ISA=baseline build/bin/d16-tests
   part "tests, D16_ISA=avx2" env D16_ISA=avx2 build/bin/d16-tests

@@ -114,6 +114,18 @@ class RoundTrip(unittest.TestCase):
                 d16_to_escnn.fill(other, self.path, size, quiet)
                 self.assertLess((outputs(other, x) - expected).abs().max(), 1e-5 * scale)
 
+    def test_the_way_of_padding_travels(self):
+        def net():
+            return chain(lambda t: enn.R2Conv(t, t, 3, padding=1, padding_mode="circular"), enn.GroupPooling).eval()
+
+        there, back, x = net(), net(), torch.randn(1, 1, 7, 7)
+        expected = outputs(there, x)
+        escnn_to_d16.save(there, self.path, 7, quiet)
+        with safe_open(self.path, "np") as file:
+            self.assertIn("circular", file.metadata()["network"])
+        d16_to_escnn.fill(back, self.path, 7, quiet)
+        self.assertLess((outputs(back, x) - expected).abs().max(), 1e-5 * expected.abs().max())
+
     def test_flattened_pixels_come_in_the_order_of_d16(self):
         linear = torch.nn.Linear(2 * 4 * 4, 3)
         description, tensors = escnn_to_d16.convert([chain(enn.GroupPooling), torch.nn.Flatten(), linear], 4, quiet)
@@ -192,7 +204,7 @@ class Refused(unittest.TestCase):
         self.refuses(["layer 1 (LeakyReLU)"], chain(lambda t: enn.LeakyReLU(t)))
         self.refuses(["layer 1 (R2Conv)", "dilation is 2"], chain(lambda t: enn.R2Conv(t, t, 3, padding=2, dilation=2)))
         self.refuses(
-            ["layer 1 (R2Conv)", "circular"], chain(lambda t: enn.R2Conv(t, t, 3, padding=1, padding_mode="circular"))
+            ["layer 1 (R2Conv)", "replicate"], chain(lambda t: enn.R2Conv(t, t, 3, padding=1, padding_mode="replicate"))
         )
         self.refuses(["layer 1 (R2Conv)", "kernel is 4"], chain(lambda t: enn.R2Conv(t, t, 4)))
         self.refuses(["layer 1 (R2Conv)", "stride is (1, 2)"], chain(lambda t: enn.R2Conv(t, t, 3, stride=(1, 2))))

@@ -133,6 +133,10 @@ class Convolution(Layer):
         self.gives = "image" if self.sides == "projecting" else "features"
         self.need(m.kernel_size % 2 == 1, f"kernel is {m.kernel_size}; d16 needs an odd one")
         self.need(m.groups == 1, f"groups is {m.groups}; d16 connects all fields")
+        self.need(
+            self.number("dilation") == 1,
+            f"dilation is {m.dilation}; escnn then samples its basis farther out, d16 spreads the same filter",
+        )
         modes = ("zeros", "circular", "reflect")
         self.need(m.padding_mode in modes, f"padding_mode is {m.padding_mode}; d16 has {', '.join(modes)}")
 
@@ -149,7 +153,6 @@ class Convolution(Layer):
                 "padding": self.number("padding"),
                 "bias": self.module.bias is not None,
             }
-            | ({"dilation": self.number("dilation")} if self.number("dilation") != 1 else {})
             | ({"padding_mode": self.module.padding_mode} if self.module.padding_mode != "zeros" else {})
         ]
 
