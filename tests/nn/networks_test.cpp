@@ -168,6 +168,9 @@ TEST_CASE("a description builds the same network again") {
   CHECK_THROWS_AS(
       nn::build(io::Json::object({{"type", "lift_conv2d"}, {"group", "dihedral(0)"}, {"in", 1}, {"out", 1}})),
       ValueError);
+  CHECK(error_of<ValueError>([] {
+          nn::build(io::Json::object({{"type", "max_pool"}, {"kernal", 3}}));
+        }).find("kernal") != std::string::npos);
   auto lift_with = [](char const* key, io::Json value) {
     auto about = nn::LiftConv2d(dihedral(4), 1, 1).describe();
     about[key] = std::move(value);

@@ -247,9 +247,21 @@ inline std::map<std::string, Builder>& builders() {
   return table;
 }
 
+namespace detail {
+/// A member that the stage does not have would silently change what the network computes: a newer file, or a typing
+/// error. Those of the second list are left out of descriptions where they have their default.
+inline void require_known_members(io::Json const& description, io::Json const& described) {
+  if (described.is_null()) return;
+  for (auto const& [key, value] : description.object())
+    require<ValueError>(
+        described.has(key) || key == "dilation" || key == "padding_mode" || key == "rings" || key == "input",
+        "network: ", description.string("type"), " has no \"", key, "\"; look for a typing error, or for a newer d16");
+}
+}  // namespace detail
+
 /// A network or stage as `description` says, with fresh weights: {"type": "unet_vae", "widths": [16, 32, 64]}. What is
 /// absent takes the default of the options struct.
-/// Errors   ValueError for an unknown type or a value out of range.
+/// Errors   ValueError for an unknown type or member, or a value out of range.
 inline Stage build(io::Json const& description) {
   std::string const& type = description.string("type");
   for (auto const& known : detail::known_functions())
@@ -259,7 +271,9 @@ inline Stage build(io::Json const& description) {
   for (auto const& [name, builder] : builders()) names += (names.empty() ? "" : ", ") + name;
   require<ValueError>(found != builders().end(), "network: type \"", type, "\" is unknown; known are ", names,
                       " and functions such as relu");
-  return found->second(description);
+  Stage stage = found->second(description);
+  detail::require_known_members(description, stage.describe());
+  return stage;
 }
 
 }  // namespace d16::nn
