@@ -31,15 +31,7 @@ class Tile {
   }
 
   void transform() {
-    for (int c = 0; c < layer_.chunks; ++c)
-      layer_.group_transform()({.pixel = memory_.source,
-                                .positions = forward_.t.plane,
-                                .channel = int64_t(c) * layer_.chunk * layer_.in_order,
-                                .fields = layer_.fields_of(c),
-                                .order = layer_.in_order,
-                                .matrix = nullptr,
-                                .planes = memory_.planes,
-                                .plane = forward_.t.plane});
+    for (int c = 0; c < layer_.chunks; ++c) forward_.transform(memory_, c, forward_.t.vectors);
   }
   void transform_and_project() {
     for (int c = 0; c < layer_.chunks; ++c) forward_.features(memory_, c, forward_.t.vectors);

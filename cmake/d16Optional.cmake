@@ -1,4 +1,4 @@
-# The targets d16::fits, d16::png and d16::jpeg: each carries the library that its headers need, and exists only where
+# The targets d16::fits, d16::png, d16::jpeg and d16::sep: each carries the library that its headers need, and exists only where
 # that library is found. Included by the build and by the installed package alike.
 function(d16_optional component)
   if(TARGET d16::${component})
@@ -17,6 +17,16 @@ function(d16_optional component)
   elseif(component STREQUAL "jpeg")
     find_package(JPEG QUIET)
     set(library JPEG::JPEG)
+  elseif(component STREQUAL "sep")
+    find_path(SEP_INCLUDE sep.h)
+    find_library(SEP_LIBRARY sep)
+    mark_as_advanced(SEP_INCLUDE SEP_LIBRARY)
+    if(SEP_INCLUDE AND SEP_LIBRARY)
+      add_library(d16::sep_library UNKNOWN IMPORTED GLOBAL)
+      set_target_properties(d16::sep_library PROPERTIES IMPORTED_LOCATION "${SEP_LIBRARY}"
+                                                        INTERFACE_INCLUDE_DIRECTORIES "${SEP_INCLUDE}")
+    endif()
+    set(library d16::sep_library)
   endif()
   if(TARGET "${library}")
     add_library(d16::${component} INTERFACE IMPORTED GLOBAL)

@@ -24,6 +24,8 @@ enum class Precision { float32, bfloat16 };
 /// With Gin, Gout the group's order, or 1 on the plain side of a lifting or projecting convolution:
 /// x, dx (N,H,W,Ci,Gin)    y, dy (N,P,Q,Co,Gout) with P = out(H), Q = out(W)    w, dw (Co,Ci,V,G) or (Co,Ci,V)
 /// bias, scale, db (Co)    basis (G,V,K,K), the values of steerable_basis(group, kernel, rings)
+/// norm (3,Ci)             mean m, scale s, shift t: x is read as relu((x - m) s + t), what the norm before the convolution
+///                         would have written. On the fourier path, by group_conv2d and group_conv2d_dw. null: as it is
 /// max_freqs (rings)       highest frequency of each ring of the basis
 /// group_conv2d      y = scale convolution(x) + bias, its negative values cut when relu is set. scale may be null (1),
 ///                   bias too (0). Writes moments (2,Co), mean and variance of y for each field, where they are given and
@@ -38,7 +40,7 @@ template <class T> struct GroupConv2d {
   Group group{};
   Sides sides = Sides::regular;
   int N = 1, H = 1, W = 1, Ci = 1, Co = 1, V = 6, kernel = 3, stride = 1, padding = 1, dilation = 1;
-  T const *x{}, *w{}, *bias{}, *scale{};
+  T const *x{}, *w{}, *bias{}, *scale{}, *norm{};
   bool relu = false;
   double* moments{};
   double const* basis{};

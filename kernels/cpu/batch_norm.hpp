@@ -204,7 +204,7 @@ template <class T> int batch_norm(BatchNorm<T> const& a) {
       a.inv_std[c] = 1 / std::sqrt(a.running_var[c] + a.eps);
     }
   }
-  return batch_norm_apply(a);
+  return a.y ? batch_norm_apply(a) : int(ok);
 }
 
 template <class T> int batch_norm_dw(BatchNorm<T> const& a) {

@@ -72,7 +72,8 @@ template <class T> size_t fourier_work_bytes(GroupConv2d<T> const& a) {
 }
 template <class T> int fourier_conv2d(GroupConv2d<T> const& a) {
   FourierLayer<T> const l(a, a.sides, a.Ci, a.Co);
-  FourierForward<T> const f(l, forward_shape(a));
+  FourierForward<T> f(l, forward_shape(a));
+  f.read_through(a.norm);
   FourierWork<T> const w(l, f, !a.packed, 0, a.moments, a.work);
   for (int o = 0; o < a.Co; ++o) {
     w.scale[o] = a.scale ? a.scale[o] : T(1);
@@ -107,7 +108,9 @@ template <class T> size_t fourier_dw_work_bytes(GroupConv2d<T> const& a) {
 }
 template <class T> int fourier_conv2d_dw(GroupConv2d<T> const& a) {
   FourierLayer<T> const l(a, a.sides, a.Ci, a.Co, Purpose::gradient);
-  FourierGradient<T>(l, forward_shape(a)).run(a.x, a.dy, a.dw, a.work);
+  FourierGradient<T> gradient(l, forward_shape(a));
+  gradient.read_through(a.norm);
+  gradient.run(a.x, a.dy, a.dw, a.work);
   return ok;
 }
 

@@ -33,6 +33,16 @@ template <class T> class FourierForward {
     product_size = int64_t(groups) * l.padded * width + width;  // products begin in different cache sets
   }
 
+  /// x is to be read through a norm (3,Ci). Some values behind each list are read and not used.
+  void read_through(T const* fields) {
+    if (!fields) return;
+    int64_t const step = int64_t(l.Ci) * l.in_order + l.stages.lanes;
+    norm.assign(size_t(3 * step), T(0));
+    for (int which = 0; which < 3; ++which)
+      for (int c = 0; c < l.Ci; ++c)
+        std::fill_n(norm.data() + which * step + c * l.in_order, l.in_order, fields[which * l.Ci + c]);
+  }
+
   struct Memory {
     T const** source;
     T *planes, *panels;
@@ -104,7 +114,10 @@ template <class T> class FourierForward {
                          .order = l.in_order,
                          .matrix = l.transform_matrix(l.in_order),
                          .planes = m.planes,
-                         .plane = t.plane});
+                         .plane = t.plane,
+                         .mean = norm.empty() ? nullptr : norm.data(),
+                         .scale = norm.data() + norm.size() / 3,
+                         .shift = norm.data() + norm.size() / 3 * 2});
     for (int v = 0; v < vectors; ++v) m.start[v] = int(t.start(v, l.stages.lanes));
   }
 
@@ -290,6 +303,7 @@ template <class T> class FourierForward {
   int64_t panel, group_size, product_size, split_group = 0;
   std::vector<int64_t> split_left_at[2];  ///< of each left operand in a group; of the last chunk
   std::vector<ColumnPlan<T>> plan;
+  std::vector<T> norm;  ///< of each channel of x: means, scales, shifts; or empty
 };
 
 }  // namespace d16::kernels::cpu::detail

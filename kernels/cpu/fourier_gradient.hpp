@@ -26,6 +26,8 @@ template <class T> class FourierGradient {
     for (int e = 0; e < l.tables.outputs; ++e) add_parts(e);
   }
 
+  void read_through(T const* fields) { f.read_through(fields); }
+
   size_t work_bytes() const {
     Carver c;
     c.take<T>(partials * partial_size);
@@ -205,7 +207,10 @@ template <class T> class FourierGradient {
                                        .order = l.out_order,
                                        .matrix = l.transform_matrix(l.out_order),
                                        .planes = to,
-                                       .plane = coefficient_size});
+                                       .plane = coefficient_size,
+                                       .mean = nullptr,
+                                       .scale = nullptr,
+                                       .shift = nullptr});
     }
   }
 

@@ -24,6 +24,7 @@ template <class T> struct TransformArgs {
   T const* matrix;  ///< of the transform, when there is no butterfly
   T* planes;
   int64_t plane;
+  T const *mean, *scale, *shift;  ///< of each channel: x is read as relu((x - mean) scale + shift); null: as it is
 };
 
 /// A sparse row of the folded basis: sums over the taps that mirrors in x and y map to each other.

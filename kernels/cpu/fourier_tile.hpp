@@ -6,6 +6,14 @@
 namespace d16::kernels::cpu {
 namespace detail {
 
+/// What the norm and the ReLU before the convolution make of a vector of channels from `channel` on.
+template <class T, int L> D16_INLINE void normalise(TransformArgs<T> const& a, int64_t channel, Vector<T, L>& x) {
+  Vector<T, L> mean, scale, shift, zero{};
+  load(mean, a.mean + channel), load(scale, a.scale + channel), load(shift, a.shift + channel);
+  x = (x - mean) * scale + shift;
+  x = x < zero ? zero : x;  // a NaN stays
+}
+
 template <class T, int L, int n, bool mirrored> D16_INLINE void transform_tile(TransformArgs<T> const& a) {
   using V = Vector<T, L>;
   using Transform = GroupTransform<T, L, n, mirrored>;
@@ -17,7 +25,15 @@ template <class T, int L, int n, bool mirrored> D16_INLINE void transform_tile(T
       for (int c = 0; c < a.fields; ++c) {
         T const zero = 0;
         for (int h = 0; h < a.order; ++h)
-          for (int i = 0; i < L; ++i) x[h][i] = pixel[i] ? pixel[i][a.channel + c * a.order + h] : zero;
+          for (int i = 0; i < L; ++i) {
+            int64_t const channel = a.channel + c * a.order + h;
+            T value = pixel[i] ? pixel[i][channel] : zero;
+            if (a.mean && pixel[i]) {
+              value = (value - a.mean[channel]) * a.scale[channel] + a.shift[channel];
+              value = value < zero ? zero : value;
+            }
+            x[h][i] = value;
+          }
         if (a.matrix) Transform::forward(a.matrix, a.order, x, f);
         for (int q = 0; q < a.order; ++q) save(a.planes + (c * a.order + q) * a.plane + p, a.matrix ? f[q] : x[q]);
       }
@@ -28,7 +44,9 @@ template <class T, int L, int n, bool mirrored> D16_INLINE void transform_tile(T
 #pragma GCC unroll 16
           for (int i = 0; i < L; ++i) {
             x[b + i] = V{};
-            if (pixel[i]) load(x[b + i], pixel[i] + a.channel + c * G + b);
+            if (!pixel[i]) continue;
+            load(x[b + i], pixel[i] + a.channel + c * G + b);
+            if (a.mean) normalise<T, L>(a, a.channel + c * G + b, x[b + i]);
           }
           transpose<T, L>(x + b);
         }
@@ -47,6 +65,7 @@ template <class T, int L, int n, bool mirrored> D16_INLINE void transform_tile(T
           if (!pixel[i]) continue;
           if (count == together) load(x[i], pixel[i] + a.channel + c * G);
           else std::memcpy(&x[i], pixel[i] + a.channel + c * G, sizeof(T) * size_t(count * G));
+          if (a.mean) normalise<T, L>(a, a.channel + c * G, x[i]);
         }
         transpose<T, L>(x);
         for (int j = 0; j < count; ++j) {

@@ -92,6 +92,11 @@ template <class T> void moments(GroupConv2d<T> const& a) {
 
 }  // namespace detail
 
+/// Whether x may come with the norm before it.
+template <class T> bool group_conv2d_takes_norm(GroupConv2d<T> const& a) {
+  return detail::takes_fourier(a) && detail::fourier_supported(a);
+}
+
 template <class T> size_t group_conv2d_work_bytes(GroupConv2d<T> const& a) {
   if (detail::takes_fourier(a)) return detail::fourier_supported(a) ? detail::fourier_work_bytes(a) : 0;
   detail::ExpandedConv<T> e(a);
@@ -99,6 +104,7 @@ template <class T> size_t group_conv2d_work_bytes(GroupConv2d<T> const& a) {
 }
 template <class T> int group_conv2d(GroupConv2d<T> const& a) {
   if (detail::takes_fourier(a)) return detail::fourier_supported(a) ? detail::fourier_conv2d(a) : unsupported;
+  if (a.norm) return unsupported;
   detail::ExpandedConv<T> e(a);
   e.expand(a);
   bool const epilogue = a.scale || a.relu;
@@ -145,6 +151,7 @@ template <class T> size_t group_conv2d_dw_work_bytes(GroupConv2d<T> const& a) {
 }
 template <class T> int group_conv2d_dw(GroupConv2d<T> const& a) {
   if (detail::takes_fourier(a)) return detail::fourier_supported(a) ? detail::fourier_conv2d_dw(a) : unsupported;
+  if (a.norm) return unsupported;
   detail::ExpandedConv<T> e(a);
   e.conv.dw = e.filter();
   e.conv.work = e.conv_work();

@@ -45,7 +45,7 @@ template <class T> int batch_norm(BatchNorm<T> const& a) {
     a.mean[c] = mean;
     a.inv_std[c] = 1 / std::sqrt(variance + a.eps);
   }
-  return batch_norm_apply(a);
+  return a.y ? batch_norm_apply(a) : int(ok);
 }
 
 namespace detail {

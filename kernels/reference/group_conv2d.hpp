@@ -36,6 +36,7 @@ template <class T> int moments(GroupConv2d<T> const& a) {
 /// y[n,p,q,o,g] = scale[o] sum of kappa_oc[g,h](i,j) x[n, p stride + i dilation - padding, ..., c, h] + bias[o], and
 /// ReLU if asked. There is nothing to pack: w is always read.
 template <class T> int group_conv2d(GroupConv2d<T> const& a) {
+  if (a.norm) return unsupported;
   if (a.path == Path::fourier) {
     int status = fourier_conv2d(a);
     return a.moments ? detail::moments(a) : status;
@@ -80,6 +81,7 @@ template <class T> int group_conv2d_dx(GroupConv2d<T> const& a) {
 
 /// dw[o,c,v,u]: every product whose tap took its weight from slot u, times the basis there.
 template <class T> int group_conv2d_dw(GroupConv2d<T> const& a) {
+  if (a.norm) return unsupported;
   if (a.path == Path::fourier) return fourier_conv2d_dw(a);
   FilterRule rule = a.rule();
   int P = a.out(a.H), Q = a.out(a.W);

@@ -59,6 +59,15 @@ TEST_CASE("large blocks share regions: what is left over serves smaller ones, an
   CHECK(arena.use().cached == 0);
   void* other = arena.allocate(2 * MB);  // no room left
   CHECK(arena.use().requests == 2);
+  void* big = arena.allocate(9 * MB);
+  arena.release(big, 9 * MB);
+  big = arena.allocate(10 * MB);  // 9 MB are free and too small: they are given back first
+  CHECK(arena.use().cached == 0);
+  CHECK(arena.use().requests == 4);
+  arena.release(big, 10 * MB);
+  CHECK(arena.allocate(10 * MB) == big);
+  arena.release(big, 10 * MB);
+  arena.trim();
   arena.release(a, 2 * MB), arena.release(c, 3 * MB);
   CHECK(arena.allocate(2 * MB) == a);  // the smallest that fits
   arena.release(a, 2 * MB);

@@ -32,6 +32,11 @@ using Pullback = std::function<std::vector<Tensor>(Tensor dy, std::vector<bool> 
 
 struct Node;
 
+/// A result that is relu((x - mean) scale + shift), field by field: whoever reads it may read x instead.
+struct Rectified {
+  Tensor x, norm;  ///< norm (3,C): means, scales, shifts
+};
+
 /// Where the gradient of an input goes: to the node that made it, or to a leaf. The values of an input are not kept here:
 /// a pullback that needs them captures them.
 struct Edge {
@@ -47,7 +52,8 @@ struct Node {
   std::vector<Edge> inputs;
   std::vector<bool> needed;
   Pullback pullback;
-  std::function<Tensor()> again;  ///< the result once more, where computing it is cheaper than keeping it
+  std::function<Tensor()> again;               ///< the result once more, where computing it is cheaper than keeping it
+  std::shared_ptr<Rectified const> rectified;  ///< and what it is made of, where it is that
   /// The version counters of inputs and result, and what they were.
   std::vector<std::pair<std::shared_ptr<std::atomic<uint32_t>>, uint32_t>> versions;
 };
@@ -63,9 +69,13 @@ struct Tape {
   }
   static Edge edge(Tensor const& x) { return {x.shape(), node(x), node(x) ? Tensor() : x}; }
   /// Ops that need y on the way back will call again() instead of keeping it.
-  static void recompute(Tensor const& y, std::function<Tensor()> again) {
-    if (node(y)) node(y)->again = std::move(again);
+  static void recompute(Tensor const& y, std::function<Tensor()> again, std::shared_ptr<Rectified const> made_of = {}) {
+    if (!node(y)) return;
+    node(y)->again = std::move(again);
+    node(y)->rectified = std::move(made_of);
   }
+  /// What x is made of, or null.
+  static std::shared_ptr<Rectified const> rectified(Tensor const& x) { return node(x) ? node(x)->rectified : nullptr; }
   static uint64_t next_number() {
     static std::atomic<uint64_t> count{0};
     return ++count;
@@ -167,7 +177,7 @@ inline void Tensor::backward(Tensor seed) const {
     std::vector<Tensor> gradients = node->pullback(std::move(dy), node->needed);
     for (size_t i = 0; i < gradients.size(); ++i)
       if (node->needed[i] && gradients[i].defined()) deliver(node->inputs[i], std::move(gradients[i]));
-    node->pullback = nullptr, node->again = nullptr;  // frees what was saved
+    node->pullback = nullptr, node->again = nullptr, node->rectified = nullptr;  // frees what was saved
     node->inputs.clear();
   }
 }

@@ -152,6 +152,7 @@ class HostArena {
   }
   void* ask(size_t size) {
     ++use_.requests;
+    if (is_large(size) && 2 * use_.cached > size) trim_regions();  // all too small: their memory is worth more in this one
     bool allowed = use_.used + size <= limit_;
     void* block = allowed ? std::aligned_alloc(64, size) : nullptr;
     if (allowed && !block) {
@@ -169,6 +170,9 @@ class HostArena {
       use_.cached -= size * blocks.size();
     }
     free_.clear();
+    trim_regions();
+  }
+  void trim_regions() {
     use_.cached -= large_.trim([](char* region) { std::free(region); });
   }
 

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "../group/group.hpp"
@@ -41,6 +42,7 @@ struct Storage {
   void* data = nullptr;
   size_t bytes = 0;
   bool borrowed = false;
+  std::function<void(void*)> fill = {};  ///< of memory that nobody has read yet, and that is not there yet
   std::shared_ptr<std::atomic<uint32_t>> version = std::make_shared<std::atomic<uint32_t>>(0);
 
   Storage(size_t size, Device device) : bytes(size) {
@@ -49,10 +51,19 @@ struct Storage {
     data = host_arena().allocate(size);
   }
   Storage(void* memory, size_t size) : data(memory), bytes(size), borrowed(true) {}
+  /// Of host memory that `later` fills when it is first read; never, when nobody does.
+  Storage(size_t size, std::function<void(void*)> later) : bytes(size), fill(std::move(later)) {}
   Storage(Storage const&) = delete;
   Storage& operator=(Storage const&) = delete;
   ~Storage() {
-    if (!borrowed) host_arena().release(data, bytes);
+    if (data && !borrowed) host_arena().release(data, bytes);
+  }
+  void* memory() {
+    if (fill) {
+      data = host_arena().allocate(bytes);
+      std::exchange(fill, nullptr)(data);
+    }
+    return data;
   }
 };
 
@@ -186,7 +197,7 @@ class Tensor {
     require<ValueError>(body_ != nullptr, "an undefined tensor (Tensor{}) was used");
     return *body_;
   }
-  void* raw() const { return static_cast<char*>(body_->storage->data) + body_->offset * size_of(body_->dtype); }
+  void* raw() const { return static_cast<char*>(body_->storage->memory()) + body_->offset * size_of(body_->dtype); }
 
   std::shared_ptr<Body> body_;
 };

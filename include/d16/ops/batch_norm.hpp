@@ -79,16 +79,12 @@ inline void write_back(Tensor const& updated, Tensor const& running) {
   running.mark_changed();
 }
 
-/// Both ops: x is (N,H,W,C) or (N,H,W,C,G).
-inline Tensor batch_norm(char const* op, Tensor x, Tensor weight, Tensor bias, Tensor running_mean, Tensor running_var,
-                         BatchNormOptions o) {
-  check_batch_norm(op, x, weight, bias, running_mean, running_var, o);
-  x = x.contiguous();
-  if (weight.defined()) weight = weight.contiguous();
-  if (bias.defined()) bias = bias.contiguous();
-  Tensor y = empty_like(x);
-  Tensor statistics = empty({2, x.dim(axis::C)}, {.dtype = DType::f64, .device = x.device()});
-  auto args = [=]<class T>(T) {
+/// A norm as its kernel sees it. Statistics (2,C), mean and 1 / standard deviation, are written by the forward pass.
+struct NormCall {
+  Tensor x, weight, bias, statistics;
+  BatchNormOptions o;
+
+  template <class T> kernels::BatchNorm<T> args() const {
     int C = int(x.dim(axis::C)), G = x.rank() == 5 ? int(x.dim(axis::G)) : 1;
     kernels::BatchNorm<T> a{
         .rows = x.dim(0) * x.dim(1) * x.dim(2), .C = C, .G = G, .training = o.training, .relu = o.relu, .eps = o.eps};
@@ -96,41 +92,79 @@ inline Tensor batch_norm(char const* op, Tensor x, Tensor weight, Tensor bias, T
     a.x = x.data<T>(), a.weight = weight.data<T>(), a.bias = bias.data<T>();
     a.mean = statistics.data<double>(), a.inv_std = a.mean + C;
     return a;
-  };
+  }
+  /// y once more.
+  template <class T> void apply(T* y) const {
+    kernels::BatchNorm<T> a = args<T>();
+    a.y = y;
+    run(batch_norm_apply_slot<T>, x.device(), a);
+  }
+  /// The result as a tensor that is computed when it is first read.
+  Tensor deferred(TensorOptions like) const {
+    auto fill = [call = *this](void* y) {
+      for_float(call.x.dtype(), [&]<class T>(T) { call.apply(static_cast<T*>(y)); });
+    };
+    return Tensor::make(x.shape(), like,
+                        std::make_shared<detail::Storage>(size_t(x.numel() * size_of(x.dtype())), std::move(fill)));
+  }
+  /// (3,C): means, scales, shifts; as the kernel rounds them, so that what is read through them is y bit for bit, but
+  /// for what a compiler makes of a product and a sum.
+  Tensor line() const {
+    int64_t const C = x.dim(axis::C);
+    Tensor line = empty({3, C}, {.dtype = x.dtype(), .device = x.device()});
+    for_float(x.dtype(), [&]<class T>(T) {
+      kernels::BatchNorm<T> a = args<T>();
+      for (int64_t c = 0; c < C; ++c) {
+        double const scale = (a.weight ? double(a.weight[c]) : 1.0) * a.inv_std[c];
+        line.data<T>()[c] = T(a.mean[c]), line.data<T>()[C + c] = T(scale);
+        line.data<T>()[2 * C + c] = T((a.bias ? double(a.bias[c]) : 0.0) - scale * (a.mean[c] - T(a.mean[c])));
+      }
+    });
+    return line;
+  }
+  std::vector<Tensor> gradients(Tensor dy, std::vector<bool> const& needed) const {
+    dy = dy.contiguous();
+    Tensor dx = !needed[0] ? Tensor() : dy.exclusive() ? dy : empty_like(x);  // nobody else wants dy: written over it
+    Tensor dw = empty({x.dim(axis::C)}, {.dtype = x.dtype(), .device = x.device()}), db = empty_like(dw);
+    for_float(x.dtype(), [&]<class T>(T) {
+      kernels::BatchNorm<T> a = args<T>();
+      a.dy = dy.data<T>(), a.dx = dx.data<T>(), a.dw = dw.data<T>(), a.db = db.data<T>();
+      if (o.training || needed[1] || needed[2]) run(batch_norm_dw_slot<T>, x.device(), a);
+      if (needed[0]) run(batch_norm_dx_slot<T>, x.device(), a);
+    });
+    return {dx, dw, db};
+  }
+};
+
+/// Both ops: x is (N,H,W,C) or (N,H,W,C,G).
+inline Tensor batch_norm(char const* op, Tensor x, Tensor weight, Tensor bias, Tensor running_mean, Tensor running_var,
+                         BatchNormOptions o) {
+  check_batch_norm(op, x, weight, bias, running_mean, running_var, o);
+  x = x.contiguous();
+  NormCall const call{x.detach(), weight.defined() ? weight.contiguous().detach() : weight,
+                      bias.defined() ? bias.contiguous().detach() : bias,
+                      empty({2, x.dim(axis::C)}, {.dtype = DType::f64, .device = x.device()}), o};
+  bool const recorded = !NoGrad::off() && (x.requires_grad() || weight.requires_grad() || bias.requires_grad());
+  bool const later = o.recompute && recorded && x.device().kind == Device::Kind::cpu;
+  Tensor y = later ? call.deferred(x.like()) : empty_like(x);
   Tensor mean = running_mean.defined() ? running_mean.detach().contiguous() : Tensor();
   Tensor var = running_var.defined() ? running_var.detach().contiguous() : Tensor();
   for_float(x.dtype(), [&]<class T>(T) {
-    kernels::BatchNorm<T> a = args(T{});
+    kernels::BatchNorm<T> a = call.args<T>();
     a.moments = o.training ? o.moments.data<double>() : nullptr;
-    a.running_mean = mean.data<T>(), a.running_var = var.data<T>(), a.y = y.data<T>();
+    a.running_mean = mean.data<T>(), a.running_var = var.data<T>(), a.y = later ? nullptr : y.data<T>();
     run(batch_norm_slot<T>, x.device(), a);
   });
   if (o.training) {
     write_back(mean, running_mean);
     write_back(var, running_var);
   }
-  y = record(op, y, {x, weight, bias}, [=](Tensor dy, std::vector<bool> const& needed) {
-    dy = dy.contiguous();
-    Tensor dx = !needed[0] ? Tensor() : dy.exclusive() ? dy : empty_like(x);  // nobody else wants dy: written over it
-    Tensor dw = empty({x.dim(axis::C)}, {.dtype = x.dtype(), .device = x.device()}), db = empty_like(dw);
-    for_float(x.dtype(), [&]<class T>(T) {
-      kernels::BatchNorm<T> a = args(T{});
-      a.dy = dy.data<T>(), a.dx = dx.data<T>(), a.dw = dw.data<T>(), a.db = db.data<T>();
-      if (o.training || needed[1] || needed[2]) run(batch_norm_dw_slot<T>, x.device(), a);
-      if (needed[0]) run(batch_norm_dx_slot<T>, x.device(), a);
-    });
-    return std::vector<Tensor>{dx, dw, db};
-  });
+  y = record(op, y, {x, weight, bias},
+             [call](Tensor dy, std::vector<bool> const& needed) { return call.gradients(std::move(dy), needed); });
   if (o.recompute)
-    Tape::recompute(y, [=, like = y.like()] {
-      Tensor again = empty(x.shape(), like);
-      for_float(x.dtype(), [&]<class T>(T) {
-        kernels::BatchNorm<T> a = args(T{});
-        a.y = again.data<T>();
-        run(batch_norm_apply_slot<T>, x.device(), a);
-      });
-      return again;
-    });
+    Tape::recompute(
+        y, [call, like = y.like()] { return call.deferred(like); },
+        later && o.relu ? std::make_shared<Rectified const>(Rectified{call.x, call.line()}) : nullptr);
   return y;
 }
 

@@ -91,12 +91,18 @@ struct GroupConv {
     });
     return dx;
   }
-  Tensor dw(Tensor dy, Tensor input) const {
+  /// The input of the forward pass: x, or what x is the rectified norm of.
+  template <class T> void read(kernels::GroupConv2d<T>& a, Tensor const& input, Rectified const* made_of) const {
+    a.x = made_of ? made_of->x.data<T>() : input.data<T>();
+    a.norm = made_of ? made_of->norm.data<T>() : nullptr;
+  }
+  Tensor dw(Tensor dy, Tensor input, Rectified const* made_of) const {
     dy = dy.contiguous();
     Tensor dw = empty(w, w_like);
     for_float(x_like.dtype, [&]<class T>(T) {
       auto a = args<T>();
-      a.dy = dy.data<T>(), a.x = input.data<T>(), a.dw = dw.data<T>();
+      read(a, input, made_of);
+      a.dy = dy.data<T>(), a.dw = dw.data<T>();
       run(group_conv2d_dw_slot<T>, x_like.device, a);
     });
     return dw;
@@ -237,11 +243,16 @@ inline Tensor group_conv(char const* op, Group group, Sides sides, Tensor x, Ten
   y_like.group = sides == Sides::projecting ? Group{} : group;
   if (sides != Sides::projecting) c->y.push_back(group.order());
   Tensor y = empty(c->y, y_like);
+  std::shared_ptr<Rectified const> made_of = Tape::rectified(x);
+  bool const on_cpu = x.device().kind == Device::Kind::cpu;
+  if (!on_cpu || !for_float(x.dtype(), [&]<class T>(T) { return kernels::cpu::group_conv2d_takes_norm(c->args<T>()); }))
+    made_of = nullptr;
   for_float(x.dtype(), [&]<class T>(T) {
     auto a = c->args<T>();
-    a.x = x.data<T>(), a.w = w.data<T>(), a.bias = b.data<T>(), a.y = y.data<T>();
+    c->read(a, x, made_of.get());
+    a.w = w.data<T>(), a.bias = b.data<T>(), a.y = y.data<T>();
     a.scale = c->o.scale.data<T>(), a.relu = c->o.relu, a.moments = c->o.moments.data<double>();
-    if (c->o.packed.defined() && x.device().kind == Device::Kind::cpu) {
+    if (c->o.packed.defined() && on_cpu) {
       int64_t const needed = packed_count(a, x.device());
       require<ShapeError>(c->o.packed.numel() == needed, op, ": packed has ", c->o.packed.numel(), " values; weights ",
                           weight_sizes(w.shape()), " need ", needed, ": pack them with the same options");
@@ -250,7 +261,7 @@ inline Tensor group_conv(char const* op, Group group, Sides sides, Tensor x, Ten
     run(group_conv2d_slot<T>, x.device(), a);
   });
   return record(op, y, wrt(x, [c, w](Tensor dy) { return c->dx(dy, w); }),
-                wrt(w, [c, x = Saved(x)](Tensor dy) { return c->dw(dy, x()); }),
+                wrt(w, [c, made_of, x = Saved(x)](Tensor dy) { return c->dw(dy, x(), made_of.get()); }),
                 wrt(b, [c](Tensor dy) { return c->db(dy); }));
 }
 
