@@ -152,7 +152,7 @@ class HostArena {
   }
   void* ask(size_t size) {
     ++use_.requests;
-    if (is_large(size) && 2 * use_.cached > size) trim_regions();  // all too small: their memory is worth more in this one
+    if (is_large(size) && 2 * use_.cached > size) trim_regions();  // all too small: better one of this size
     bool allowed = use_.used + size <= limit_;
     void* block = allowed ? std::aligned_alloc(64, size) : nullptr;
     if (allowed && !block) {
