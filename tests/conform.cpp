@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "conform/bands.hpp"
 #include "conform/case.hpp"
 #include "conform/dense.hpp"
 #include "conform/group.hpp"
@@ -34,7 +35,8 @@ enum class Verdict { skipped, passed, failed };
 
 OpTable op_table() {
   OpTable table;
-  for (OpTable const& part : {dense_ops(), loss_ops(), group_ops(), network_ops(), optim_ops(), vision_ops()})
+  for (OpTable const& part :
+       {dense_ops(), loss_ops(), group_ops(), network_ops(), optim_ops(), vision_ops(), bands_ops()})
     table.insert(part.begin(), part.end());
   return table;
 }

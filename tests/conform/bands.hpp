@@ -1,0 +1,52 @@
+// Conformance runners of preprocessing: HOG, aperture photometry, the mesh background; plain functions of the host.
+#pragma once
+#include <string>
+#include <vector>
+
+#include <d16/vision/background.hpp>
+#include <d16/vision/hog.hpp>
+#include <d16/vision/photometry.hpp>
+
+#include "case.hpp"
+#include "layout.hpp"
+
+namespace d16::conform {
+
+inline Outcome run_hog(Run& r) {
+  io::Json const& a = r.attrs();
+  vision::HogOptions o{.orientations = int(a.integer("orientations")),
+                       .pixels_per_cell = pair(a, "pixels_per_cell", 8),
+                       .cells_per_block = pair(a, "cells_per_block", 3),
+                       .block_norm = vision::block_norm_of(a.has("block_norm") ? a.string("block_norm") : "L2-Hys"),
+                       .transform_sqrt = boolean(a, "transform_sqrt", false)};
+  return {{{"features", vision::hog(r.in("image"), o)}}};
+}
+
+inline Outcome run_photometry_aperture(Run& r) {
+  std::string method = r.attrs().has("method") ? r.attrs().string("method") : "exact";
+  if (method != "exact") throw Skip{"there is no aperture method " + method};
+  Tensor positions = r.in("positions").cast(DType::f64).contiguous();
+  std::vector<std::array<double, 2>> xy;
+  for (int64_t i = 0; i < positions.dim(0); ++i)
+    xy.push_back({positions.data<double>()[2 * i], positions.data<double>()[2 * i + 1]});
+  std::vector<double> fluxes;
+  for (auto const& f : vision::aperture_photometry(r.in("image"), xy, r.attrs().number("r"))) fluxes.push_back(f.flux);
+  return {{{"flux", from(fluxes, {int64_t(fluxes.size())})}}};
+}
+
+inline Outcome run_background_mesh(Run& r) {
+  vision::BackgroundOptions o{.box = pair(r.attrs(), "box", 64), .filter = int(number(r.attrs(), "filter", 3))};
+  vision::Background b = vision::mesh_background(r.in("image"), r.has("mask") ? r.in("mask") : Tensor(), o);
+  return {{{"level", b.level}, {"rms", b.rms}}};
+}
+
+inline OpTable bands_ops() {
+  OpTable table;
+  auto add = [&](char const* name, Runner run) { table[name] = {run, false}; };
+  add("hog", run_hog);
+  add("photometry_aperture", run_photometry_aperture);
+  add("background_mesh", run_background_mesh);
+  return table;
+}
+
+}  // namespace d16::conform
