@@ -9,6 +9,7 @@
 #include <stamp.hpp>
 
 #include "commands.hpp"
+#include "simulate_survey.hpp"
 
 namespace {
 
@@ -91,6 +92,38 @@ Command make_simulate(CLI::App& parent) {
   return make<SimulateOptions>(
       parent, "simulate", "galaxies with noise and one to three contaminants, and their truth", simulate, add,
       {"simulate --out field --count 24 --seed 16", "simulate --out pictures --count 100 --format png --size 128"});
+}
+
+Command make_simulate_survey(CLI::App& simulate_app) {
+  CLI::Option* out = simulate_app.get_option("--out");
+  auto add = [out](CLI::App* app, SimulateSurveyOptions& o) {
+    app->preparse_callback([out](size_t) { out->required(false); });  // that one is of `simulate` alone
+    app->add_option("--out", o.out, "folder for catalog.fits, cutouts, examples.png and README.txt")->required();
+    app->add_option("--data", o.data, "folder with filter curves, templates, models and PSFs")->capture_default_str();
+    app->add_option("--set", o.set, "which objects")
+        ->check(CLI::IsMember({"balanced", "poster", "bimodal", "stress", "little_red_dots"}))
+        ->capture_default_str();
+    app->add_option("--split", o.split,
+                    "train, validation, test, or what no other split has: heldout, heldout_templates, "
+                    "heldout_library, heldout_psf")
+        ->capture_default_str();
+    app->add_option("--count", o.count, "objects; 0: 1455 of the poster set, 300 of others")
+        ->check(CLI::Range(0, 1000000))
+        ->capture_default_str();
+    app->add_option("--first", o.first, "number of the first object")
+        ->check(CLI::NonNegativeNumber)
+        ->capture_default_str();
+    app->add_option("--threshold", o.threshold, "redshift from which on high_z begins")
+        ->check(CLI::Range(1.0, 14.0))
+        ->capture_default_str();
+    app->add_option("--format", o.format, "fits, safetensors or none (the catalogue alone)")
+        ->check(CLI::IsMember({"fits", "safetensors", "none"}))
+        ->capture_default_str();
+    add_common(app, o);
+  };
+  return make<SimulateSurveyOptions>(
+      simulate_app, "survey", "a survey in seven NIRCam bands with its truth", simulate_survey, add,
+      {"simulate survey --out field --set balanced --count 300 --seed 16 --data ../shared/data"});
 }
 
 void add_training(CLI::App* app, TrainOptions& o) {
@@ -273,7 +306,8 @@ int guarded_main(int argc, char** argv) {
   app.set_help_flag("-h,--help", "print this help");
   app.require_subcommand(1);
   app.footer("d16 COMMAND --help says more and shows examples. The main job: d16 run --input CUTOUTS --out RESULTS");
-  std::vector<Command> commands{make_info(app), make_simulate(app)};
+  Command simulate_command = make_simulate(app);
+  std::vector<Command> commands{make_info(app), make_simulate_survey(*simulate_command.app), simulate_command};
   for (Command& command : make_train(app)) commands.push_back(command);
   for (auto make_one : {make_evaluate, make_denoise, make_classify, make_run}) commands.push_back(make_one(app));
   for (Command& command : make_check(app)) commands.push_back(command);

@@ -115,6 +115,7 @@ class Loader {
     parallel_tasks(n, [&](int64_t i) {
       batch_.label.data<int64_t>()[i] = d.label(items_[size_t(i)]);
       if (bytes) read<uint8_t>(i, 1.0f / 255);
+      else if (d.images.dtype() == DType::bf16) read<bf16>(i, 1);
       else read<float>(i, 1);
     });
     batch_ = {batch_.image.to(default_device()), batch_.label.to(default_device())};
