@@ -11,6 +11,7 @@
 #include "conform/case.hpp"
 #include "conform/dense.hpp"
 #include "conform/group.hpp"
+#include "conform/learn.hpp"
 #include "conform/losses.hpp"
 #include "conform/network.hpp"
 #include "conform/optim.hpp"
@@ -36,7 +37,7 @@ enum class Verdict { skipped, passed, failed };
 OpTable op_table() {
   OpTable table;
   for (OpTable const& part :
-       {dense_ops(), loss_ops(), group_ops(), network_ops(), optim_ops(), vision_ops(), bands_ops()})
+       {dense_ops(), loss_ops(), group_ops(), network_ops(), optim_ops(), vision_ops(), bands_ops(), learn_ops()})
     table.insert(part.begin(), part.end());
   return table;
 }
