@@ -37,4 +37,16 @@ template <class T> struct CrossEntropy {
   void* work{};
 };
 
+/// Focal loss of (N, K) logits with labels: with p the softmax of the label's class t and weight w (all 1 if null),
+/// term[n] = -w[t] (1 - p)^gamma log p; loss, W and dx as above.
+template <class T> struct FocalLoss {
+  int64_t N = 0, K = 0;
+  double gamma = 2;
+  bool mean = true;
+  T const *x{}, *weight{};
+  int64_t const* target{};
+  T *loss{}, *dx{};
+  void* work{};
+};
+
 }  // namespace d16::kernels

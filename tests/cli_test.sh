@@ -164,6 +164,16 @@ if [[ -d $shared/jwst_ceers_nircam ]]; then
 else
   skip "run on JWST cutouts" "no ../shared/data/jwst_ceers_nircam"
 fi
+if [[ -d $shared/nircam_filters_jades_seds ]]; then
+  works "simulate survey" "$d16" simulate survey --out survey --count 6 --split validation --data "$shared"
+  check "simulate survey: catalogue, cutouts, pictures, and what it is" \
+    sh -c '[ -s survey/catalog.fits ] && [ -s survey/examples.png ] && grep -qi simulated survey/README.txt &&
+           [ "$(find survey -name "*.fits" | wc -l)" = 7 ]'
+  works "simulate survey again" "$d16" simulate survey --out survey2 --count 6 --split validation --data "$shared" --threads 1
+  check "simulate survey: the same bytes on one thread" sh -c 'cmp survey/examples.png survey2/examples.png'
+else
+  skip "simulate survey" "no ../shared/data/nircam_filters_jades_seds"
+fi
 if [[ -d $shared/hsc_decals_cutouts ]]; then
   works "run on a Legacy Survey file and NumPy arrays" "$d16" run --input "$shared/hsc_decals_cutouts/examples/examp_gals" --out decals
   check "bands of a Legacy Survey file" grep -q '"z,r,g"' decals/catalog.csv
@@ -176,6 +186,8 @@ fails "no subcommand" 2 "--help" - "$d16"
 fails "unknown subcommand" 2 "--help" - "$d16" fly
 fails "missing option" 2 "--out" - "$d16" run --input field
 fails "number out of range" 2 "--size" new "$d16" simulate --out new --size 3
+fails "simulate survey without its data" 1 void new "$d16" simulate survey --out new --data void
+fails "simulate survey: no such split" 1 everything new "$d16" simulate survey --out new --split everything --data "$shared"
 fails "unknown device" 2 "--device" - "$d16" info --device abacus
 fails "check what" 2 "--help" - "$d16" check
 fails "check without weights" 2 "--weights" - "$d16" check equivariance

@@ -11,6 +11,7 @@
 #include "conform/case.hpp"
 #include "conform/dense.hpp"
 #include "conform/group.hpp"
+#include "conform/layers.hpp"
 #include "conform/learn.hpp"
 #include "conform/losses.hpp"
 #include "conform/network.hpp"
@@ -36,8 +37,8 @@ enum class Verdict { skipped, passed, failed };
 
 OpTable op_table() {
   OpTable table;
-  for (OpTable const& part :
-       {dense_ops(), loss_ops(), group_ops(), network_ops(), optim_ops(), vision_ops(), bands_ops(), learn_ops()})
+  for (OpTable const& part : {dense_ops(), layer_ops(), loss_ops(), group_ops(), network_ops(), optim_ops(),
+                              vision_ops(), bands_ops(), learn_ops()})
     table.insert(part.begin(), part.end());
   return table;
 }

@@ -4,6 +4,7 @@
 #include "op_case.hpp"
 #include "op_list/convolution.hpp"
 #include "op_list/group.hpp"
+#include "op_list/layers.hpp"
 #include "op_list/losses.hpp"
 #include "op_list/pointwise.hpp"
 #include "op_list/pooling.hpp"
@@ -15,8 +16,8 @@ namespace d16::testing {
 inline std::vector<OpCase> const& op_list() {
   static std::vector<OpCase> const all = [] {
     std::vector<OpCase> joined;
-    for (auto family :
-         {convolution_cases, group_cases, loss_cases, pointwise_cases, pooling_cases, reduce_cases, view_cases})
+    for (auto family : {convolution_cases, group_cases, layer_cases, loss_cases, pointwise_cases, pooling_cases,
+                        reduce_cases, view_cases})
       for (OpCase const& op : family()) joined.push_back(op);
     return joined;
   }();

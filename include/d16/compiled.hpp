@@ -15,7 +15,9 @@
 #define D16_POINTWISE_OPS(each) each(unary) each(unary_dx) each(binary) each(sum) each(max) each(max_dx) \
   each(softmax) each(softmax_dx) each(dropout)
 #define D16_DENSE_OPS(each) each(avg_pool2d) each(avg_pool2d_dx) each(max_pool2d) each(max_pool2d_dx) \
-  each(pad2d) each(pad2d_dx) each(upsample) each(upsample_dx) each(pair_loss) each(cross_entropy)
+  each(pad2d) each(pad2d_dx) each(upsample) each(upsample_dx) each(pair_loss) each(cross_entropy) each(focal_loss) \
+  each(group_norm) each(group_norm_dx) each(group_norm_dw) each(adaptive_avg_pool2d) each(adaptive_avg_pool2d_dx) \
+  each(squeeze_excitation) each(squeeze_excitation_dx)
 #define D16_OPTIMISER_OPS(each) each(adam) each(sgd)  // in namespace optim
 // clang-format on
 

@@ -101,4 +101,35 @@ template <class T> int cross_entropy(CrossEntropy<T> const& a) {
   return ok;
 }
 
+/// One double for each sample.
+template <class T> size_t focal_loss_work_bytes(FocalLoss<T> const& a) { return size_t(a.N) * sizeof(double); }
+
+template <class T> int focal_loss(FocalLoss<T> const& a) {
+  double* terms = static_cast<double*>(a.work);
+  auto weight = [&](int64_t k) { return a.weight ? double(a.weight[k]) : 1.0; };
+  double total = a.mean ? 0 : 1, loss = 0;
+  for (int64_t n = 0; n < a.N; ++n) total += a.mean ? weight(a.target[n]) : 0;
+  parallel_chunks(a.N, grain_of(8 * a.K), [&](int64_t begin, int64_t end) {
+    for (int64_t n = begin; n < end; ++n) {
+      T const* x = a.x + n * a.K;
+      int64_t const target = a.target[n];
+      double largest = x[0], others = 0;
+      for (int64_t k = 1; k < a.K; ++k) largest = std::max(largest, double(x[k]));
+      for (int64_t k = 0; k < a.K; ++k) others += k == target ? 0 : std::exp(double(x[k]) - largest);
+      double const exps = others + std::exp(double(x[target]) - largest), q = others / exps;
+      // q is 1 - p; near p = 1 its logarithm must not be that of a rounded p
+      double const log_p = q < 0.5 ? std::log1p(-q) : double(x[target]) - largest - std::log(exps);
+      double const focus = std::pow(q, a.gamma), ratio = q > 0 ? log_p / q : -1;
+      terms[n] = -weight(target) * focus * log_p;
+      if (!a.dx) continue;
+      double const slope = weight(target) / total * (a.gamma * (1 - q) * focus * ratio - focus);
+      for (int64_t k = 0; k < a.K; ++k)
+        a.dx[n * a.K + k] = T(slope * (k == target ? q : -std::exp(double(x[k]) - largest) / exps));
+    }
+  });
+  for (int64_t n = 0; n < a.N; ++n) loss += terms[n];
+  a.loss[0] = T(loss / total);
+  return ok;
+}
+
 }  // namespace d16::kernels::cpu

@@ -68,4 +68,29 @@ template <class T> int cross_entropy(CrossEntropy<T> const& a) {
   return ok;
 }
 
+/// With q = 1 - p, added up from the other classes so that no digits cancel, d term / d x[k] is
+/// w slope (1[k = t] - p[k]), slope = gamma p q^gamma (log p / q) - q^gamma. Where q is 0, log p / q has the limit -1.
+template <class T> int focal_loss(FocalLoss<T> const& a) {
+  auto x = View(a.x, a.N, a.K);
+  auto dx = View(a.dx, a.N, a.K);
+  auto w = [&](int64_t k) { return a.weight ? double(a.weight[k]) : 1.0; };
+  double total = 0, sum = 0;
+  for (int64_t n = 0; n < a.N; ++n) total += a.mean ? w(a.target[n]) : 0;
+  double const scale = a.mean ? 1 / total : 1;
+  for (int64_t n = 0; n < a.N; ++n) {
+    int64_t const t = a.target[n];
+    double largest = -INFINITY, exps = 0, q = 0;
+    for (int64_t k = 0; k < a.K; ++k) largest = std::max(largest, double(x(n, k)));
+    for (int64_t k = 0; k < a.K; ++k) exps += std::exp(x(n, k) - largest);
+    for (int64_t k = 0; k < a.K; ++k) q += k == t ? 0 : std::exp(x(n, k) - largest) / exps;
+    double const log_p = q < 0.5 ? std::log1p(-q) : x(n, t) - largest - std::log(exps);
+    double const focus = std::pow(q, a.gamma), slope = a.gamma * (1 - q) * focus * (q > 0 ? log_p / q : -1) - focus;
+    sum -= w(t) * focus * log_p;
+    for (int64_t k = 0; a.dx && k < a.K; ++k)  // at k = t, 1 - p is q
+      dx(n, k) = T(scale * w(t) * slope * (k == t ? q : -std::exp(x(n, k) - largest) / exps));
+  }
+  a.loss[0] = T(scale * sum);
+  return ok;
+}
+
 }  // namespace d16::kernels::reference

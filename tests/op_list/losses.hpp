@@ -33,6 +33,13 @@ inline std::vector<OpCase> loss_cases() {
       {"cross_entropy sum",
        {between(-3, 3, {1, 2}), labels(2, {1})},
        [](Inputs t) { return cross_entropy(t[0], t[1], {.reduction = Reduction::sum}); }},
+      {"focal_loss", {between(-3, 3, {13, 5}), labels(5, {13})}, [](Inputs t) { return focal_loss(t[0], t[1]); }},
+      {"focal_loss weighted, gamma below 1",
+       {between(-3, 3, {11, 3}), labels(3, {11}), constant(between(0.2, 2, {3}))},
+       [](Inputs t) { return focal_loss(t[0], t[1], {.gamma = 0.7, .weight = t[2]}); }},
+      {"focal_loss sum, gamma 0",
+       {between(-3, 3, {7, 2}), labels(2, {7})},
+       [](Inputs t) { return focal_loss(t[0], t[1], {.gamma = 0, .reduction = Reduction::sum}); }},
   };
 }
 

@@ -2,7 +2,10 @@
 #pragma once
 #include <map>
 
+#include "band_network.hpp"
 #include "classifiers.hpp"
+#include "group_norm.hpp"
+#include "networks.hpp"
 #include "unet_vae.hpp"
 
 namespace d16::nn {
@@ -49,6 +52,16 @@ struct Fields {
     return integer(key, 0, 1);
   }
   Group group() const { return parse_group(json.string("group")); }
+  /// One of some values that have names, as name_of() writes them.
+  template <class E> E choice(std::string_view key, E otherwise, std::initializer_list<E> values) const {
+    if (!json.has(key)) return otherwise;
+    std::string names;
+    for (E value : values) {
+      if (json.string(key) == name_of(value)) return value;
+      names += (names.empty() ? "" : ", ") + std::string(name_of(value));
+    }
+    throw ValueError(d16::text("network: ", key, " is \"", json.string(key), "\"; it is one of ", names));
+  }
 };
 
 inline ConvOptions conv_options(Fields f) {
@@ -150,7 +163,68 @@ inline UNetVaeOptions unet_vae_options(Fields f) {
           .skips = f.boolean("skips", o.skips)};
 }
 
+inline Downsample downsample(Fields f, Downsample otherwise) {
+  return f.choice("down", otherwise, {Downsample::none, Downsample::stride, Downsample::max_pool});
+}
+inline DenseBlockOptions dense_block_options(Fields f) {
+  DenseBlockOptions o;
+  return {.layers = f.integer("layers", o.layers, 1, 999),
+          .growth = f.integer("growth", o.growth, 1),
+          .bottleneck = f.integer("bottleneck", o.bottleneck, 1, 99),
+          .dropout = f.number("dropout", o.dropout)};
+}
+inline GroupBlock group_block(Fields f) {
+  std::string const& from = f.json.string("from");
+  require<ValueError>(from == "image" || from == "features", "network: from is \"", from,
+                      "\"; it is \"image\" or \"features\"");
+  return GroupBlock(f.group(), from == "image" ? GroupBlock::From::image : GroupBlock::From::features, f.in(), f.out(),
+                    {.kernel = f.integer("kernel", 3, 1, 31), .dropout = f.number("dropout", 0)});
+}
+inline BandNetworkOptions band_network_options(Fields f) {
+  BandNetworkOptions o;
+  return {.input = {.size = f.integer("size", o.input.size, 1),
+                    .channels = f.integer("channels", o.input.channels, 1),
+                    .classes = f.integer("classes", o.input.classes, 1),
+                    .mean = f.number("mean", o.input.mean),
+                    .deviation = f.number("deviation", o.input.deviation)},
+          .spectral = f.list("spectral", o.spectral),
+          .spatial = f.list("spatial", o.spatial),
+          .fusion = f.choice("fusion", o.fusion, {Fusion::late, Fusion::early}),
+          .reduction = f.integer("reduction", o.reduction, 1),
+          .spatial_attention = f.boolean("spatial_attention", o.spatial_attention),
+          .down = downsample(f, o.down),
+          .position = f.choice("position", o.position, {Position::none, Position::radius, Position::full}),
+          .group = f.json.has("group") ? f.group() : o.group,
+          .mask = f.boolean("mask", o.mask),
+          .features = f.integer("features", o.features, 0),
+          .feature_width = f.integer("feature_width", o.feature_width, 1),
+          .hidden = f.list("hidden", o.hidden),
+          .spectral_dropout = f.number("spectral_dropout", o.spectral_dropout),
+          .spatial_dropout = f.number("spatial_dropout", o.spatial_dropout),
+          .dropout = f.number("dropout", o.dropout)};
+}
+
 }  // namespace detail
+
+inline io::Json BandNetwork::describe() const {
+  io::Json out = detail::describe_input("band_network", options_.input);
+  out["spectral"] = options_.spectral;
+  out["spatial"] = options_.spatial;
+  out["fusion"] = name_of(options_.fusion);
+  out["reduction"] = options_.reduction;
+  out["spatial_attention"] = options_.spatial_attention;
+  out["down"] = name_of(options_.down);
+  out["position"] = name_of(options_.position);
+  out["group"] = options_.group.text();
+  out["mask"] = options_.mask;
+  out["features"] = options_.features;
+  out["feature_width"] = options_.feature_width;
+  out["hidden"] = options_.hidden;
+  out["spectral_dropout"] = options_.spectral_dropout;
+  out["spatial_dropout"] = options_.spatial_dropout;
+  out["dropout"] = options_.dropout;
+  return out;
+}
 
 inline io::Json EquivariantClassifier::describe() const {
   io::Json out = detail::describe_input("equivariant_classifier", options_.input);
@@ -228,6 +302,30 @@ inline std::map<std::string, Builder>& builders() {
       {"flatten", [](Fields) { return Flatten(); }},
       {"elu", [](Fields f) { return Elu{f.number("alpha", 1)}; }},
       {"dropout", [](Fields f) { return Dropout(f.number("p", 0.5)); }},
+      {"group_norm",
+       [](Fields f) {
+         return GroupNorm(f.required("groups"), f.required("channels"), f.number("eps", 1e-5));
+       }},
+      {"spatial_dropout", [](Fields f) { return SpatialDropout(f.number("p", 0.1)); }},
+      {"adaptive_avg_pool",
+       [](Fields f) {
+         return AdaptiveAvgPool{f.integer("height", 1, 1), f.integer("width", 1, 1)};
+       }},
+      {"channel_attention",
+       [](Fields f) { return ChannelAttention(f.required("channels"), f.integer("reduction", 4, 1)); }},
+      {"spatial_attention", [](Fields f) { return SpatialAttention(f.integer("kernel", 7, 1, 99)); }},
+      {"spectral_residual_block",
+       [](Fields f) {
+         return SpectralResidualBlock(f.in(), f.out(), {.dropout = f.number("dropout", 0.1)});
+       }},
+      {"spatial_residual_block",
+       [](Fields f) {
+         return SpatialResidualBlock(
+             f.in(), f.out(), {.dropout = f.number("dropout", 0.1), .down = detail::downsample(f, Downsample::none)});
+       }},
+      {"dense_block", [](Fields f) { return DenseBlock(f.in(), detail::dense_block_options(f)); }},
+      {"group_block", [](Fields f) { return detail::group_block(f); }},
+      {"band_network", [](Fields f) { return BandNetwork(detail::band_network_options(f)); }},
       {"disk_mask",
        [](Fields f) {
          return DiskMask{f.number("margin", 1), f.number("sigma", 2)};

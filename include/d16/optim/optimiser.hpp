@@ -1,11 +1,37 @@
 // What all optimisers share: parameters, the step counter, and a state that a checkpoint can keep.
 #pragma once
+#include <cmath>
 #include <string>
 #include <vector>
 
 #include "../autograd/tape.hpp"
+#include "../ops/reduce.hpp"
+#include "../ops/unary.hpp"
 
 namespace d16::optim {
+
+/// The length of all gradients as one vector; where it is longer than `longest`, they are scaled to that length.
+/// Cost     one pass in float64.     Deterministic  yes.     Aliasing  none: the gradients are replaced.
+/// Errors   ValueError unless longest > 0 and the length is finite.
+/// Source   Pascanu et al. 2013, arXiv:1211.5063.
+inline double clip_grad_norm(std::vector<Tensor> const& parameters, double longest) {
+  require<ValueError>(longest > 0, "clip_grad_norm: the longest is ", longest, "; it must be positive");
+  NoGrad off;
+  double squares = 0;
+  for (Tensor const& p : parameters)
+    if (p.grad().defined()) squares += sum(square(p.grad().cast(DType::f64))).item();
+  double const length = std::sqrt(squares);
+  require<ValueError>(std::isfinite(length), "clip_grad_norm: the gradient's length is ", length,
+                      "; lower the learning rate or look for NaN in the data");
+  if (length <= longest) return length;
+  for (Tensor const& p : parameters)
+    if (p.grad().defined()) {
+      Tensor scaled = p.grad() * (longest / length);  // not in place: two gradients may share memory
+      p.zero_grad();
+      Tape::accumulate(p, scaled);
+    }
+  return length;
+}
 
 /// Base of the optimisers. After loss.backward(), step() applies the gradients and clears them.
 class Optimiser {
@@ -23,6 +49,7 @@ class Optimiser {
   /// Errors   ValueError when no parameter has one.
   void step() {
     NoGrad off;
+    if (longest_gradient_ > 0) clip_grad_norm(parameters_, longest_gradient_);
     ++steps_;
     bool any = false;
     for (size_t i = 0; i < parameters_.size(); ++i) {
@@ -37,6 +64,13 @@ class Optimiser {
   }
   void zero_grad() {
     for (Tensor& p : parameters_) p.zero_grad();
+  }
+
+  /// From now on each step() begins with clip_grad_norm(parameters(), longest); 0: as the gradients are.
+  /// Errors   ValueError below 0.
+  void clip(double longest) {
+    require<ValueError>(longest >= 0, "optimiser: clip(", longest, "); it needs 0 or more");
+    longest_gradient_ = longest;
   }
 
   virtual double lr() const = 0;
@@ -88,6 +122,7 @@ class Optimiser {
  private:
   std::vector<Tensor> parameters_;
   int64_t steps_ = 0;
+  double longest_gradient_ = 0;
 };
 
 }  // namespace d16::optim

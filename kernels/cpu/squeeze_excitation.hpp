@@ -1,0 +1,143 @@
+// Squeeze and excitation: x is read twice and y written once, backward x and dy are read and dx is written; all between
+// is a handful of numbers for each channel, in double. Pieces of samples on different threads, joined in order.
+#pragma once
+#include <cmath>
+
+#include "../squeeze_excitation.hpp"
+#include "columns.hpp"
+#include "sum.hpp"
+
+namespace d16::kernels::cpu {
+
+namespace detail {
+
+template <class T> SamplePieces pieces_of(SqueezeExcitation<T> const& a) { return {a.N, a.pixels, a.C}; }
+
+/// The sum of channel c of sample n over its pieces.
+inline double over_pieces(SamplePieces const& p, double const* sums, int64_t n, int64_t c) {
+  double total = 0;
+  for (int64_t piece = 0; piece < p.pieces; ++piece) total += sums[(n * p.pieces + piece) * p.C + c];
+  return total;
+}
+
+/// From the sums of the pieces to the gates of sample n.
+template <class T> void excite(SqueezeExcitation<T> const& a, SamplePieces const& p, double const* sums, int64_t n) {
+  double *mean = a.mean + n * a.C, *hidden = a.hidden + n * a.R, *gate = a.gate + n * a.C;
+  for (int64_t c = 0; c < a.C; ++c) mean[c] = over_pieces(p, sums, n, c) / double(a.pixels);
+  for (int64_t r = 0; r < a.R; ++r) {
+    double sum = a.b1 ? double(a.b1[r]) : 0;
+    for (int64_t c = 0; c < a.C; ++c) sum += double(a.w1[r * a.C + c]) * mean[c];
+    hidden[r] = std::max(sum, 0.0);
+  }
+  for (int64_t c = 0; c < a.C; ++c) {
+    double sum = a.b2 ? double(a.b2[c]) : 0;
+    for (int64_t r = 0; r < a.R; ++r) sum += double(a.w2[c * a.R + r]) * hidden[r];
+    gate[c] = 1 / (1 + std::exp(-sum));
+  }
+}
+
+/// The gradients of sample n before the sigmoid (d2) and before the relu (d1), and its mean's, per pixel.
+struct Excited {
+  double *d1, *d2, *dmean;
+};
+template <class T>
+void excite_back(SqueezeExcitation<T> const& a, SamplePieces const& p, double const* sums, int64_t n, Excited d) {
+  double const *hidden = a.hidden + n * a.R, *gate = a.gate + n * a.C;
+  double *d1 = d.d1 + n * a.R, *d2 = d.d2 + n * a.C, *dmean = d.dmean + n * a.C;
+  for (int64_t c = 0; c < a.C; ++c) d2[c] = over_pieces(p, sums, n, c) * gate[c] * (1 - gate[c]);
+  std::fill_n(d1, a.R, 0.0);
+  std::fill_n(dmean, a.C, 0.0);
+  for (int64_t c = 0; c < a.C; ++c)
+    for (int64_t r = 0; r < a.R; ++r)
+      if (hidden[r] > 0) d1[r] += d2[c] * double(a.w2[c * a.R + r]);
+  for (int64_t r = 0; r < a.R; ++r)
+    for (int64_t c = 0; c < a.C; ++c) dmean[c] += d1[r] * double(a.w1[r * a.C + c]) / double(a.pixels);
+}
+
+/// dw[o,i] = sum over n of d[n,o] in[n,i] and db[o] = sum over n of d[n,o].
+template <class T>
+void small_linear_dw(int64_t N, int64_t O, int64_t I, double const* d, double const* in, T* dw, T* db) {
+  parallel_chunks(O, grain_of(N * I), [&](int64_t begin, int64_t end) {
+    for (int64_t o = begin; o < end; ++o) {
+      double bias = 0;
+      for (int64_t n = 0; n < N; ++n) bias += d[n * O + o];
+      db[o] = T(bias);
+      for (int64_t i = 0; i < I; ++i) {
+        double sum = 0;
+        for (int64_t n = 0; n < N; ++n) sum += d[n * O + o] * in[n * I + i];
+        dw[o * I + i] = T(sum);
+      }
+    }
+  });
+}
+
+}  // namespace detail
+
+/// One sum for each channel of each piece.
+template <class T> size_t squeeze_excitation_work_bytes(SqueezeExcitation<T> const& a) {
+  return detail::pieces_of(a).sums(1) * sizeof(double);
+}
+
+template <class T> int squeeze_excitation(SqueezeExcitation<T> const& a) {
+  detail::SamplePieces const p = detail::pieces_of(a);
+  double* const sums = static_cast<double*>(a.work);
+  p.each([&](int64_t n, int64_t piece, int64_t first, int64_t pixels) {
+    detail::sum_piece(a.x + first, pixels, a.C, a.C, sums + (n * p.pieces + piece) * a.C);
+  });
+  parallel_chunks(a.N, grain_of(2 * int64_t(a.C) * a.R), [&](int64_t begin, int64_t end) {
+    for (int64_t n = begin; n < end; ++n) detail::excite(a, p, sums, n);
+  });
+  p.each([&](int64_t n, int64_t, int64_t first, int64_t pixels) {
+    T lanes[detail::column_lanes], *gate = lanes;
+    T const* x = a.x + first;
+    T* y = a.y + first;
+    detail::column_map<T>(
+        pixels, a.C,
+        [&](detail::ColumnTile const& t) {
+          detail::fill_lanes(t, a.C, gate, [&](int64_t c) { return a.gate[n * a.C + c]; });
+        },
+        [=](int64_t i, int64_t l) __attribute__((always_inline)) { y[i] = x[i] * gate[l]; });
+  });
+  return ok;
+}
+
+/// The same sums, and the gradients inside.
+template <class T> size_t squeeze_excitation_dx_work_bytes(SqueezeExcitation<T> const& a) {
+  return (detail::pieces_of(a).sums(1) + size_t(a.N) * (2 * size_t(a.C) + size_t(a.R))) * sizeof(double);
+}
+
+template <class T> int squeeze_excitation_dx(SqueezeExcitation<T> const& a) {
+  detail::SamplePieces const p = detail::pieces_of(a);
+  double* const sums = static_cast<double*>(a.work);
+  double* const d2 = sums + p.sums(1);
+  detail::Excited const d{.d1 = d2 + 2 * a.N * a.C, .d2 = d2, .dmean = d2 + a.N * a.C};
+  std::fill_n(sums, p.sums(1), 0.0);
+  p.each([&](int64_t n, int64_t piece, int64_t first, int64_t pixels) {
+    T const *x = a.x + first, *dy = a.dy + first;
+    detail::column_sums<T, 1>(
+        pixels, a.C, [](int64_t) { return 0.0; },
+        [=](int64_t i, double)
+            __attribute__((always_inline)) { return detail::Terms<1>{double(dy[i]) * double(x[i])}; },
+        sums + (n * p.pieces + piece) * a.C);
+  });
+  parallel_chunks(a.N, grain_of(2 * int64_t(a.C) * a.R), [&](int64_t begin, int64_t end) {
+    for (int64_t n = begin; n < end; ++n) detail::excite_back(a, p, sums, n, d);
+  });
+  detail::small_linear_dw(a.N, a.R, a.C, d.d1, a.mean, a.dw1, a.db1);
+  detail::small_linear_dw(a.N, a.C, a.R, d.d2, a.hidden, a.dw2, a.db2);
+  p.each([&](int64_t n, int64_t, int64_t first, int64_t pixels) {
+    T lanes[2][detail::column_lanes], *gate = lanes[0], *shift = lanes[1];
+    T const* dy = a.dy + first;
+    T* dx = a.dx + first;
+    detail::column_map<T>(
+        pixels, a.C,
+        [&](detail::ColumnTile const& t) {
+          detail::fill_lanes(t, a.C, gate, [&](int64_t c) { return a.gate[n * a.C + c]; });
+          detail::fill_lanes(t, a.C, shift, [&](int64_t c) { return d.dmean[n * a.C + c]; });
+        },
+        [=](int64_t i, int64_t l) __attribute__((always_inline)) { dx[i] = dy[i] * gate[l] + shift[l]; });
+  });
+  return ok;
+}
+
+}  // namespace d16::kernels::cpu

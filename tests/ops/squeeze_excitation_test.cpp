@@ -1,0 +1,78 @@
+// Squeeze and excitation: fast against reference over several pieces, the same as its parts, its laws, errors.
+#include <d16/ops/linear.hpp>
+#include <d16/ops/reduce.hpp>
+#include <d16/ops/squeeze_excitation.hpp>
+#include <d16/ops/unary.hpp>
+
+#include "compare.hpp"
+
+using namespace d16;
+using namespace d16::testing;
+
+namespace {
+
+std::vector<Tensor> inputs(Shape const& x, int64_t R, DType dtype = DType::f32) {
+  TensorOptions o{.dtype = dtype};
+  int64_t C = x[3];
+  return {normal(x, o) + 0.3, normal({R, C}, o), normal({R}, o), normal({C, R}, o), normal({C}, o)};
+}
+Tensor fused(std::vector<Tensor> t) { return squeeze_excitation(t[0], t[1], t[2], t[3], t[4]); }
+/// The same by five ops.
+Tensor composed(std::vector<Tensor> t) {
+  Tensor gate = sigmoid(linear(relu(linear(global_avg_pool(t[0]), t[1], t[2])), t[3], t[4]));
+  return t[0] * gate.reshape({t[0].dim(0), 1, 1, t[0].dim(3)});
+}
+
+}  // namespace
+
+TEST_CASE("squeeze_excitation: fast against reference, images of one and of several pieces") {
+  manual_seed(38);
+  struct Case {
+    Shape x;
+    int64_t R;
+  };
+  for (Case const& c : {Case{{1, 1, 1, 1}, 1}, Case{{2, 9, 7, 7}, 3}, Case{{1, 130, 131, 12}, 4},
+                        Case{{3, 33, 31, 64}, 16}, Case{{5, 3, 5, 515}, 2}}) {
+    INFO(c.x.text(), ", ", c.R, " hidden");
+    // float: all between is in double and rounded once; y and dx have a few more roundings. double: the sums over
+    // pixels, samples and channels
+    double terms = double(c.x.numel());
+    check_devices([](auto t) { return fused(t); }, inputs(c.x, c.R), 4, 2 * terms);
+  }
+}
+
+TEST_CASE("squeeze_excitation: is what its parts are, with all gradients") {
+  manual_seed(39);
+  auto in = inputs({2, 5, 4, 7}, 3, DType::f64);
+  auto one = forward_and_back([](auto t) { return fused(t); }, in, "cpu");
+  auto many = forward_and_back([](auto t) { return composed(t); }, in, "cpu");
+  REQUIRE(one.size() == 6);
+  for (size_t i = 0; i < 6; ++i) CHECK_LE(difference(one[i], many[i]), 280 * epsilon(DType::f64) * largest(many[i]));
+}
+
+TEST_CASE(
+    "squeeze_excitation: gates are in (0, 1), do not depend on where pixels are, and large weights saturate them") {
+  manual_seed(40);
+  auto in = inputs({2, 6, 5, 9}, 4, DType::f64);
+  Tensor x = in[0], gates = fused(in) / x, first = gates.slice(axis::H, 0, 1).slice(axis::W, 0, 1);
+  CHECK_LE(difference(gates, first.expand(gates.shape()).contiguous()), 8 * epsilon(DType::f64));
+  for (double g : values(gates)) CHECK((g > 0 && g < 1));
+  in[0] = x.permute({0, 2, 1, 3}).contiguous();
+  CHECK_LE(difference(fused(in).permute({0, 2, 1, 3}), fused({x, in[1], in[2], in[3], in[4]})),
+           60 * epsilon(DType::f64) * largest(x));
+  in[0] = x, in[4] = full({9}, 1000, {.dtype = DType::f64});
+  CHECK(same_bits(fused(in), x));
+  in[4] = full({9}, -1000, {.dtype = DType::f64});
+  CHECK(largest(fused(in)) == 0);
+}
+
+TEST_CASE("squeeze_excitation: errors") {
+  Tensor x = zeros({2, 3, 3, 6}), w1 = zeros({2, 6}), w2 = zeros({6, 2});
+  CHECK(message_of<ShapeError>([&] {
+          squeeze_excitation(x, w1, {}, zeros({2, 6}), {});
+        }) == "squeeze_excitation: x is (N=2,H=3,W=3,C=6), w1 is (2,6), w2 is (2,6); they need (R,6) and (6,R)");
+  CHECK_THROWS_AS(squeeze_excitation(zeros({2, 6}), w1, {}, w2, {}), ShapeError);
+  CHECK_THROWS_AS(squeeze_excitation(x, w1, zeros({3}), w2, {}), ShapeError);
+  CHECK_THROWS_AS(squeeze_excitation(x, w1, {}, w2, zeros({2})), ShapeError);
+  CHECK_THROWS_AS(squeeze_excitation(x, w1.cast(DType::f64), {}, w2, {}), DTypeError);
+}
