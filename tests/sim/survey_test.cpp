@@ -18,7 +18,7 @@ using sim::SurveySet;
 
 namespace {
 
-sim::SurveyData const& data() {
+sim::SurveyData const& tiny_data() {
   static sim::SurveyData const made = tiny::data();
   return made;
 }
@@ -42,10 +42,10 @@ double kolmogorov_bound(double n) { return std::sqrt(-std::log(1e-4 / 2) / 2) * 
 }  // namespace
 
 TEST_CASE("an object follows from seed, split and index: not from the order, the threads or the survey object") {
-  sim::Survey survey(data(), tiny::options()), twin(data(), tiny::options());
+  sim::Survey survey(tiny_data(), tiny::options()), twin(tiny_data(), tiny::options());
   sim::SurveyOptions other = tiny::options();
   other.seed = 17;
-  sim::Survey another(data(), other);
+  sim::Survey another(tiny_data(), other);
   std::vector<sim::SurveyObject> forward(12);
   for (size_t i = 0; i < 12; ++i) forward[i] = survey.object(Split::train, int64_t(i));
   int before = threads();
@@ -69,7 +69,7 @@ TEST_CASE("an object follows from seed, split and index: not from the order, the
 TEST_CASE("classes are matched in detection magnitude, galaxies in size, shape and total light") {
   sim::SurveyOptions o = tiny::options();
   o.red_dot_fraction = 0;  // they are small on purpose
-  sim::Survey survey(data(), o);
+  sim::Survey survey(tiny_data(), o);
   std::vector<double> magnitude[3], size[3], index[3], axis[3], total[3];
   int const n = 1500;
   for (int i = 0; i < 3 * n; ++i) {
@@ -98,7 +98,7 @@ TEST_CASE("redshifts lie on their side of the threshold, which can be moved") {
   for (double threshold : {4.5, 6.5, 8.0}) {
     sim::SurveyOptions o = tiny::options();
     o.threshold = threshold;
-    sim::Survey survey(data(), o);
+    sim::Survey survey(tiny_data(), o);
     for (int i = 0; i < 300; ++i) {
       sim::SurveyTruth t = survey.truth(Split::validation, i);
       if (t.label == SurveyClass::brown_dwarf) {
@@ -113,7 +113,7 @@ TEST_CASE("redshifts lie on their side of the threshold, which can be moved") {
 }
 
 TEST_CASE("held-out parts are made of what no other part has seen") {
-  sim::Survey survey(data(), tiny::options());
+  sim::Survey survey(tiny_data(), tiny::options());
   std::map<std::string, std::set<std::string>> seen;
   for (Split split : {Split::train, Split::validation, Split::test, Split::heldout, Split::heldout_templates,
                       Split::heldout_library, Split::heldout_psf})
@@ -143,7 +143,7 @@ TEST_CASE("held-out parts are made of what no other part has seen") {
 }
 
 TEST_CASE("the sets: counts of the poster, pairs that alias, bright centres, little red dots") {
-  sim::Survey poster(data(), tiny::options(SurveySet::poster));
+  sim::Survey poster(tiny_data(), tiny::options(SurveySet::poster));
   for (int64_t start : {0, 1455}) {
     int64_t counts[3] = {}, early[3] = {};
     for (int64_t i = 0; i < 1455; ++i) ++counts[int(poster.class_of(start + i))];
@@ -153,7 +153,7 @@ TEST_CASE("the sets: counts of the poster, pairs that alias, bright centres, lit
     CHECK(counts[2] == 11);
     CHECK((early[0] > 120 && early[1] > 120 && early[2] > 0));
   }
-  sim::Survey bimodal(data(), tiny::options(SurveySet::bimodal));
+  sim::Survey bimodal(tiny_data(), tiny::options(SurveySet::bimodal));
   for (int64_t i = 0; i < 60; i += 2) {
     sim::SurveyTruth high = bimodal.truth(Split::test, i), low = bimodal.truth(Split::test, i + 1);
     REQUIRE((high.label == SurveyClass::high_z && low.label == SurveyClass::low_z));
@@ -164,14 +164,14 @@ TEST_CASE("the sets: counts of the poster, pairs that alias, bright centres, lit
     CHECK((high.flags & low.flags & sim::survey_bimodal) != 0);
     CHECK(low.templates.find("old") != std::string::npos);  // the only member with a strong break
   }
-  sim::Survey stress(data(), tiny::options(SurveySet::stress)), plain(data(), tiny::options());
+  sim::Survey stress(tiny_data(), tiny::options(SurveySet::stress)), plain(tiny_data(), tiny::options());
   for (int64_t i = 0; i < 20; ++i) {
     sim::SurveyObject o = stress.object(Split::test, i);
     CHECK((o.truth.centre_fraction >= 0.3 && o.truth.noise_factor >= 1.5));
     CHECK(o.error[3] > 1.4f * plain.object(Split::test, i).error[3]);
     CHECK(o.truth.label != SurveyClass::brown_dwarf);
   }
-  sim::Survey dots(data(), tiny::options(SurveySet::little_red_dots));
+  sim::Survey dots(tiny_data(), tiny::options(SurveySet::little_red_dots));
   for (int64_t i = 0; i < 20; ++i) {
     sim::SurveyTruth t = dots.truth(Split::test, i);
     CHECK((t.flags & sim::survey_little_red_dot) != 0);
@@ -187,7 +187,7 @@ TEST_CASE("the sets: counts of the poster, pairs that alias, bright centres, lit
 TEST_CASE("aperture photometry of the cutouts gives the truth back, with the errors it claims") {
   sim::SurveyOptions o = tiny::options();
   o.neighbour_probability = 0, o.photons = 1e12;
-  sim::Survey survey(data(), o);
+  sim::Survey survey(tiny_data(), o);
   int const n = 250;
   double chi[7] = {}, squares[7] = {}, detection = 0;
   int points = 0;
@@ -216,7 +216,7 @@ TEST_CASE("aperture photometry of the cutouts gives the truth back, with the err
 TEST_CASE("dropouts: blueward of the break there is only noise, and noise is on both sides of zero") {
   sim::SurveyOptions o = tiny::options();
   o.neighbour_probability = 0, o.brightest = 26;
-  sim::Survey survey(data(), o);
+  sim::Survey survey(tiny_data(), o);
   int seen = 0, negative = 0, pixels = 0;
   for (int i = 0; i < 600; ++i) {
     sim::SurveyTruth t = survey.truth(Split::test, i);
@@ -239,7 +239,7 @@ TEST_CASE("options out of range and missing data are named") {
   auto with = [](auto change) {
     sim::SurveyOptions o = tiny::options();
     change(o);
-    return sim::Survey(data(), o);
+    return sim::Survey(tiny_data(), o);
   };
   using O = sim::SurveyOptions&;
   CHECK_THROWS_AS(with([](O o) { o.threshold = 20; }), ValueError);
@@ -257,8 +257,8 @@ TEST_CASE("options out of range and missing data are named") {
 }
 
 TEST_CASE("the sheet has a line for each object") {
-  sim::Survey survey(data(), tiny::options());
-  Tensor sheet = sim::survey_sheet(survey, data().filters, Split::test, {0, 1, 2});
+  sim::Survey survey(tiny_data(), tiny::options());
+  Tensor sheet = sim::survey_sheet(survey, tiny_data().filters, Split::test, {0, 1, 2});
   CHECK(sheet.shape() == Shape{366, 1032, 3});
   for (float v : sheet.host<float>()) REQUIRE((v >= 0 && v <= 1));
   sim::Curve galaxy = survey.spectrum(Split::test, 1);
@@ -271,7 +271,7 @@ TEST_CASE("the sheet has a line for each object") {
   for (size_t i = 0; i < galaxy.wavelength.size(); ++i)
     if (galaxy.wavelength[i] > 38900 && galaxy.wavelength[i] < 49900) in_band += galaxy.value[i], ++count;
   CHECK(in_band / count == doctest::Approx(t.flux[6]).epsilon(0.25));  // scatter of templates, slope over the band
-  CHECK_THROWS_AS(sim::survey_sheet(survey, data().filters, Split::test, {}), ValueError);
+  CHECK_THROWS_AS(sim::survey_sheet(survey, tiny_data().filters, Split::test, {}), ValueError);
 }
 
 TEST_CASE("the survey from the real tables: parts, held-out names, colours that make sense, time") {
