@@ -82,6 +82,7 @@ part "tests" build/bin/d16-tests
 part "lessons" lessons
 part "C interface" build/bin/d16-c-api-test
 part "tool" tests/cli_test.sh
+part "tool: seven bands" tests/highz_cli_test.sh
 part "conformance program" tests/conform_test.sh
 part "conformance: tests/golden" golden
 part "conformance: ../shared/conformance" shared_conformance

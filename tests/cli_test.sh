@@ -165,6 +165,25 @@ else
   skip "run on JWST cutouts" "no ../shared/data/jwst_ceers_nircam"
 fi
 if [[ -d $shared/nircam_filters_jades_seds ]]; then
+  small=(--data "$shared" --count 90 --validation 120 --test 120 --epochs 3 --runs 2)
+  mkdir unbroken broken
+  pushd unbroken >/dev/null || exit
+  works "train highz" "$d16" train highz "${small[@]}" --out x.safetensors
+  popd >/dev/null || exit
+  check "train highz writes a card that says simulated" grep -qi "simulated" unbroken/x.md
+  pushd broken >/dev/null || exit
+  for pause in 3 2 2; do timeout -s KILL $pause "$d16" train highz "${small[@]}" --out x.safetensors >/dev/null 2>&1; done
+  works "train highz after kill -9" "$d16" train highz "${small[@]}" --out x.safetensors
+  popd >/dev/null || exit
+  check "kill -9 and resume: the same weights" cmp unbroken/x.safetensors broken/x.safetensors
+  works "train highz, trees" "$d16" train highz --data "$shared" --variant trees-flux --count 90 --validation 120 --test 120 --runs 1 --out trees.json
+  tiny_study=(study highz --data "$shared" --out study --only trees-flux --runs 1 --train 90 --validation 120 --test 120 --extra 60)
+  works "study highz" "$d16" "${tiny_study[@]}"
+  check "study highz writes a report" grep -q "trees-flux" study/report.md
+  lines=$(wc -l <study/results.jsonl)
+  works "study highz again" "$d16" "${tiny_study[@]}"
+  check "a unit is not done again" test "$lines" = "$(wc -l <study/results.jsonl)"
+  fails "train highz, unknown variant" 1 "no variant" x.safetensors "$d16" train highz --data "$shared" --variant best --out x.safetensors
   works "simulate survey" "$d16" simulate survey --out survey --count 6 --split validation --data "$shared"
   check "simulate survey: catalogue, cutouts, pictures, and what it is" \
     sh -c '[ -s survey/catalog.fits ] && [ -s survey/examples.png ] && grep -qi simulated survey/README.txt &&
@@ -186,6 +205,7 @@ fails "no subcommand" 2 "--help" - "$d16"
 fails "unknown subcommand" 2 "--help" - "$d16" fly
 fails "missing option" 2 "--out" - "$d16" run --input field
 fails "number out of range" 2 "--size" new "$d16" simulate --out new --size 3
+fails "train highz without data" 1 nowhere x.safetensors "$d16" train highz --data nowhere --out x.safetensors
 fails "simulate survey without its data" 1 void new "$d16" simulate survey --out new --data void
 fails "simulate survey: no such split" 1 everything new "$d16" simulate survey --out new --split everything --data "$shared"
 fails "unknown device" 2 "--device" - "$d16" info --device abacus

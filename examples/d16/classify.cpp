@@ -4,6 +4,13 @@
 namespace tool {
 
 Json classify(ClassifyOptions const& o) {
+  if (o.system == "highz") {
+    d16::require<d16::ValueError>(o.bands.empty() && o.zoom == 1, "--bands and --zoom are for --system disk");
+    return classify_highz({o, o.input, o.out, o.weights, o.highz});
+  }
+  d16::require<d16::ValueError>(o.highz == HighzChoices(),
+                                "--cutouts, --trees, --prior, --threshold, --unit, --aperture, --pixel-unit and "
+                                "--pixel-scale are for --system highz");
   bool known = ends_with(lower(o.out), ".csv") || ends_with(lower(o.out), ".fits");
   d16::require<d16::FileError>(known, o.out, ": a catalogue ends in .csv or .fits; give such a name");
   d16::require<d16::FileError>(!is_folder(o.out), o.out, ": is a folder; give the name of a file");

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "classify_highz.hpp"
 #include "common.hpp"
 
 namespace tool {
@@ -38,7 +39,8 @@ struct DenoiseOptions : InputOptions {
   std::string weights;
 };
 struct ClassifyOptions : InputOptions {
-  std::string weights;
+  std::string weights, system = "disk";
+  HighzChoices highz = {};  ///< for the system highz only
 };
 struct RunOptions : InputOptions {
   std::string denoiser, classifier;

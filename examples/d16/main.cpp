@@ -10,6 +10,8 @@
 
 #include "commands.hpp"
 #include "simulate_survey.hpp"
+#include "study_highz.hpp"
+#include "train_highz.hpp"
 
 namespace {
 
@@ -186,12 +188,73 @@ Command make_train_denoise(CLI::App& parent) {
       {"train denoise --data gz/images --labels gz/labels.csv --out weights/denoise.safetensors"});
 }
 
+/// What `train highz` and `study highz` have in common.
+template <class Options> void add_highz_survey(CLI::App* app, Options& o) {
+  app->add_option("--data", o.data, "folder with filter curves, templates, models and PSFs")->capture_default_str();
+  app->add_option("--runs", o.runs, "independent runs")->check(CLI::Range(1, 1000))->capture_default_str();
+  app->add_option("--epochs", o.epochs, "of networks")->check(CLI::Range(1, 10000))->capture_default_str();
+  app->add_option("--batch", o.batch, "of networks")->check(CLI::Range(2, 4096))->capture_default_str();
+  app->add_option("--side", o.side, "pixels of the middle that networks see")
+      ->check(CLI::Range(32, 64))
+      ->capture_default_str();
+  app->add_option("--validation", o.validation, "objects that choose epochs, temperatures and thresholds")
+      ->check(CLI::Range(30, 1000000))
+      ->capture_default_str();
+  app->add_option("--test", o.test, "objects of the test set")->check(CLI::Range(30, 1000000))->capture_default_str();
+  app->add_option("--threshold", o.threshold, "redshift from which on high_z begins")
+      ->check(CLI::Range(1.0, 14.0))
+      ->capture_default_str();
+  add_common(app, o);
+}
+
+Command make_train_highz(CLI::App& parent) {
+  auto add = [](CLI::App* app, TrainHighzOptions& o) {
+    app->add_option("--out", o.out, "weights to write: NAME.safetensors for networks, NAME.json for trees")->required();
+    app->add_option("--variant", o.variant, "which classifier: docs/highz.md lists them")->capture_default_str();
+    app->add_option("--set", o.set, "of the simulated survey to train on")
+        ->check(CLI::IsMember({"balanced", "poster"}))
+        ->capture_default_str();
+    app->add_option("--count", o.count, "training objects; 0: 9000 of the balanced set, 1455 of the poster's")
+        ->check(CLI::Range(0, 1000000))
+        ->capture_default_str();
+    add_highz_survey(app, o);
+  };
+  return make<TrainHighzOptions>(
+      parent, "highz", "low-z, high-z or brown dwarf, on a simulated survey; resumes what was interrupted", train_highz,
+      add, {"train highz --data ../shared/data --out highz.json --variant trees-size --runs 3"});
+}
+
+Command make_study_highz(CLI::App& parent) {
+  auto add = [](CLI::App* app, StudyHighzOptions& o) {
+    app->add_option("--out", o.out, "folder for results.jsonl, report.md, report.html and pictures")->required();
+    app->add_option("--only", o.only, "one variant; default: all");
+    app->add_option("--minutes", o.minutes, "begin no run after so many; 0: no limit")
+        ->check(CLI::NonNegativeNumber)
+        ->capture_default_str();
+    app->add_option("--train", o.train, "training objects")->check(CLI::Range(30, 1000000))->capture_default_str();
+    app->add_option("--extra", o.extra, "objects of each further part: held out, bimodal, little red dots, stress")
+        ->check(CLI::Range(30, 1000000))
+        ->capture_default_str();
+    add_highz_survey(app, o);
+  };
+  return make<StudyHighzOptions>(
+      parent, "highz", "every classifier of the seven-band system on one split; goes on where it was interrupted",
+      study_highz, add, {"study highz --data ../shared/data --out study"});
+}
+
+std::vector<Command> make_study(CLI::App& parent) {
+  CLI::App* study = parent.add_subcommand("study", "compare classifiers: d16 study highz");
+  study->require_subcommand(1);
+  return {make_study_highz(*study)};
+}
+
 std::vector<Command> make_train(CLI::App& parent) {
-  CLI::App* train = parent.add_subcommand("train", "train a network: d16 train disk, d16 train denoise");
+  CLI::App* train = parent.add_subcommand("train", "train: d16 train disk, d16 train denoise, d16 train highz");
   train->require_subcommand(1);
   train->footer(
-      "Fields with crc32(objid >> 16) % 5 = 0 are the test set and never seen, those with 1 choose the best epoch.");
-  return {make_train_disk(*train), make_train_denoise(*train)};
+      "disk, denoise: fields with crc32(objid >> 16) % 5 = 0 are the test set and never seen, those with 1 choose the "
+      "best epoch.");
+  return {make_train_disk(*train), make_train_denoise(*train), make_train_highz(*train)};
 }
 
 Command make_evaluate(CLI::App& parent) {
@@ -219,15 +282,43 @@ Command make_denoise(CLI::App& parent) {
                               denoise, add, {"denoise --input cutouts --out clean"});
 }
 
+void add_highz(CLI::App* app, HighzChoices& h) {
+  auto add = [&](char const* name, auto& value, char const* what) {
+    return app->add_option(name, value, what)->group("For --system highz");
+  };
+  add("--cutouts", h.cutouts, "folder with the cutouts of a catalogue's rows, named by their ids");
+  add("--trees", h.trees, "trees for rows with fluxes only; default: highz.json of this program");
+  add("--prior", h.prior, "class frequencies of low-z, high-z, brown dwarf; default: those of the weights")
+      ->delimiter(',')
+      ->expected(3);
+  add("--threshold", h.thresholds, "probabilities that make a high-z, a brown dwarf; default: those of the weights")
+      ->delimiter(',')
+      ->expected(2);
+  add("--unit", h.unit, "of a catalogue's fluxes, whatever the file says: nJy, \"10 nJy\", uJy ...");
+  add("--aperture", h.aperture, "of columns such as F444W_CIRC1: CIRC1, CIRC2, KRON ...");
+  add("--pixel-unit", h.pixel_unit, "of the cutouts, whatever BUNIT says: nJy, MJy/sr ...");
+  add("--pixel-scale", h.pixel_arcsec, "arcsec on a side of a pixel, whatever the headers say")
+      ->check(CLI::Range(0.001, 10.0));
+}
+
 Command make_classify(CLI::App& parent) {
   auto add = [](CLI::App* app, ClassifyOptions& o) {
-    app->add_option("--weights", o.weights, "a classifier; default: disk.safetensors of this program");
-    app->add_option("--out", o.out, "catalogue to write: .csv or .fits")->required();
+    app->add_option("--system", o.system,
+                    "disk: disk or not, from pictures; highz: low-z, high-z or brown dwarf, from cutouts in the seven "
+                    "wide NIRCam bands or a catalogue of fluxes (docs/highz-catalogue.md)")
+        ->check(CLI::IsMember({"disk", "highz"}))
+        ->capture_default_str();
+    app->add_option("--weights", o.weights, "a classifier; default: that of this program for the system");
+    app->add_option("--out", o.out, "catalogue to write: .csv or .fits; highz: or a folder for both and a report")
+        ->required();
     add_input(app, o);
+    add_highz(app, o.highz);
   };
   return make<ClassifyOptions>(
-      parent, "classify", "the probability of a disk for each image, as it is", classify, add,
-      {"classify --input cutouts --out catalog.fits", "classify --input galaxy.jpg --out one.csv"});
+      parent, "classify", "the probability of a disk, or of low-z, high-z and brown dwarf", classify, add,
+      {"classify --input cutouts --out catalog.fits", "classify --input galaxy.jpg --out one.csv",
+       "classify --system highz --input survey --out results",
+       "classify --system highz --input jades.fits --aperture CIRC2 --out catalog.fits"});
 }
 
 Command make_run(CLI::App& parent) {
@@ -311,6 +402,7 @@ int guarded_main(int argc, char** argv) {
   for (Command& command : make_train(app)) commands.push_back(command);
   for (auto make_one : {make_evaluate, make_denoise, make_classify, make_run}) commands.push_back(make_one(app));
   for (Command& command : make_check(app)) commands.push_back(command);
+  for (Command& command : make_study(app)) commands.push_back(command);
   try {
     app.parse(argc, argv);
   } catch (CLI::ParseError const& error) {
