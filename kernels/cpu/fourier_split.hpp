@@ -105,7 +105,7 @@ struct SplitFeatures {
   int vectors;
   uint16_t* to;
 };
-template <int parts> D16_TARGET_AVX512 void split_features(SplitFeatures const& a) {
+template <int parts> D16_TARGET_AVX512 void split_features_avx512(SplitFeatures const& a) {
   constexpr int block = parts * 2 * split_tile;
   uint16_t* to = a.to;
   for (SplitTables::Left const& left : a.tables->lefts) {
@@ -144,7 +144,7 @@ struct SplitWeights {
   uint16_t* to;
   int64_t const* right_at;  ///< where each right operand begins, and the last ends
 };
-template <int parts> D16_TARGET_AVX512 void split_weights(SplitWeights const& a) {
+template <int parts> D16_TARGET_AVX512 void split_weights_avx512(SplitWeights const& a) {
   using V = Vector<float, 16>;
   int const pairs = split_pairs_of(a.fields, a.V);
   float const* panels = a.panels;
@@ -176,7 +176,7 @@ struct SplitRows {
   int rows, blocks, groups, group, vectors;
   uint16_t* to;
 };
-template <int parts> D16_TARGET_AVX512 void split_rows(SplitRows const& a) {
+template <int parts> D16_TARGET_AVX512 void split_rows_avx512(SplitRows const& a) {
   for (int panel = 0; panel < a.count; ++panel)
     for (int v = 0; v < a.V; ++v) {
       int const row = a.first + v;
@@ -197,7 +197,7 @@ struct SplitOutputs {
   int count, fields, groups, pair;
   uint16_t* to;
 };
-template <int parts> D16_TARGET_AVX512 void split_outputs(SplitOutputs const& a) {
+template <int parts> D16_TARGET_AVX512 void split_outputs_avx512(SplitOutputs const& a) {
   constexpr int tile = parts * 2 * split_tile;
   int const halves = a.fields / 16, pairs = (halves + 1) / 2;
   for (int q = 0; q < a.count; ++q)
@@ -310,11 +310,11 @@ struct SplitStages {
 };
 template <int parts> SplitStages split_stages() {
   return {parts,
-          split_features<parts>,
+          split_features_avx512<parts>,
           clear_padding<parts>,
-          split_weights<parts>,
-          split_rows<parts>,
-          split_outputs<parts>,
+          split_weights_avx512<parts>,
+          split_rows_avx512<parts>,
+          split_outputs_avx512<parts>,
           split_product<parts>};
 }
 
