@@ -65,7 +65,7 @@ exchange() {
 format() {
   git ls-files -co --exclude-standard -- '*.hpp' '*.cpp' '*.h' '*.c' | xargs clang-format-14 --dry-run --Werror
 }
-shell_scripts() { git ls-files -co --exclude-standard -- '*.sh' .ci/run | xargs shellcheck --severity=warning --exclude=SC2317; }
+shell_scripts() { git ls-files -co --exclude-standard -- '*.sh' .ci/run | xargs shellcheck -x --severity=warning --exclude=SC2317; }
 
 sanitizers() {
   build asan d16-tests d16-conform &&
