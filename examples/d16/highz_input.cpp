@@ -169,7 +169,7 @@ double compactness_of(Work const& w, int64_t b) {
 
 /// What stands in row n of the results.
 void fill(HighzInputs& out, int64_t n, Work& w) {
-  double scale = highz_scale(w.flux, w.error), bright = highz_scale(highz_raw(w.flux), highz_raw(w.error));
+  double bright = highz_scale(highz_raw(w.flux), highz_raw(w.error));
   float* image = out.image.data<float>() + n * pixels * bands;
   float const unit = float(1 / std::asinh(1 / highz_softness)), factor = float(1 / (bright * highz_softness));
   for (int64_t i = 0; i < pixels * bands; ++i) image[i] = std::asinh(w.image.data<float>()[i] * factor) * unit;
@@ -183,13 +183,7 @@ void fill(HighzInputs& out, int64_t n, Work& w) {
   out.half_light_arcsec[size_t(n)] = pixel * vision::light_radius(w.detection, w.source.x, w.source.y, 16);
   out.flux[size_t(n)] = w.flux, out.flux_error[size_t(n)] = w.error;
 
-  std::vector<double> row;
-  for (size_t b = 0; b < w.flux.size(); ++b) row.push_back(w.flux[b] / w.error[b]);
-  for (size_t b = 0; b < w.flux.size(); ++b) row.push_back(w.flux[b] / scale);
-  for (size_t a = 0; a < w.flux.size(); ++a)
-    for (size_t b = a + 1; b < w.flux.size(); ++b)
-      row.push_back(asinh_magnitude(w.flux[a], w.error[a]) - asinh_magnitude(w.flux[b], w.error[b]) +
-                    2.5 * std::log10(w.error[b] / w.error[a]));
+  std::vector<double> row = highz_flux_row(w.flux, w.error);
   row.push_back(out.half_light_arcsec[size_t(n)]);
   row.push_back(out.compactness[size_t(n)]);
   for (int64_t b : {3, 4, 6}) row.push_back(compactness_of(w, b));
@@ -229,6 +223,18 @@ void prepare_one(BandObject const& object, HighzInputs& out, int64_t n) {
 }
 
 }  // namespace
+
+std::vector<double> highz_flux_row(BandNumbers const& flux, BandNumbers const& error) {
+  std::vector<double> row;
+  double const scale = highz_scale(flux, error);
+  for (size_t b = 0; b < flux.size(); ++b) row.push_back(flux[b] / error[b]);
+  for (size_t b = 0; b < flux.size(); ++b) row.push_back(flux[b] / scale);
+  for (size_t a = 0; a < flux.size(); ++a)
+    for (size_t b = a + 1; b < flux.size(); ++b)
+      row.push_back(asinh_magnitude(flux[a], error[a]) - asinh_magnitude(flux[b], error[b]) +
+                    2.5 * std::log10(error[b] / error[a]));
+  return row;
+}
 
 std::string highz_flag_text() {
   return "EDGE=1 MASKED=2 BLENDED=4 SATURATED=8 MISSING_BAND=16 LOW_SNR=32 UNRESOLVED=64 WCS_SUSPECT=128 "

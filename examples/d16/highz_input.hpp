@@ -57,6 +57,8 @@ struct HighzInputs {
 };
 std::vector<std::string> highz_table_names();  ///< fluxes first, then sizes
 int64_t highz_flux_columns();                  ///< how many of them are fluxes and colours, not sizes
+/// The flux columns of the table for one object: S/N, flux over the brightest flux, all pairwise colours.
+std::vector<double> highz_flux_row(BandNumbers const& flux, BandNumbers const& error);
 int64_t highz_hog_size();
 
 /// All steps for all objects, on all threads; row i is that of object i whatever the number of threads.

@@ -158,15 +158,8 @@ Tensor flux_table(std::vector<BandNumbers> const& flux, std::vector<BandNumbers>
   auto n = int64_t(flux.size()), width = int64_t(highz_table_names().size());
   Tensor table = d16::full({n, width}, std::numeric_limits<double>::quiet_NaN(), {.device = d16::Device()});
   for (size_t i = 0; i < flux.size(); ++i) {
-    double scale = highz_scale(flux[i], error[i]);
-    float* row = table.data<float>() + int64_t(i) * width;
-    for (size_t b = 0; b < highz_bands; ++b) *row++ = float(flux[i][b] / error[i][b]);
-    for (size_t b = 0; b < highz_bands; ++b) *row++ = float(flux[i][b] / scale);
-    for (size_t a = 0; a < highz_bands; ++a)
-      for (size_t b = a + 1; b < highz_bands; ++b)
-        *row++ =
-            float(1.0857 * (std::asinh(flux[i][b] / (2 * error[i][b])) - std::asinh(flux[i][a] / (2 * error[i][a]))) +
-                  2.5 * std::log10(error[i][b] / error[i][a]));
+    std::vector<double> const row = highz_flux_row(flux[i], error[i]);
+    std::copy(row.begin(), row.end(), table.data<float>() + int64_t(i) * width);
   }
   return table;
 }
