@@ -528,8 +528,12 @@ HighzSet HighzCache::load(std::string const& part, int64_t count) const {
 std::vector<HighzVariant> highz_variants(int64_t side) {
   using Kind = HighzVariant::Kind;
   nn::BandNetworkOptions main{.input = {.size = int(side), .channels = int(bands), .classes = 3, .deviation = 0.2},
+                              .spectral = {24, 24},
                               .mask = true,
-                              .features = int(highz_hog_size())};
+                              .features = int(highz_hog_size()),
+                              .spectral_dropout = 0.02,
+                              .spatial_dropout = 0.02,
+                              .dropout = 0};
   nn::BandNetworkOptions plain = main;
   plain.features = 0;
   nn::BandNetworkOptions early = main, position = main, d16_branch = plain;

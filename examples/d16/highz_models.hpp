@@ -93,9 +93,9 @@ struct HighzClassifier {
 };
 
 struct HighzTraining {
-  int64_t epochs = 10, batch = 32;
+  int64_t epochs = 10, batch = 16;
   double lr = 5e-4;
-  double drop = 0.1;  ///< probability of each band to go missing in training
+  double drop = 0.03;  ///< probability of each band to go missing in training
   uint64_t seed = 16;
   std::array<double, 3> priors{1, 1, 1};  ///< class frequencies of the training set
   bool quiet = false;

@@ -12,7 +12,7 @@ struct StudyHighzOptions : Common {
   int64_t runs = 10;                               ///< of the main network; of the others three at most
   double minutes = 0;                              ///< begin no unit after so many; 0: no limit
   int64_t train = 9000, validation = 6000, test = 22800, extra = 3000;  ///< objects; extra: of each further part
-  int64_t side = 32, epochs = 10, batch = 32;
+  int64_t side = 32, epochs = 10, batch = 16;
   double threshold = 6.5;
 };
 

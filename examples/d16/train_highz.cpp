@@ -173,7 +173,8 @@ std::string card(TrainHighzOptions const& o, HighzVariant const& variant, std::v
       " independent runs with other first weights and another order, the same objects; He normal, Adam 5e-4 with a "
       "cosine schedule, cross-entropy, ",
       o.epochs, " epochs of batches of ", o.batch,
-      ", mirrored and turned by quarters, each band missing with probability 0.1. The run with the least "
+      ", mirrored and turned by quarters, each band missing with probability ", decimals(HighzTraining().drop, 2),
+      ". The run with the least "
       "cross-entropy on validation objects is kept (run ",
       runs[best].integer("run"), "); temperature and thresholds are from validation objects too. ",
       runs[best].integer("weights"), variant.kind == HighzVariant::Kind::trees ? " nodes, " : " weights, ",

@@ -38,12 +38,14 @@ template <class T> struct Sliver {
 };
 
 /// The columns of B cut into slivers of three vectors (or two, so that no narrow one is left), then, where the rest
-/// would fill at most half a vector, of four columns for the tile that runs along k.
+/// would fill at most half a vector, of four columns for the tile that runs along k. That tile ends with sums across its
+/// vectors, which take longer than half-empty vectors would unless `depth`, the k it runs along, is some vectors long.
 template <class T> class Slivers {
  public:
-  Slivers(Tiles<T> const& tiles, bool by_rows, int columns) : tiles_(tiles), by_rows_(by_rows), columns_(columns) {
+  Slivers(Tiles<T> const& tiles, bool by_rows, int columns, int depth)
+      : tiles_(tiles), by_rows_(by_rows), columns_(columns) {
     int rest = columns % tiles.lanes;
-    bool dots = by_rows && tiles.dots.run && rest > 0 && 2 * rest <= tiles.lanes;
+    bool dots = by_rows && tiles.dots.run && rest > 0 && 2 * rest <= tiles.lanes && depth >= 4 * tiles.lanes;
     vectors_ = columns / tiles.lanes + (rest > 0 && !dots);
     wide_ = int(divide_up(vectors_, 3));
     count_ = wide_ + (dots ? int(divide_up(rest, tiles.dots.width)) : 0);
@@ -156,7 +158,7 @@ template <class T, class A, class B> void multiply_rows(Tiles<T> const& tiles, i
                                                         B const& b, Rows<T> const& c, T const* base, bool accumulate,
                                                         void* work) {
   Blocks const blocks(0, K);
-  Slivers<T> const slivers(tiles, a.by_rows(), N);
+  Slivers<T> const slivers(tiles, a.by_rows(), N, blocks.depth);
   T* const packed = align<T>(work);
   int64_t const block_size = blocks.depth * padded_columns(N);
   bool const small = M * N * K < small_product;
@@ -214,7 +216,7 @@ template <class T, class A, class B, class Finish> void multiply_deep(Tiles<T> c
                                                                       A const& a, B const& b, Finish const& finish,
                                                                       void* work) {
   DeepSplit const split(N, K);
-  Slivers<T> const slivers(tiles, a.by_rows(), N);
+  Slivers<T> const slivers(tiles, a.by_rows(), N, panel_depth);
   int64_t const partial_size = split.partial(M, N);
   T* const partial = align<T>(work);
   T* const scratch = partial + split.chunks * partial_size;
