@@ -44,3 +44,36 @@ fails() {
   elif compgen -G "*/.d16-unfinished-*" >/dev/null; then bad "$name" "left an unfinished folder behind"
   else ok "$name"; fi
 }
+
+# caught_in_the_act SIGNAL OUT COMMAND...: sends the signal to the command as soon as it has begun with OUT; its exit code
+# is in code. Fails when it was over before.
+caught_in_the_act() {
+  local signal=$1 out=$2 pid
+  shift 2
+  ("$@") >stdout 2>stderr &
+  pid=$!
+  for _ in $(seq 100); do [[ -d $out ]] && break || sleep 0.05; done
+  sleep 0.2
+  kill -0 $pid 2>/dev/null || return 1
+  kill "-$signal" $pid
+  code=0
+  wait $pid 2>/dev/null || code=$?
+}
+
+# interruption SLOW QUICK: two functions that write catalog.csv, catalog.fits and report.html to the folder $1. Ctrl-C in
+# the first leaves nothing behind, kill -9 nothing half-written, and the second cleans up after that. SLOW ends in exec, so
+# that the signal meets the program.
+interruption() {
+  local slow=$1 quick=$2 code=0
+  if ! caught_in_the_act INT stopped "$slow" stopped; then
+    bad "Ctrl-C leaves nothing behind" "the run ended before it could be interrupted"
+  elif [[ $code == 130 && $(wc -l <stderr) == 1 && ! -e stopped ]]; then ok "Ctrl-C leaves nothing behind"
+  else bad "Ctrl-C leaves nothing behind" "exit code $code, $(cat stderr), $(ls -A stopped 2>&1)"; fi
+  if ! caught_in_the_act KILL killed "$slow" killed; then
+    bad "kill -9 leaves nothing half-written" "the run ended before it could be killed"
+    return
+  elif [[ $code == 137 && -d killed && -z $(ls killed) ]]; then ok "kill -9 leaves nothing half-written"
+  else bad "kill -9 leaves nothing half-written" "exit code $code, $(ls -A killed 2>&1)"; fi
+  works "the next run cleans up" "$quick" killed
+  check "only results are left" test "$(ls -A killed | tr '\n' ' ')" = "catalog.csv catalog.fits report.html "
+}

@@ -47,7 +47,7 @@ std::string find_first(std::vector<std::string> const& names) {
 }
 
 std::unique_ptr<HighzPredictor> load(std::string const& path, ClassifyHighzOptions const& o) {
-  return std::make_unique<HighzPredictor>(path, o.device, o.choices.prior);
+  return std::make_unique<HighzPredictor>(path, o.device, o.choices.prior, o.choices.thresholds);
 }
 
 Classifiers load_classifiers(HighzRows const& rows, ClassifyHighzOptions const& o) {
@@ -79,7 +79,6 @@ struct Job {
   ClassifyHighzOptions const& options;
   HighzRows const& rows;
   Classifiers classifiers;
-  HighzThresholds thresholds;
   std::vector<HighzResult> results;
   HighzExhibits exhibits;
 };
@@ -89,11 +88,12 @@ void remember(HighzResult& result, std::string const& note) {
 }
 
 /// The answer of a classifier, unless the row has too little for one.
-void decide(Job const& job, HighzResult& result, HighzProbabilities const& p, char const* used) {
+void decide(HighzResult& result, HighzAnswer const& answer, char const* used) {
   bool hopeless = result.flags & (highz_read_error | highz_no_detection);
   if (result.n_bands < fewest_bands) remember(result, text(result.n_bands, " bands; two or more are needed"));
+  HighzProbabilities const& p = answer.p;
   if (hopeless || result.n_bands < fewest_bands || !std::isfinite(p[0] + p[1] + p[2])) return;
-  result.p = p, result.call = highz_call(p, job.thresholds), result.used = used;
+  result.p = p, result.call = answer.call, result.used = used;
 }
 
 /// Objects prepared together, or one by one when one of them cannot be; that one gives no inputs but the reason.
@@ -119,7 +119,7 @@ std::vector<Prepared> prepare(std::vector<size_t> const& which, std::vector<Band
 
 void take_over(Job& job, Prepared const& prepared, std::vector<BandObject const*> const& objects) {
   HighzInputs const& in = prepared.inputs;
-  std::vector<HighzProbabilities> p = job.classifiers.pixels->of_objects(in);
+  std::vector<HighzAnswer> answers = job.classifiers.pixels->of_objects(in);
   for (size_t k = 0; k < prepared.which.size(); ++k) {
     HighzResult& result = job.results[prepared.which[k]];
     result.flags |= in.flags[k];
@@ -127,7 +127,7 @@ void take_over(Job& job, Prepared const& prepared, std::vector<BandObject const*
     result.flux = in.flux[k], result.error = in.flux_error[k];
     for (int64_t b = 0; b < highz_bands; ++b)
       result.n_bands += in.valid.data<float>()[int64_t(k) * highz_bands + b] > 0;
-    decide(job, result, p[k], "pixels");
+    decide(result, answers[k], "pixels");
     job.exhibits.offer(result, {prepared.which[k], objects[k]->image, in.image.select(0, int64_t(k)).clone()});
   }
 }
@@ -167,7 +167,7 @@ double flux_snr(BandNumbers const& flux, BandNumbers const& error) {
 void classify_fluxes(Job& job, std::vector<size_t> const& which) {
   std::vector<BandNumbers> flux, error;
   for (size_t row : which) flux.push_back(job.rows.flux[row]), error.push_back(job.rows.error[row]);
-  std::vector<HighzProbabilities> p = job.classifiers.fluxes->of_fluxes(flux, error);
+  std::vector<HighzAnswer> answers = job.classifiers.fluxes->of_fluxes(flux, error);
   for (size_t k = 0; k < which.size(); ++k) {
     HighzResult& result = job.results[which[k]];
     result.flux = flux[k], result.error = error[k], result.snr = flux_snr(flux[k], error[k]);
@@ -175,7 +175,7 @@ void classify_fluxes(Job& job, std::vector<size_t> const& which) {
     if (result.n_bands < highz_bands) result.flags |= highz_missing_band;
     if (result.snr < faint) result.flags |= highz_low_snr;
     if (job.rows.units_assumed) result.flags |= highz_units_assumed;
-    decide(job, result, p[k], "fluxes");
+    decide(result, answers[k], "fluxes");
     job.exhibits.offer(result, {which[k], {}, {}});
   }
 }
@@ -205,25 +205,22 @@ template <class T, class F> std::vector<T> column(std::vector<HighzResult> const
   return out;
 }
 
-std::string prior_text(HighzPredictor const& c) {
-  HighzProbabilities p = c.prior();
-  return text(decimals(p[0], 4), ":", decimals(p[1], 4), ":", decimals(p[2], 4));
-}
-
 io::Table result_table(Job const& job) {
   using R = HighzResult const&;
   std::vector<HighzResult> const& results = job.results;
   io::Table t;
-  std::string priors = prior_text(*job.classifiers.list()[0]);
+  std::string priors = highz_frequencies(job.classifiers.list()[0]->prior());
   std::string const meaning[3] = {"galaxy below the threshold redshift", "galaxy from the threshold redshift on",
                                   "brown dwarf"};
   char const* names[3] = {"p_lowz", "p_highz", "p_bd"};
+  std::string rule;
+  for (HighzPredictor const* c : job.classifiers.list())
+    rule += (rule.empty() ? "" : "; from fluxes: ") + highz_rule_text(*c);
   for (size_t k = 0; k < 3; ++k)
     t.column(names[k], column<float>(results, [k](R r) { return r.p[k]; }),
              {"", text("probability: ", meaning[k], "; for class frequencies ", priors, "; NaN: see flags")});
   t.column("class", column<std::string>(results, [](R r) { return r.classified() ? highz_classes[r.call] : ""; }),
-           {"", text("brown_dwarf where p_bd >= ", decimals(job.thresholds.brown_dwarf, 4),
-                     ", else high_z where p_highz >= ", decimals(job.thresholds.high_z, 4), ", else low_z")});
+           {"", rule});
   t.column("n_bands", column<int32_t>(results, [](R r) { return r.n_bands; }), {"", "bands with data, of seven"});
   t.column("snr", column<float>(results, [](R r) { return r.snr; }),
            {"", "signal to noise: F277W+F356W+F444W in 0.15 arcsec, or all fluxes of the catalogue"});
@@ -255,12 +252,17 @@ std::vector<io::FitsCard> cards_of(Job const& job) {
     cards.push_back({"D16SIM" + which, c->simulated(), "those weights were trained on SIMULATED data"});
     if (std::isfinite(c->redshift()))
       cards.push_back({"D16Z" + which, c->redshift(), "redshift from which high_z begins"});
-    cards.push_back({"D16PRI" + which, prior_text(*c), "class frequencies low_z:high_z:brown_dwarf"});
+    cards.push_back({"D16PRI" + which, highz_frequencies(c->prior()), "class frequencies low_z:high_z:brown_dwarf"});
+    cards.push_back({"D16THZ" + which, c->thresholds().high_z, "threshold of high_z"});
+    cards.push_back({"D16TBD" + which, c->thresholds().brown_dwarf, "threshold of brown_dwarf"});
+    cards.push_back({"D16PRT" + which, highz_frequencies(c->threshold_prior()), "frequencies of the thresholds"});
   }
   cards.push_back({"HISTORY", command_line()});
   cards.push_back({"HISTORY", "flags: " + highz_flag_text()});
   for (HighzPredictor const* c : job.classifiers.list()) {
     if (c->simulated()) cards.push_back({"HISTORY", base_name(c->path()) + " was trained on SIMULATED data"});
+    if (std::string words = c->expectation(); !words.empty())
+      cards.push_back({"HISTORY", text("to be expected of ", base_name(c->path()), ": ", words)});
   }
   if (job.rows.simulated) cards.push_back({"HISTORY", "the input is SIMULATED data"});
   return cards;
@@ -273,11 +275,6 @@ bool is_catalogue_name(std::string const& out) {
 void write_catalogue(std::string const& path, Job const& job, io::Table const& table) {
   if (ends_with(lower(path), ".fits")) write_highz_fits(path, job.rows, table, cards_of(job));
   else write_highz_csv(path, job.rows, table);
-}
-
-HighzThresholds thresholds_of(ClassifyHighzOptions const& o, Classifiers const& classifiers) {
-  std::vector<double> const& t = o.choices.thresholds;
-  return t.empty() ? classifiers.list()[0]->thresholds() : HighzThresholds{t[0], t[1]};
 }
 
 void check(ClassifyHighzOptions const& o) {
@@ -322,7 +319,12 @@ Json answer(Job const& job, std::string const& catalogue) {
     counts[highz_classes[k]] =
         std::count_if(job.results.begin(), job.results.end(), [k](auto& r) { return r.call == k; });
   for (HighzPredictor const* c : job.classifiers.list())
-    weights.push_back(Json::object({{"file", c->path()}, {"sha256", c->sha256()}, {"simulated", c->simulated()}}));
+    weights.push_back(Json::object({{"file", c->path()},
+                                    {"sha256", c->sha256()},
+                                    {"simulated", c->simulated()},
+                                    {"threshold_high_z", c->thresholds().high_z},
+                                    {"threshold_brown_dwarf", c->thresholds().brown_dwarf},
+                                    {"expectation", c->expectation()}}));
   auto count = [&](auto const& what) { return int64_t(std::count_if(job.results.begin(), job.results.end(), what)); };
   return Json::object({{"catalog", catalogue},
                        {"rows", job.results.size()},
@@ -339,8 +341,7 @@ Json classify_highz(ClassifyHighzOptions const& o) {
   check(o);
   HighzRows rows = list_highz({o.input, o.choices.cutouts, o.choices.unit, o.choices.aperture});
   Classifiers classifiers = load_classifiers(rows, o);
-  HighzThresholds thresholds = thresholds_of(o, classifiers);
-  Job job{o, rows, std::move(classifiers), thresholds, {}, {}};
+  Job job{o, rows, std::move(classifiers), {}, {}};
   Destination destination(o.out);
   classify_rows(job);
   auto readable = [](HighzResult const& r) { return !(r.flags & highz_read_error); };
@@ -350,10 +351,13 @@ Json classify_highz(ClassifyHighzOptions const& o) {
                          " objects could be read; the first: ", job.results[0].note));
   }
   io::Table table = result_table(job);
-  destination.write(job, table,
-                    {rows, job.results, table, job.exhibits, job.classifiers.list(), thresholds, o.input,
-                     highz_flag_text(), watch.seconds()});
+  destination.write(
+      job, table,
+      {rows, job.results, table, job.exhibits, job.classifiers.list(), o.input, highz_flag_text(), watch.seconds()});
   for (std::string const& note : rows.notes) say("note: " + note);
+  for (HighzPredictor const* c : job.classifiers.list())
+    if (std::string words = c->expectation(); !o.choices.prior.empty() && !words.empty())
+      say(text(base_name(c->path()), " at ", highz_frequencies(c->prior()), ", to be expected: ", words));
   Json out = answer(job, destination.catalogue());
   if (rows.size() <= 20)
     for (size_t i = 0; i < rows.size(); ++i) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <limits>
 #include <optional>
 
@@ -29,8 +30,9 @@ struct HighzPredictor::Body {
   std::optional<d16::LoadedNetwork> loaded = {};  // one of the two
   std::optional<learn::BoostedTrees> trees = {};
   double temperature = 1;
-  std::vector<double> trained_prior = {1, 1, 1}, prior = {};
+  std::vector<double> trained_prior = {1, 1, 1}, prior = {}, threshold_prior = {};
   HighzThresholds thresholds = {};
+  std::vector<int64_t> confusion = {};  // of test objects by the weights' own thresholds; empty: not known, or not used
 
   nn::BandNetwork& network() { return *loaded->net.as<nn::BandNetwork>(); }
 };
@@ -44,6 +46,34 @@ std::vector<double> three_numbers(Json const& about, char const* key, std::vecto
   for (Json const& value : about.at(key).array()) out.push_back(value.number());
   bool good = out.size() == 3 && *std::min_element(out.begin(), out.end()) > 0;
   require<d16::ValueError>(good, key, " has ", out.size(), " numbers; three that are positive are needed");
+  return out;
+}
+
+HighzProbabilities normalised(std::vector<double> const& p) {
+  double sum = p[0] + p[1] + p[2];
+  return {p[0] / sum, p[1] / sum, p[2] / sum};
+}
+
+/// The thresholds of the weights, on probabilities at the frequencies that the weights name.
+HighzThresholds thresholds_of(Json const& about) {
+  HighzThresholds out;
+  if (!about.is_object() || !about.has("thresholds")) return out;
+  Json const& t = about.at("thresholds");
+  out = {t.number("high_z"), t.number("brown_dwarf")};
+  require<d16::ValueError>(out.high_z >= 0 && out.brown_dwarf >= 0, "thresholds are ", out.high_z, " and ",
+                           out.brown_dwarf, "; numbers from 0 up are needed");
+  return out;
+}
+
+/// How the test objects of each class (rows) were called; empty when the weights do not say or a class has none.
+std::vector<int64_t> confusion_of(Json const& about) {
+  std::vector<int64_t> out;
+  if (!about.is_object() || !about.has("scores") || !about.at("scores").has("confusion_survey")) return out;
+  for (Json const& count : about.at("scores").at("confusion_survey").array()) out.push_back(count.integer());
+  bool good = out.size() == 9 && *std::min_element(out.begin(), out.end()) >= 0;
+  require<d16::ValueError>(good, "confusion_survey has ", out.size(), " numbers; nine counts are needed");
+  for (size_t k = 0; k < 3; ++k)
+    if (out[3 * k] + out[3 * k + 1] + out[3 * k + 2] == 0) return {};
   return out;
 }
 
@@ -69,7 +99,8 @@ void check_trees(learn::BoostedTrees const& trees, std::string const& path) {
 
 }  // namespace
 
-HighzPredictor::HighzPredictor(std::string path, std::string const& device, std::vector<double> const& prior)
+HighzPredictor::HighzPredictor(std::string path, std::string const& device, std::vector<double> const& prior,
+                               std::vector<double> const& thresholds)
     : body_(new Body{.path = path, .sha = sha256_of_file(path), .about = {}, .device = d16::Device(device)}) {
   Body& b = *body_;
   if (ends_with(lower(path), ".json")) {
@@ -91,11 +122,11 @@ HighzPredictor::HighzPredictor(std::string path, std::string const& device, std:
     if (b.about.is_object() && b.about.has("temperature")) b.temperature = b.about.number("temperature");
     require<WeightsError>(b.temperature > 0, path, ": the temperature is ", b.temperature, "; it must be positive");
     b.trained_prior = three_numbers(b.about, "trained_priors", {1, 1, 1});
-    b.prior = !prior.empty() ? prior : three_numbers(b.about, "priors", b.trained_prior);
-    if (b.about.is_object() && b.about.has("thresholds")) {
-      Json const& t = b.about.at("thresholds");
-      b.thresholds = {t.number("high_z"), t.number("brown_dwarf")};
-    }
+    std::vector<double> own = three_numbers(b.about, "priors", b.trained_prior);
+    b.prior = prior.empty() ? own : prior;
+    if (thresholds.empty()) {
+      b.thresholds = thresholds_of(b.about), b.threshold_prior = own, b.confusion = confusion_of(b.about);
+    } else b.thresholds = {thresholds[0], thresholds[1]}, b.threshold_prior = b.prior;
   } catch (d16::ValueError const& error) {
     throw WeightsError(path + ": " + error.what());
   }
@@ -125,15 +156,39 @@ double HighzPredictor::redshift() const {
   bool known = about.is_object() && about.has("redshift_threshold") && about.at("redshift_threshold").is_number();
   return known ? about.number("redshift_threshold") : std::numeric_limits<double>::quiet_NaN();
 }
-HighzProbabilities HighzPredictor::prior() const {
-  std::vector<double> const& p = body_->prior;
-  double sum = p[0] + p[1] + p[2];
-  return {p[0] / sum, p[1] / sum, p[2] / sum};
-}
+HighzProbabilities HighzPredictor::prior() const { return normalised(body_->prior); }
 HighzThresholds HighzPredictor::thresholds() const { return body_->thresholds; }
+HighzProbabilities HighzPredictor::threshold_prior() const { return normalised(body_->threshold_prior); }
 
-int highz_call(HighzProbabilities const& p, HighzThresholds const& t) {
-  return p[2] >= t.brown_dwarf ? 2 : p[1] >= t.high_z ? 1 : 0;
+std::string HighzPredictor::expectation() const {
+  std::vector<int64_t> const& c = body_->confusion;
+  if (c.empty()) return "";
+  HighzProbabilities prior = this->prior();
+  std::string out;
+  for (size_t k : {1, 2}) {
+    if (prior[k] <= 0) continue;
+    double called = 0, right = 0;  // shares of all objects, and of the class
+    for (size_t t = 0; t < 3; ++t) {
+      double rate = double(c[3 * t + k]) / double(c[3 * t] + c[3 * t + 1] + c[3 * t + 2]);
+      called += prior[t] * rate;
+      if (t == k) right = rate;
+    }
+    out += text(out.empty() ? "" : ", ", highz_classes[k], " purity ", decimals(prior[k] * right / called, 3),
+                " at completeness ", decimals(right, 3));
+  }
+  return out + ", by its test objects of S/N >= 10";
+}
+
+std::string highz_frequencies(HighzProbabilities const& p) {
+  return text(decimals(p[0], 4), ":", decimals(p[1], 4), ":", decimals(p[2], 4));
+}
+
+std::string highz_rule_text(HighzPredictor const& classifier) {
+  HighzThresholds t = classifier.thresholds();
+  char words[128];
+  std::snprintf(words, sizeof words, "brown_dwarf where p_bd >= %.4g, else high_z where p_highz >= %.4g, else low_z",
+                t.brown_dwarf, t.high_z);
+  return text(words, ", at class frequencies ", highz_frequencies(classifier.threshold_prior()));
 }
 
 namespace {
@@ -166,7 +221,21 @@ Tensor flux_table(std::vector<BandNumbers> const& flux, std::vector<BandNumbers>
 
 }  // namespace
 
-std::vector<HighzProbabilities> HighzPredictor::of_objects(HighzInputs const& in) {
+std::vector<HighzAnswer> HighzPredictor::answers(Tensor const& scores) const {
+  Body const& b = *body_;
+  auto said = probabilities(scores, b.temperature, b.trained_prior, b.prior);
+  auto judged = probabilities(scores, b.temperature, b.trained_prior, b.threshold_prior);
+  std::vector<HighzAnswer> out;
+  for (size_t i = 0; i < said.size(); ++i) {
+    int otherwise = b.prior[0] > 0 ? 0 : said[i][1] >= said[i][2] ? 1 : 2;
+    bool dwarf = b.prior[2] > 0 && judged[i][2] >= b.thresholds.brown_dwarf,
+         high_z = b.prior[1] > 0 && judged[i][1] >= b.thresholds.high_z;
+    out.push_back({said[i], dwarf ? 2 : high_z ? 1 : otherwise});
+  }
+  return out;
+}
+
+std::vector<HighzAnswer> HighzPredictor::of_objects(HighzInputs const& in) {
   Body& b = *body_;
   d16::NoGrad off;
   Tensor scores;
@@ -179,15 +248,14 @@ std::vector<HighzProbabilities> HighzPredictor::of_objects(HighzInputs const& in
     if (o.mask) x.valid = in.valid.to(b.device);
     scores = network(x).to(d16::Device());
   }
-  return probabilities(scores, b.temperature, b.trained_prior, b.prior);
+  return answers(scores);
 }
 
-std::vector<HighzProbabilities> HighzPredictor::of_fluxes(std::vector<BandNumbers> const& flux,
-                                                          std::vector<BandNumbers> const& error) {
+std::vector<HighzAnswer> HighzPredictor::of_fluxes(std::vector<BandNumbers> const& flux,
+                                                   std::vector<BandNumbers> const& error) {
   Body& b = *body_;
   require<WeightsError>(trees(), b.path, ": is a network; fluxes without images need trees (.json)");
-  return probabilities(b.trees->margins(columns(flux_table(flux, error), b.trees->features)), b.temperature,
-                       b.trained_prior, b.prior);
+  return answers(b.trees->margins(columns(flux_table(flux, error), b.trees->features)));
 }
 
 }  // namespace tool

@@ -9,20 +9,15 @@
 #include <d16/core/parallel.hpp>
 #include <d16/io/html.hpp>
 #include <d16/io/plot.hpp>
-#include <d16/io/png.hpp>
-#include <d16/io/survey_catalog.hpp>
-#include <d16/vision/image.hpp>
-#include <d16/vision/statistics.hpp>
 
 #include "cutout.hpp"
+#include "highz_figures.hpp"
 
 namespace tool {
 
-using d16::Tensor;
 using d16::text;
 namespace io = d16::io;
 namespace html = d16::io::html;
-namespace vision = d16::vision;
 
 HighzResult::HighzResult() : snr(nan), compactness(nan), half_light(nan), ra(nan), dec(nan) {
   p.fill(nan), flux.fill(nan), error.fill(nan);
@@ -49,130 +44,6 @@ namespace {
 
 constexpr char const* titles[3] = {"Low-z galaxies", "High-z galaxies", "Brown dwarfs"};
 
-// --- pictures: row 0 of an image is at the bottom of the sky, and the last of a picture ---------------------------------
-
-/// Values of one band as they lie in the picture.
-std::vector<double> band_values(Tensor const& image, int64_t band) {
-  std::vector<double> out;
-  for (int64_t i = 0; i < highz_side; ++i)
-    for (int64_t j = 0; j < highz_side; ++j)
-      out.push_back(double(image.data<float>()[((highz_side - 1 - i) * highz_side + j) * highz_bands + band]));
-  return out;
-}
-bool has_data(std::vector<double> const& values) {
-  return std::any_of(values.begin(), values.end(), [](double v) { return std::isfinite(v); });
-}
-std::vector<double> finite(std::vector<double> values) {
-  std::erase_if(values, [](double v) { return !std::isfinite(v); });
-  return values;
-}
-
-/// Level, noise and brightest part of a band, for its stretch.
-struct Levels {
-  double sky = 0, sigma = 1, bright = 10;
-};
-Levels levels_of(std::vector<double> const& values) {
-  std::vector<double> good = finite(values);
-  Levels out;
-  out.sky = vision::median(good);
-  for (double& v : good) v = std::abs(v - out.sky);
-  out.sigma = std::max(1.4826 * vision::median(good), 1e-300);
-  out.bright = vision::quantile(good, 0.998) / out.sigma;
-  return out;
-}
-
-/// A pixel in [0,1]: asinh above two sigma, white at `bright` sigma.
-float shade(double value, Levels const& l, double bright) {
-  if (!std::isfinite(value)) return 0;
-  double x = std::asinh((value - l.sky) / (2 * l.sigma)), white = std::asinh(std::max(bright, 10.0) / 2);
-  return float(std::clamp((x + 0.7) / (white + 0.7), 0.0, 1.0));
-}
-
-/// An empty box with a cross: there is no such band.
-Tensor empty_box() {
-  Tensor out = d16::full({highz_side, highz_side, 1}, 0.13, {.device = d16::Device()});
-  for (int64_t i = 0; i < highz_side; ++i)
-    for (int64_t j = 0; j < highz_side; ++j) {
-      bool border = i == 0 || j == 0 || i == highz_side - 1 || j == highz_side - 1;
-      if (border || i == j || i == highz_side - 1 - j) out.data<float>()[i * highz_side + j] = 0.45f;
-    }
-  return out;
-}
-
-std::string figure_of(Tensor const& picture, std::string const& caption, std::string const& alt) {
-  return html::figure(html::image(io::encode_png(picture), alt + ", " + caption), caption);
-}
-
-/// The bands one after the other, each in units of its own noise, all with the same white: a break is seen as a band that goes.
-std::string strip(Tensor const& image, std::string const& id) {
-  std::vector<std::vector<double>> bands;
-  std::vector<Levels> levels;
-  double bright = 10;
-  for (int64_t b = 0; b < highz_bands; ++b) {
-    bands.push_back(band_values(image, b));
-    levels.push_back(has_data(bands.back()) ? levels_of(bands.back()) : Levels());
-    if (has_data(bands.back())) bright = std::max(bright, levels.back().bright);
-  }
-  std::string out;
-  for (size_t b = 0; b < bands.size(); ++b) {
-    bool there = has_data(bands[b]);
-    Tensor picture = there ? d16::empty({highz_side, highz_side, 1}, vision::host_tensor()) : empty_box();
-    for (size_t i = 0; i < bands[b].size() && there; ++i)
-      picture.data<float>()[i] = shade(bands[b][i], levels[b], bright);
-    out += figure_of(picture, io::nircam_bands()[b] + (there ? "" : ": none"), id);
-  }
-  return out;
-}
-
-/// Three bands that are there as red, green and blue: the reddest, the middle one and the bluest of the redder half.
-Tensor colour_picture(Tensor const& image, Tensor const& present) {
-  std::vector<int64_t> there;
-  for (int64_t b = 0; b < highz_bands; ++b)
-    if (has_data(band_values(present, b))) there.push_back(b);
-  int64_t last = int64_t(there.size()) - 1;
-  int64_t const chosen[3] = {there[size_t(last)], there[size_t(std::max<int64_t>(0, last - 2))],
-                             there[size_t(std::max<int64_t>(0, last - 4))]};
-  Tensor picture = d16::empty({highz_side, highz_side, 3}, vision::host_tensor());
-  for (int64_t c = 0; c < 3; ++c) {
-    std::vector<double> values = band_values(image, chosen[c]);
-    Levels levels = levels_of(values);
-    for (size_t i = 0; i < values.size(); ++i)
-      picture.data<float>()[int64_t(i) * 3 + c] = shade(values[i], levels, levels.bright);
-  }
-  return picture;
-}
-
-/// Before and after the background is off and neighbours are masked, and then the bands.
-std::string pictures(HighzExhibit const& e, std::string const& id) {
-  return "<div class=\"pictures\">" + figure_of(colour_picture(e.image, e.image), "as it came", id) +
-         figure_of(colour_picture(e.prepared, e.image), "neighbours masked", id) + strip(e.image, id) + "</div>\n";
-}
-
-/// Fluxes with errors against wavelength; a band without data is an empty box.
-std::string sed_plot(HighzResult const& r) {
-  html::Series s{.name = "", .mark = html::Series::Mark::points};
-  std::vector<double> missing;
-  for (size_t b = 0; b < r.flux.size(); ++b) {
-    double micrometres = wavelength(io::nircam_bands()[b]);
-    if (!std::isfinite(r.flux[b])) missing.push_back(micrometres);
-    else s.x.push_back(micrometres), s.y.push_back(r.flux[b]), s.error.push_back(r.error[b]);
-  }
-  std::vector<double> ys{0};
-  for (size_t i = 0; i < s.y.size(); ++i) ys.push_back(s.y[i] - s.error[i]), ys.push_back(s.y[i] + s.error[i]);
-  html::PlotOptions o{.title = "", .x = {"wavelength (µm)", 0.6, 4.8}, .y = {"flux (nJy)"}, .height = 250};
-  html::detail::Frame frame(o, {0.6, 4.8}, ys);
-  std::string svg =
-      frame.open() + html::detail::line(frame.x.at(0.6), frame.y.at(0), frame.x.at(4.8), frame.y.at(0), "guide");
-  for (double x : missing) {
-    double left = frame.x.at(x - 0.11), right = frame.x.at(x + 0.11), top = 14, bottom = frame.bottom() - 4;
-    svg += text("<rect class=\"guide\" x=\"", html::detail::coordinate(left), "\" y=\"", top, "\" width=\"",
-                html::detail::coordinate(right - left), "\" height=\"", html::detail::coordinate(bottom - top),
-                "\"><title>no data</title></rect>\n");
-  }
-  svg += html::detail::draw_points(frame, s, 0, 100);
-  return html::detail::framed("", {""}, svg + frame.close());
-}
-
 // --- sections ---------------------------------------------------------------------------------------------------------
 
 std::string flag_badges(int32_t flags, std::string const& words) {
@@ -198,10 +69,13 @@ std::string article(HighzReport const& report, HighzExhibit const& e) {
                   html::number(r.half_light, 2), "″");
   std::string right = meters + html::paragraph(words) + "<p>" + flag_badges(r.flags, report.flag_text) + "</p>";
   if (!r.note.empty()) right += html::paragraph(r.note);
+  std::string pictures;
+  if (e.image.defined())
+    pictures = "<p></p><div class=\"pictures\">" + highz_colours(e.image, e.prepared, id) + highz_strip(e.image, id) +
+               "</div>\n";
   return text("<article style=\"margin-bottom:18px\"><header><h3>", html::escape(id), "</h3>",
               html::badge(highz_classes[r.call], html::Tone::good), "</header>\n",
-              html::grid({sed_plot(r), html::figure(right, "")}), e.image.defined() ? "<p></p>" + pictures(e, id) : "",
-              "</article>\n");
+              html::grid({highz_spectrum_plot({r.flux, r.error}), html::figure(right, "")}), pictures, "</article>\n");
 }
 
 std::string gallery(HighzReport const& report, std::string const& title, std::string const& lead,
@@ -220,8 +94,11 @@ std::array<int64_t, 4> counts_of(std::vector<HighzResult> const& results) {
 std::string tiles(HighzReport const& report) {
   auto counts = counts_of(report.results);
   std::vector<html::Tile> list{{html::count(int64_t(report.results.size())), "rows", ""}};
-  std::string const rules[3] = {"the rest", "p ≥ " + html::number(report.thresholds.high_z, 3),
-                                "p ≥ " + html::number(report.thresholds.brown_dwarf, 3)};
+  HighzPredictor const& c = *report.classifiers[0];
+  HighzThresholds t = c.thresholds();
+  std::string at = c.threshold_prior() == c.prior() ? "" : " at " + highz_frequencies(c.threshold_prior());
+  std::string const rules[3] = {"the rest", "p ≥ " + html::significant(t.high_z) + at,
+                                "p ≥ " + html::significant(t.brown_dwarf) + at};
   for (size_t k = 0; k < 3; ++k) list.push_back({html::count(counts[k]), highz_classes[k], rules[k]});
   list.push_back({html::count(counts[3]), "not classified", "NaN and a flag"});
   return html::tiles(list);
@@ -261,15 +138,14 @@ std::string how(HighzReport const& report) {
     out += html::paragraph(text(c->trees() ? "Trees" : "Network", ": ", base_name(c->path()), ", ", c->summary(),
                                 ", sha256 ", c->sha256(), ". High-z begins at z = ", html::significant(c->redshift()),
                                 ". Probabilities are for class frequencies ", html::significant(prior[0]), ", ",
-                                html::significant(prior[1]), ", ", html::significant(prior[2]), "."));
+                                html::significant(prior[1]), ", ", html::significant(prior[2]),
+                                ". An object is called ", highz_rule_text(*c), "."));
+    if (std::string words = c->expectation(); !words.empty()) out += html::paragraph("To be expected: " + words + ".");
     if (c->simulated())
       out +=
           html::notice(base_name(c->path()) + " was trained on SIMULATED data: its scores are scores on a simulation.");
   }
   if (report.rows.simulated) out += html::notice("The input is SIMULATED data: no telescope saw these objects.");
-  out += html::paragraph(text("An object is called a brown dwarf where that probability reaches ",
-                              html::number(report.thresholds.brown_dwarf, 3), ", else high-z where that one reaches ",
-                              html::number(report.thresholds.high_z, 3), ", else low-z."));
   for (std::string const& note : report.rows.notes) out += html::paragraph(note + ".");
   return html::section("How it was made", "", out + html::paragraph("Flags are sums of " + report.flag_text + "."));
 }

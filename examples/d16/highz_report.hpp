@@ -51,7 +51,6 @@ struct HighzReport {
   d16::io::Table const& table;  ///< of the results
   HighzExhibits const& exhibits;
   std::vector<HighzPredictor const*> classifiers;
-  HighzThresholds thresholds;
   std::string input, flag_text;
   double seconds = 0;
 };

@@ -13,7 +13,10 @@
 #include <d16/learn/intervals.hpp>
 #include <d16/sim/survey_sheet.hpp>
 
+#include "cutout.hpp"
+#include "highz_figures.hpp"
 #include "highz_models.hpp"
+#include "highz_predict.hpp"
 #include "study_highz.hpp"
 
 namespace tool {
@@ -28,12 +31,13 @@ namespace sim = d16::sim;
 namespace {
 
 constexpr char const* class_names[] = {"low-z", "high-z", "brown dwarf"};
+constexpr char const* object_names[] = {"Low-z galaxy", "High-z galaxy", "Brown dwarf"};
 constexpr double endless = 1e300;
 
 /// What is true of the objects of one part.
 struct Truth {
   Tensor label;
-  std::vector<double> snr;
+  std::vector<double> z, snr;
   std::vector<int64_t> survey_flags, prepared_flags;
 };
 
@@ -66,6 +70,7 @@ Truth truth_of(HighzCache const& cache, std::string const& part, int64_t count) 
   cache.for_chunks(part, count, [&](HighzSet const& set, int64_t) {
     for (int64_t i = 0; i < set.size(); ++i) {
       label.push_back(set.label.data<int64_t>()[i]);
+      out.z.push_back(set.truth.data<double>()[3 * i]);
       out.snr.push_back(set.snr(i));
       out.survey_flags.push_back(set.flags.data<int64_t>()[2 * i]);
       out.prepared_flags.push_back(set.flags.data<int64_t>()[2 * i + 1]);
@@ -190,6 +195,92 @@ std::string class_table(Study const& study, Done const& d, double low, double hi
                 with_interval(balanced[k].recall), " | ", with_interval(survey[k].precision), " | ",
                 with_interval(survey[k].recall), " |\n");
   return out;
+}
+
+/// Precision and recall of each class in one bin of S/N.
+struct SnrBin {
+  std::string name;
+  int64_t n = 0;
+  std::vector<learn::ClassScore> balanced = {};
+  std::vector<learn::PrevalenceScore> survey = {};
+};
+/// Bins in which a class has fewer than five objects are left out.
+std::vector<SnrBin> by_snr(Study const& study, Done const& d) {
+  struct Edge {
+    double low, high;
+    char const* name;
+  };
+  constexpr Edge edges[] = {
+      {5, 7, "5–7"}, {7, 10, "7–10"}, {10, 15, "10–15"}, {15, 30, "15–30"}, {30, endless, "≥ 30"}};
+  Truth const& t = study.truth.at("test");
+  Tensor calls = highz_calls(d.of("test"), d.rule);
+  std::vector<SnrBin> out;
+  for (Edge const& edge : edges) {
+    std::vector<int64_t> rows = highz_rows(t.snr, edge.low, edge.high);
+    std::array<int64_t, 3> counts{};
+    for (int64_t i : rows) ++counts[size_t(t.label.data<int64_t>()[i])];
+    if (*std::min_element(counts.begin(), counts.end()) < 5) continue;
+    HighzScores s = score_highz(d.of("test"), t.label, rows, d.rule);
+    out.push_back({edge.name, int64_t(rows.size()), learn::class_scores(s.balanced),
+                   learn::scores_at_prevalence(rows_of(t.label, rows), rows_of(calls, rows),
+                                               {highz_prevalence.begin(), highz_prevalence.end()}, {.samples = 500})});
+  }
+  return out;
+}
+
+std::string number_and_range(double value, learn::Interval const& i) {
+  return std::isfinite(value) ? text(decimals(value, 3), " [", decimals(i.low, 3), ", ", decimals(i.high, 3), "]")
+                              : "–";
+}
+
+std::string snr_table(std::vector<SnrBin> const& bins, bool at_prevalence) {
+  std::string out =
+      "| S/N | objects | low-z precision | low-z recall | high-z precision | high-z recall | dwarf precision | dwarf "
+      "recall |\n|---|---|---|---|---|---|---|---|\n";
+  for (SnrBin const& bin : bins) {
+    out += text("| ", bin.name, " | ", bin.n);
+    auto add = [&](auto const& score) {
+      out += " | " + number_and_range(score.precision.value, score.precision.interval) + " | " +
+             number_and_range(score.recall.value, score.recall.interval);
+    };
+    for (size_t k = 0; k < 3; ++k)
+      if (at_prevalence) add(bin.survey[k]);
+      else add(bin.balanced[k]);
+    out += " |\n";
+  }
+  return out;
+}
+
+/// The same for the page: the darker, the better.
+std::string snr_grid(std::vector<SnrBin> const& bins, std::string const& title, bool at_prevalence) {
+  std::string out = "<h3>" + html::escape(title) +
+                    "</h3><div class=\"scroll\"><table class=\"confusion\" style=\"font-size:12.5px\"><thead><tr><td "
+                    "class=\"corner\">S/N</td>";
+  for (char const* name : class_names) out += text("<th colspan=\"2\" style=\"padding:6px 4px 0\">", name, "</th>");
+  out += "</tr>\n<tr><td></td>";
+  for (int k = 0; k < 3; ++k)
+    for (char const* name : {"precision", "recall"})
+      out += text("<th class=\"total\" style=\"padding:0 4px 4px\">", name, "</th>");
+  out += "</tr></thead>\n<tbody>\n";
+  auto cell = [&](double value, learn::Interval const& i) {
+    double shade = std::isfinite(value) ? std::clamp(1.8 * (value - 0.5), 0.0, 0.9) : 0;
+    out += text("<td", shade > 0.65 ? " class=\"strong\"" : "", " style=\"--v:", shade,
+                ";min-width:0;padding:5px 6px;font-size:13.5px\">", decimals(value, 3),
+                "<small style=\"font-size:10.5px\">", decimals(i.low, 2), "–", decimals(i.high, 2), "</small></td>");
+  };
+  for (SnrBin const& bin : bins) {
+    out += text("<tr><th class=\"text\" style=\"padding:5px 8px 5px 0;white-space:nowrap\">", bin.name, "<small>",
+                html::count(bin.n), "</small></th>");
+    for (size_t k = 0; k < 3; ++k) {
+      auto add = [&](auto const& s) {
+        cell(s.precision.value, s.precision.interval), cell(s.recall.value, s.recall.interval);
+      };
+      if (at_prevalence) add(bin.survey[k]);
+      else add(bin.balanced[k]);
+    }
+    out += "</tr>\n";
+  }
+  return html::figure(out + "</tbody></table></div>\n", "");
 }
 
 /// Of the objects of one class that count, how many were called `wanted`.
@@ -319,6 +410,20 @@ std::vector<Done const*> best_of(Study const& study, std::vector<std::string> co
   return out;
 }
 
+/// The trees and the network with the least validation loss of those that are shown all bands; what there is of them.
+std::vector<Done const*> rivals(Study const& study) {
+  std::vector<Done const*> out;
+  for (auto kind : {HighzVariant::Kind::trees, HighzVariant::Kind::network}) {
+    Done const* best = nullptr;
+    for (Done const& d : study.done) {
+      if (!can_ship(d, study.options.side) || highz_variant(d.variant(), study.options.side).kind != kind) continue;
+      if (!best || d.line.number("validation_loss") < best->line.number("validation_loss")) best = &d;
+    }
+    if (best) out.push_back(best);
+  }
+  return out;
+}
+
 std::string roc_plots(Study const& study) {
   std::vector<std::string> plots;
   for (int64_t k : {1, 2}) {
@@ -332,7 +437,8 @@ std::string roc_plots(Study const& study) {
   return html::grid(plots);
 }
 
-std::string snr_plot(Study const& study) {
+/// A score of each of these by S/N.
+template <class Get> std::string snr_plot(Study const& study, std::string const& title, Get const& get) {
   std::vector<double> const edges{5, 7, 10, 15, 20, 30, 50, 100, 400};
   std::vector<html::Series> series;
   Truth const& t = study.truth.at("test");
@@ -342,12 +448,11 @@ std::string snr_plot(Study const& study) {
       std::vector<int64_t> rows = highz_rows(t.snr, edges[i], edges[i + 1]);
       if (rows.size() < 20) continue;
       s.x.push_back(std::sqrt(edges[i] * edges[i + 1]));
-      s.y.push_back(score_highz(d->of("test"), t.label, rows, d->rule).accuracy);
+      s.y.push_back(get(score_highz(d->of("test"), t.label, rows, d->rule)));
     }
     series.push_back(s);
   }
-  return html::plot(series,
-                    {.title = "Balanced accuracy by S/N", .x = {"S/N in F444W", 5, 400, true}, .y = {"accuracy"}});
+  return html::plot(series, {.title = title, .x = {"S/N in F444W", 5, 400, true}, .y = {"", NAN, 1}});
 }
 
 std::vector<learn::ReliabilityBin> reliability_of(Study const& study, Done const& d, int64_t k) {
@@ -358,34 +463,66 @@ std::vector<learn::ReliabilityBin> reliability_of(Study const& study, Done const
   return learn::reliability_bins(d16::from(said, {p.dim(0)}), learn::one_against_rest(t.label, k));
 }
 
-std::string reliability_plots(Study const& study, Done const& d) {
+html::Series reliability_series(Study const& study, Done const& d, int64_t k) {
+  std::vector<learn::ReliabilityBin> bins = reliability_of(study, d, k);
+  html::Series s{.name = text(d.line.string("unit"), ", mean distance ", decimals(learn::calibration_error(bins), 4)),
+                 .mark = html::Series::Mark::points};
+  for (learn::ReliabilityBin const& bin : bins) {
+    if (bin.count == 0) continue;
+    s.x.push_back(bin.mean_probability), s.y.push_back(bin.fraction);
+    s.error.push_back(std::sqrt(bin.fraction * (1 - bin.fraction) / double(bin.count)));
+  }
+  return s;
+}
+
+std::string reliability_plots(Study const& study) {
   std::vector<std::string> plots;
   for (int64_t k : {1, 2}) {
-    std::vector<double> said, seen;
-    std::vector<int64_t> counts;
-    for (learn::ReliabilityBin const& bin : reliability_of(study, d, k))
-      said.push_back(bin.mean_probability), seen.push_back(bin.fraction), counts.push_back(bin.count);
-    plots.push_back(html::reliability(said, seen, counts, text("Reliability of ", class_names[k])));
+    std::vector<html::Series> series;
+    for (Done const* d : rivals(study)) series.push_back(reliability_series(study, *d, k));
+    plots.push_back(html::plot(series, {.title = text("Reliability of ", class_names[k]),
+                                        .x = {text("said: p ", class_names[k]), 0, 1},
+                                        .y = {"true fraction", 0, 1},
+                                        .diagonal = true,
+                                        .height = 380}));
   }
   return html::grid(plots);
 }
 
-std::string ablation_plot(Study const& study) {
+std::string confusions(Study const& study) {
+  std::vector<std::string> pieces;
+  Truth const& t = study.truth.at("test");
+  for (Done const* d : rivals(study)) {
+    Tensor counts = score_highz(d->of("test"), t.label, highz_rows(t.snr, 10), d->rule).survey;
+    pieces.push_back(html::figure("<h3>" + html::escape(d->line.string("unit")) + "</h3>" +
+                                      html::confusion_matrix({class_names[0], class_names[1], class_names[2]},
+                                                             {counts.data<int64_t>(), counts.data<int64_t>() + 9}),
+                                  ""));
+  }
+  return html::grid(pieces);
+}
+
+/// Balanced accuracy without each band, as a plot and as a table; empty before any of it was run.
+std::string ablation(Study const& study) {
   html::Series untold{.name = "zeroed, not told", .mark = html::Series::Mark::points}, told = untold, trained = untold;
   told.name = "missing, told", trained.name = "trained without";
-  for (size_t b = 0; b < sim::survey_bands.size(); ++b) {
-    auto add = [&](html::Series& s, std::string const& variant, std::string const& logits) {
-      double mean = mean_of(accuracies(study, variant, logits));
-      if (std::isfinite(mean)) s.x.push_back(double(b + 1)), s.y.push_back(mean);
+  std::vector<double> means[3];
+  for (std::string const band : sim::survey_bands) {
+    auto add = [&](html::Series& s, size_t column, std::string const& variant, std::string const& logits) {
+      means[column].push_back(mean_of(accuracies(study, variant, logits)));
+      if (std::isfinite(means[column].back())) s.x.push_back(wavelength(band)), s.y.push_back(means[column].back());
     };
-    std::string band = sim::survey_bands[b];
-    add(untold, "no-hog", "zeroed-" + band), add(told, "no-hog", "missing-" + band);
-    add(trained, "without-" + band, "test");
+    add(untold, 0, "no-hog", "zeroed-" + band), add(told, 1, "no-hog", "missing-" + band);
+    add(trained, 2, "without-" + band, "test");
   }
-  return html::plot({untold, told, trained},
-                    {.title = "Balanced accuracy without one band",
-                     .x = {"band: 1 F090W, 2 F115W, 3 F150W, 4 F200W, 5 F277W, 6 F356W, 7 F444W", 0, 8},
-                     .y = {"accuracy", 0, 1}});
+  if (untold.x.empty() && trained.x.empty()) return html::paragraph("None of these has been run yet.");
+  io::Table table;
+  table.column("band", std::vector<std::string>(sim::survey_bands.begin(), sim::survey_bands.end()));
+  table.column("zeroed", means[0]).column("told", means[1]).column("trained", means[2]);
+  return html::grid(
+      {html::plot({untold, told, trained},
+                  {.title = "Balanced accuracy without one band", .x = {"the band (µm)", 0.6, 4.8}, .y = {"", NAN, 1}}),
+       html::table(table, {.digits = 3})});
 }
 
 // --- pictures --------------------------------------------------------------------------------------------------------
@@ -402,13 +539,118 @@ std::vector<int64_t> worst_errors(Study const& study, Done const& d, size_t coun
   return out;
 }
 
-/// Three objects of each class: the first of S/N >= 20.
-std::vector<int64_t> typical(Truth const& t) {
-  std::vector<int64_t> out;
-  for (int64_t k = 0; k < 3; ++k)
-    for (int64_t i = 0, left = 3; i < t.label.numel() && left > 0; ++i)
-      if (t.label.data<int64_t>()[i] == k && t.snr[size_t(i)] >= 20) out.push_back(i), --left;
+/// The first object of a part that is so, else the brightest that is of this class.
+template <class Suits> int64_t first_that(Truth const& t, int64_t label, Suits const& suits) {
+  int64_t brightest = -1;
+  for (int64_t i = 0; i < t.label.numel(); ++i) {
+    if (t.label.data<int64_t>()[i] != label) continue;
+    if (suits(i)) return i;
+    if (brightest < 0 || t.snr[size_t(i)] > t.snr[size_t(brightest)]) brightest = i;
+  }
+  return brightest;
+}
+
+/// A galaxy with a clear spectrum and a size, or a dwarf: what the class looks like.
+int64_t typical(Truth const& t, int64_t label) {
+  int64_t odd = sim::survey_neighbour;
+  if (label != 2) odd |= sim::survey_little_red_dot | sim::survey_compact;
+  return first_that(t, label, [&](int64_t i) {
+    auto at = size_t(i);
+    bool break_in_bands = label != 1 || (t.z[at] > 8.2 && t.z[at] < 10);
+    return t.snr[at] >= 30 && t.snr[at] < 100 && !(t.survey_flags[at] & odd) && break_in_bands;
+  });
+}
+
+std::string words_of(sim::SurveyTruth const& t) {
+  bool dwarf = t.label == sim::SurveyClass::brown_dwarf;
+  return text(dwarf ? text("T = ", decimals(t.teff, 0), " K")
+                    : text("z = ", decimals(t.z, 2), " · half-light radius ", decimals(t.shape.r_eff, 2), "″"),
+              " · ", decimals(t.magnitude, 1), " mag · S/N ", decimals(t.snr, 0));
+}
+
+/// Spectrum, bands and answer for a test object of which the bands in `missing` are taken away.
+std::string example(sim::Survey const& survey, HighzPredictor& classifier, int64_t index, uint32_t missing) {
+  sim::SurveyObject o = survey.object(sim::Split::test, index);
+  BandObject object{o.image, o.error};
+  for (int64_t i = 0; i < object.image.numel(); ++i)
+    if (missing >> (i % highz_bands) & 1) object.image.data<float>()[i] = NAN;
+  HighzInputs in = prepare_highz({object});
+  auto [p, call] = classifier.of_objects(in)[0];
+  std::string title = object_names[size_t(o.truth.label)], meters;
+  char const* short_names[] = {"p low-z", "p high-z", "p dwarf"};
+  for (size_t k = 0; k < 3; ++k) meters += html::meter(p[k], short_names[k]);
+  return text(
+      "<article><header><h3>", title, missing ? ", the same without two bands" : "", "</h3>",
+      html::badge(text("called ", class_names[call]), call == int(o.truth.label) ? html::Tone::good : html::Tone::bad),
+      "</header>\n",
+      highz_spectrum_plot({in.flux[0], in.flux_error[0], o.truth.flux, survey.spectrum(sim::Split::test, index)}),
+      "<div class=\"pictures\" style=\"gap:4px;margin-top:8px\">", highz_strip(object.image, title), "</div>\n", meters,
+      html::paragraph(words_of(o.truth)), "</article>\n");
+}
+
+std::string examples(Study const& study, HighzCache const& cache, Done const& best) {
+  constexpr uint32_t no_f090w_f356w = 0b0100001;
+  if (!can_ship(best, study.options.side)) return html::paragraph("No classifier with weights has been run yet.");
+  std::string weights = join(join(study.options.out, "units"), best.line.string("unit"));
+  HighzPredictor classifier(weights + (is_file(weights + ".json") ? ".json" : ".safetensors"), study.options.device,
+                            {1, 1, 1});
+  Truth const& t = study.truth.at("test");
+  std::vector<std::string> cards;
+  for (auto [label, missing] : {std::pair(0, 0u), std::pair(1, 0u), std::pair(2, 0u), std::pair(1, no_f090w_f356w)})
+    if (int64_t i = typical(t, label); i >= 0) cards.push_back(example(cache.survey("test"), classifier, i, missing));
+  return html::grid(cards);
+}
+
+/// One object of a part before and after its neighbours are masked.
+std::string segments(Study const& study, HighzCache const& cache, std::string const& part, int64_t index) {
+  sim::SurveyObject o = cache.survey(part).object(highz_part(part).split, index);
+  std::string name = object_names[size_t(o.truth.label)];
+  if (part == "stress") name += " on a bright, sloping background";
+  bool blended = study.truth.at(part).prepared_flags[size_t(index)] & highz_blended;
+  return text("<article><header><h3>", name, "</h3>", html::badge(blended ? "BLENDED" : "MASKED", html::Tone::warning),
+              "</header>\n<div class=\"pictures\">", highz_segments({o.image, o.error}, name), "</div>\n",
+              html::paragraph(words_of(o.truth)), "</article>\n");
+}
+
+/// A blended object and one with a neighbour apart, of the test set and of the stress set.
+std::string segmentation(Study const& study, HighzCache const& cache) {
+  std::vector<std::string> cards;
+  for (std::string const part : {"test", "stress"})
+    for (int64_t flag : {highz_blended, highz_masked}) {
+      Truth const& t = study.truth.at(part);
+      int64_t i = first_that(t, 1, [&](int64_t k) {
+        auto at = size_t(k);
+        int64_t seen = t.prepared_flags[at] & (highz_blended | highz_masked);
+        return t.snr[at] >= 15 && t.survey_flags[at] & sim::survey_neighbour && (seen & flag) &&
+               (flag == highz_blended || seen == flag);
+      });
+      if (i >= 0) cards.push_back(segments(study, cache, part, i));
+    }
+  return html::grid(cards);
+}
+
+/// The best trees and the best network by S/N.
+std::string snr_text(Study const& study) {
+  std::string out;
+  for (Done const* d : rivals(study)) {
+    std::vector<SnrBin> bins = by_snr(study, *d);
+    out += text("\n## ", d->line.string("unit"), " by S/N\n\nBy its thresholds at 722:722:11:\n\n",
+                snr_table(bins, true), "\nLargest probability at equal frequencies:\n\n", snr_table(bins, false));
+  }
   return out;
+}
+std::string snr_grids(Study const& study) {
+  std::vector<std::string> pieces;
+  for (Done const* d : rivals(study)) {
+    std::vector<SnrBin> bins = by_snr(study, *d);
+    std::string unit = d->line.string("unit");
+    pieces.push_back(snr_grid(bins, unit + ", its thresholds at 722:722:11", true));
+    pieces.push_back(snr_grid(bins, unit + ", equal frequencies", false));
+  }
+  pieces.push_back(snr_plot(study, "Balanced accuracy", [](HighzScores const& s) { return s.accuracy; }));
+  pieces.push_back(
+      snr_plot(study, "Brown-dwarf precision at 722:722:11", [](HighzScores const& s) { return s.precision; }));
+  return html::grid(pieces);
 }
 
 std::string markdown(Study const& study, Done const& best) {
@@ -430,13 +672,23 @@ std::string markdown(Study const& study, Done const& best) {
   out += text("\nLargest probability at equal frequencies, S/N >= 10:\n\n", confusion_table(s.balanced),
               "\nBy its thresholds at 722:722:11, S/N >= 10:\n\n", confusion_table(s.survey), "\n",
               class_table(study, best, 10, endless), "\nS/N 5 to 10:\n\n", class_table(study, best, 5, 10),
-              "\n## Other parts of the survey, by the same thresholds\n\n", parts_table(study, best), "\n",
-              special_text(study, best), "\nCalibration error (10 bins, equal frequencies, all S/N): high-z ",
+              snr_text(study), "\n## Other parts of the survey, by the same thresholds\n\n", parts_table(study, best),
+              "\n", special_text(study, best), "\nCalibration error (10 bins, equal frequencies, all S/N): high-z ",
               decimals(learn::calibration_error(reliability_of(study, best, 1)), 4), ", brown dwarfs ",
               decimals(learn::calibration_error(reliability_of(study, best, 2)), 4),
               ".\n\n## Without single bands: balanced accuracy, S/N >= 10, the first ", study_zeroed_count(o),
               " test objects (trained without: all)\n\n", ablation_table(study));
   return out;
+}
+
+std::string tiles(Done const& best, HighzScores const& s) {
+  std::string at = "S/N ≥ 10, at 722:722:11";
+  return html::tiles(
+      {{decimals(best.line.number("validation_loss"), 3), "least validation loss", best.line.string("unit")},
+       {decimals(s.purity, 3), "high-z purity", at},
+       {decimals(s.completeness, 3), "high-z completeness", at},
+       {decimals(s.precision, 3), "brown-dwarf precision", at},
+       {decimals(s.recall, 3), "brown-dwarf recall", at}});
 }
 
 }  // namespace
@@ -451,22 +703,31 @@ Json study_highz_report(StudyHighzOptions const& o) {
   sim::Survey const& survey = cache.survey("test");
   io::write_png(join(o.out, "errors.png"),
                 sim::survey_sheet(survey, cache.data().filters, sim::Split::test, worst_errors(study, best, 12)));
-  io::write_png(join(o.out, "examples.png"),
-                sim::survey_sheet(survey, cache.data().filters, sim::Split::test, typical(t)));
   io::write_file(join(o.out, "report.md"), markdown(study, best));
-  std::vector<int64_t> counts(s.survey.data<int64_t>(), s.survey.data<int64_t>() + 9);
   std::string body =
-      html::section("Confusion", text(best.line.string("unit"), ", test objects of S/N ≥ 10, at 722:722:11"),
-                    html::confusion_matrix({"low-z", "high-z", "brown dwarf"}, counts)) +
+      html::notice("SIMULATED: all objects are from d16 simulate survey; no telescope saw them.") + tiles(best, s) +
+      html::section(
+          "Spectra and cutouts",
+          text("Fluxes are measured in 0.15″ and corrected to all light of a point, so that extended galaxies "
+               "lie below the truth; grey: the spectrum without noise. Dashed and empty boxes: bands without "
+               "data. Answers of ",
+               best.line.string("unit"), ", at equal frequencies."),
+          examples(study, cache, best)) +
+      html::section("Segmentation, before and after",
+                    "F277W, F356W and F444W together in units of their noise. Blue: the object; orange: neighbours, "
+                    "which become noise with two pixels around them (dashed).",
+                    segmentation(study, cache)) +
+      html::section("Confusion", "Test objects of S/N ≥ 10, by the thresholds at 722:722:11.", confusions(study)) +
       html::section("ROC", "The best run on validation of each; the axis of false positives is logarithmic.",
                     roc_plots(study)) +
-      html::section("Signal to noise", "", snr_plot(study)) +
-      html::section("Reliability", "At equal class frequencies.", reliability_plots(study, best)) +
-      html::section("Bands", "", ablation_plot(study)) +
+      html::section("Signal to noise",
+                    "Precision and recall of each class with 95 % intervals; numbers of objects below the bins.",
+                    snr_grids(study)) +
+      html::section("Reliability", "At equal class frequencies, all test objects; bars are binomial errors.",
+                    reliability_plots(study)) +
+      html::section("Bands", "One band taken away from no-hog; test objects of S/N ≥ 10.", ablation(study)) +
       html::section("The worst errors", "Spectrum with true (blue) and measured (red) fluxes, then the seven bands.",
-                    html::figure(html::image(io::read_file(join(o.out, "errors.png")), "worst errors"), "")) +
-      html::section("Examples", "",
-                    html::figure(html::image(io::read_file(join(o.out, "examples.png")), "examples"), ""));
+                    html::figure(html::image(io::read_file(join(o.out, "errors.png")), "worst errors"), ""));
   io::write_file(join(o.out, "report.html"),
                  html::page("Low-z, high-z or brown dwarf", "A simulated survey, classified by d16.", body,
                             text(command_line(), " · d16 ", d16::stamp::version, " (", d16::stamp::commit, ")")));
@@ -481,7 +742,7 @@ Json study_highz_report(StudyHighzOptions const& o) {
     say(text(goal.met ? "met: " : "not met: ", goal.words));
   }
   answer["goals_met"] = all;
-  say(text(join(o.out, "report.md"), ", report.html, errors.png, examples.png written"));
+  say(text(join(o.out, "report.md"), ", report.html, errors.png written"));
   return answer;
 }
 

@@ -72,6 +72,54 @@ TEST_CASE("scores at a prevalence: a class that is never called, classes without
   CHECK_THROWS_AS(scores_at_prevalence(t, p, {1, 1, 0}), ValueError);
 }
 
+TEST_CASE("scores at a prevalence: the numbers of bootstrap() for each score alone, with and without groups") {
+  Random random(5);
+  std::vector<int64_t> t, p, groups;
+  for (int64_t i = 0; i < 97; ++i) {
+    t.push_back(random.integer(3)), groups.push_back(100 - random.integer(13));
+    p.push_back(random.uniform() < 0.7 ? t.back() : random.integer(3));
+  }
+  std::vector<double> const prevalence{722, 722, 11};
+  auto rate = [&](std::vector<int64_t> const& items, int64_t truth, int64_t said) {
+    double all = 0, so = 0;
+    for (int64_t i : items)
+      if (t[size_t(i)] == truth) ++all, so += p[size_t(i)] == said;
+    return so / all;
+  };
+  for (bool grouped : {false, true}) {
+    BootstrapOptions o{.samples = 60, .level = 0.8, .seed = 7};
+    if (grouped) o.groups = groups;
+    auto scores = scores_at_prevalence(labels_of(t), labels_of(p), prevalence, o);
+    auto same = [](Bootstrap const& a, Bootstrap const& b) {
+      // products and quotients of a few counts, in any order: a few epsilon of numbers below 1
+      double most = std::max({std::abs(a.value - b.value), std::abs(a.sigma - b.sigma),
+                              std::abs(a.interval.low - b.interval.low), std::abs(a.interval.high - b.interval.high)});
+      return most < 16 * epsilon && a.samples == b.samples;
+    };
+    for (int64_t k = 0; k < 3; ++k) {
+      auto recall = [&](std::vector<int64_t> const& items) { return rate(items, k, k); };
+      auto precision = [&](std::vector<int64_t> const& items) {
+        double called = 0;
+        for (int64_t c = 0; c < 3; ++c) called += prevalence[size_t(c)] * rate(items, c, k);
+        return prevalence[size_t(k)] * rate(items, k, k) / called;
+      };
+      CHECK(same(scores[size_t(k)].recall, bootstrap(97, recall, o)));
+      CHECK(same(scores[size_t(k)].precision, bootstrap(97, precision, o)));
+    }
+  }
+  int before = threads();
+  set_threads(1);
+  auto one = scores_at_prevalence(labels_of(t), labels_of(p), prevalence);
+  set_threads(3);
+  auto three = scores_at_prevalence(labels_of(t), labels_of(p), prevalence);
+  set_threads(before);
+  CHECK(one[2].precision.interval.low == three[2].precision.interval.low);
+  CHECK(one[2].precision.sigma == three[2].precision.sigma);
+  CHECK_THROWS_AS(scores_at_prevalence(labels_of(t), labels_of(p), prevalence, {.groups = {1, 2}}), ShapeError);
+  CHECK_THROWS_AS(scores_at_prevalence(labels_of(t), labels_of(p), prevalence, {.level = 1}), ValueError);
+  CHECK_THROWS_AS(scores_at_prevalence(labels_of(t), labels_of(p), prevalence, {.samples = 1}), ValueError);
+}
+
 TEST_CASE("a paired bootstrap sees a difference that two intervals hide") {
   Random random(2);
   std::vector<double> one, other;

@@ -1,14 +1,16 @@
-// Forests: better than a tree, honest out of bag, the same for any number of threads.
+// Forests: better than a tree, honest out of bag, the same for any number of threads and through a file; hostile files.
 #include <doctest/doctest.h>
 
 #include <d16/learn/decision_tree.hpp>
 #include <d16/learn/permutation_importance.hpp>
 #include <d16/learn/random_forest.hpp>
 
+#include "../io/bad_input.hpp"
 #include "table.hpp"
 
 using namespace d16;
 using namespace d16::learn;
+using namespace bad_input;
 
 TEST_CASE("a forest beats its trees on other data, and its out-of-bag score says how good it is there") {
   Examples train = table::examples(1200, 6, 1, 0.05), test = table::examples(3000, 6, 2, 0.05);
@@ -80,6 +82,79 @@ TEST_CASE("permutation importance: only what the model uses matters") {
   for (size_t f = 1; f < 5; ++f) CHECK(one.mean[f] == 0);
 }
 
+TEST_CASE("a forest through a file: the same bits, names, importance and score") {
+  TemporaryFolder folder;
+  for (int64_t classes : {2, 3}) {
+    Examples e = table::examples(300, 4, 12, 0.1, classes);
+    if (classes == 3) e.names = {"f090w", "f115w", "f150w", "size"};
+    RandomForest forest = fit_random_forest(e, {.trees = 7, .out_of_bag = classes == 3});
+    save_random_forest(folder / "forest.json", forest);
+    RandomForest read = load_random_forest(folder / "forest.json");
+    CHECK(table::same(forest.probabilities(e.x), read.probabilities(e.x)));
+    CHECK(read.names == e.names);
+    CHECK(read.importance == forest.importance);
+    CHECK(read.out_of_bag_score == forest.out_of_bag_score);
+    CHECK(read.trees.size() == 7);
+    CHECK(random_forest_to_json(read).dump() == random_forest_to_json(forest).dump());
+  }
+  CHECK(writer_fault(
+            [](std::string const& path) {
+              save_random_forest(path, fit_random_forest(table::examples(9, 2, 1), {.trees = 2}));
+            },
+            "forest.json") == "");
+}
+
+TEST_CASE("hostile forest files: a clear error, or a forest that can be walked") {
+  Examples e = table::examples(120, 3, 14, 0.1);
+  std::string good = random_forest_to_json(fit_random_forest(e, {.trees = 3, .max_depth = 2})).dump();
+  auto load = [](std::string const& text) { return random_forest_from_json(io::parse_json(text, "m")); };
+  auto refusal = [&](std::string const& what, std::string const& by) {
+    std::string text = good;
+    size_t at = text.find(what);
+    REQUIRE(at != text.npos);
+    text.replace(at, what.size(), by);
+    return error_of<ValueError>([&] { load(text); });
+  };
+  CHECK(contains(refusal("d16 random forest", "d16 boosted trees"), "does not hold d16 random forest"));
+  CHECK(contains(refusal("\"version\":1", "\"version\":2"), "version 2"));
+  CHECK(contains(refusal("\"features\":3", "\"features\":0"), "0 features"));
+  CHECK(contains(refusal("\"features\":3", "\"features\":2"), "importances for 2"));
+  CHECK(contains(refusal("\"classes\":3", "\"classes\":1"), "1 classes"));
+  CHECK(contains(refusal("\"classes\":3", "\"classes\":9999"), "a multiple of 9999"));
+  CHECK(contains(refusal("\"classes\":3", "\"classes\":2"), "fractions of a leaf"));  // 12 values are 6 leaves of 2 too
+  CHECK(contains(refusal("\"names\":[", "\"names\":[\"a\""), "1 names for 3"));
+  CHECK(contains(refusal("\"next\":[1,", "\"next\":[0,"), "child is 0"));      // round in circles
+  CHECK(contains(refusal("\"next\":[1,", "\"next\":[99,"), "child is 99"));    // out of the tree
+  CHECK(contains(refusal("\"next\":[1,", "\"next\":[2,"), "nobody's child"));  // 1 is lost
+  CHECK(contains(refusal("\"feature\":[", "\"feature\":[77,"), "nodes; equal numbers"));
+  CHECK(contains(refusal("\"values\":[", "\"values\":[1e300,"), "does not fit"));
+  CHECK(contains(refusal("\"values\":[", "\"values\":[2.0,-1.0,0.0,"), "fractions of a leaf"));
+  CHECK(contains(refusal("\"values\":[", "\"values\":[0.5,0.25,0.0,"), "fractions of a leaf"));
+  CHECK(contains(refusal("\"trees\":[", "\"tree\":["), "no key \"trees\""));
+  CHECK(contains(refusal("\"out_of_bag_score\":null", "\"out_of_bag_score\":\"high\""), "out_of_bag_score"));
+  CHECK(contains(error_of<ValueError>([&] { load(good.substr(0, good.find("\"trees\":[")) + "\"trees\":[]}"); }),
+                 "there are no trees"));
+  TemporaryFolder folder;
+  CHECK(contains(error_of<WeightsError>([&] { load_random_forest(folder.file("a.json", "[]")); }), "a.json"));
+  CHECK(
+      contains(error_of<FileError>([&] { load_random_forest(folder.file("b.json", good.substr(0, 99))); }), "b.json"));
+  CHECK(contains(error_of<FileError>([&] { load_random_forest(folder / "absent.json"); }), "cannot open"));
+
+  Random random(15);
+  int loaded = 0;
+  for (int i = 0; i < 3000; ++i) {
+    std::string text = mutated(good, random);
+    try {
+      RandomForest forest = load(text);
+      ++loaded;
+      if (forest.features != 3) continue;
+      Tensor p = forest.probabilities(e.x);
+      for (int64_t k = 0; k < p.numel(); ++k) REQUIRE((p.data<float>()[k] >= 0 && p.data<float>()[k] <= 1.001f));
+    } catch (Error const&) {}
+  }
+  CHECK(loaded > 10);  // some changes are harmless, such as a digit of a threshold
+}
+
 TEST_CASE("forests refuse what they cannot use") {
   Examples e = table::examples(20, 3, 11);
   CHECK_THROWS_AS(fit_random_forest(e, {.trees = 0}), ValueError);
@@ -87,5 +162,6 @@ TEST_CASE("forests refuse what they cannot use") {
   CHECK_THROWS_AS(fit_random_forest(e, {.bootstrap = false, .out_of_bag = true}), ValueError);
   CHECK_THROWS_AS(fit_random_forest(e).probabilities(zeros({1, 2})), ShapeError);
   CHECK_THROWS_AS(RandomForest().probabilities(e.x), ValueError);
+  CHECK_THROWS_AS(random_forest_to_json({}), ValueError);
   CHECK_THROWS_AS(permutation_importance([](Tensor const&) { return 0.0; }, zeros({0, 2})), ShapeError);
 }

@@ -1,12 +1,17 @@
-// A random forest: trees on bootstrap samples, each node on a few features; its probabilities and out-of-bag score.
+// A random forest: trees on bootstrap samples, each node on a few features; its probabilities and out-of-bag score, and
+// a JSON file that carries it.
 #pragma once
 #include <cmath>
 #include <cstdint>
 #include <limits>
 #include <optional>
+#include <string>
 #include <vector>
 
+#include "../io/atomic_file.hpp"
+#include "../io/read_file.hpp"
 #include "grow_tree.hpp"
+#include "tree_json.hpp"
 
 namespace d16::learn {
 
@@ -23,9 +28,10 @@ struct ForestOptions {
 };
 
 struct RandomForest {
-  std::vector<Tree> trees;
+  std::vector<Tree> trees = {};
   int64_t features = 0, classes = 0;
   std::vector<double> importance = {};       ///< mean share of each feature in the fall of the impurity; sums to 1
+  std::vector<std::string> names = {};       ///< of the features, or empty
   Tensor out_of_bag_probabilities = {};      ///< (N,K); NaN where every tree saw the item; undefined unless asked for
   std::optional<double> out_of_bag_score{};  ///< fraction right among the items that some tree did not see
 
@@ -97,7 +103,10 @@ inline RandomForest fit_random_forest(Examples const& examples, ForestOptions co
   detail::check(op, tree, t.x.columns);
 
   detail::Codes<uint32_t> codes(t.x, o.max_bins);
-  RandomForest forest{.trees = std::vector<Tree>(size_t(o.trees)), .features = t.x.columns, .classes = t.classes};
+  RandomForest forest{.trees = std::vector<Tree>(size_t(o.trees)),
+                      .features = t.x.columns,
+                      .classes = t.classes,
+                      .names = examples.names};
   std::vector<std::vector<double>> importances(size_t(o.trees));
   parallel_tasks(o.trees, [&](int64_t b) {
     std::vector<double> weights = t.weights;
@@ -118,6 +127,64 @@ inline RandomForest fit_random_forest(Examples const& examples, ForestOptions co
   detail::normalise(forest.importance);
   if (o.out_of_bag) detail::score_out_of_bag(forest, t, o.seed);
   return forest;
+}
+
+/// The forest as JSON: {"format": "d16 random forest", "version": 1, "features", "classes", "names", "importance",
+/// "out_of_bag_score" (null without one), "trees": [{"feature", "threshold", "next", "missing_left", "values"} ...]}.
+/// Probabilities of the forest that is read back are the same bit by bit; those out of bag stay behind.
+/// Errors   ValueError when nothing was fitted.
+inline io::Json random_forest_to_json(RandomForest const& forest) {
+  require<ValueError>(!forest.trees.empty(), "random_forest_to_json: nothing was fitted or loaded");
+  io::Json trees = io::Json::array({});
+  for (Tree const& tree : forest.trees) trees.push_back(detail::tree_to_json(tree));
+  io::Json score = forest.out_of_bag_score ? io::Json(*forest.out_of_bag_score) : io::Json();
+  return io::Json::object({{"format", "d16 random forest"},
+                           {"version", 1},
+                           {"features", forest.features},
+                           {"classes", forest.classes},
+                           {"names", forest.names},
+                           {"importance", forest.importance},
+                           {"out_of_bag_score", std::move(score)},
+                           {"trees", std::move(trees)}});
+}
+
+/// Errors   ValueError: what is wrong with the description; leaves must hold fractions that sum to 1.
+inline RandomForest random_forest_from_json(io::Json const& json) {
+  detail::TreesHeader header = detail::trees_header(json, "d16 random forest");
+  RandomForest forest{.features = header.features,
+                      .classes = header.classes,
+                      .importance = std::move(header.importance),
+                      .names = std::move(header.names)};
+  if (!json.at("out_of_bag_score").is_null()) forest.out_of_bag_score = json.number("out_of_bag_score");
+  for (io::Json const& tree : json.at("trees").array()) {
+    forest.trees.push_back(detail::tree_from_json(tree, forest.features, forest.classes));
+    std::vector<float> const& values = forest.trees.back().values;
+    for (size_t at = 0; at < values.size(); at += size_t(forest.classes)) {
+      double sum = 0, least = 0;
+      for (size_t k = at; k < at + size_t(forest.classes); ++k)
+        sum += double(values[k]), least = std::min(least, double(values[k]));
+      require<ValueError>(least >= 0 && std::abs(sum - 1) < 1e-3, "the fractions of a leaf sum to ", sum,
+                          ", the least is ", least, "; fractions from 0 up that sum to 1 are needed");
+    }
+  }
+  require<ValueError>(!forest.trees.empty(), "there are no trees; one or more are needed");
+  return forest;
+}
+
+/// Writes a .json file, whole or not at all.
+inline void save_random_forest(std::string const& path, RandomForest const& forest) {
+  io::write_file(path, random_forest_to_json(forest).dump());
+}
+
+/// Errors   FileError: the file cannot be read or is no JSON; WeightsError: the JSON is no such forest.
+///          Whatever loads can be evaluated: no hostile file leads a walk out of its tree.
+inline RandomForest load_random_forest(std::string const& path) {
+  io::Json json = io::parse_json(io::read_file(path), path);
+  try {
+    return random_forest_from_json(json);
+  } catch (ValueError const& error) {
+    throw WeightsError(text(path, ": ", error.what()));
+  }
 }
 
 }  // namespace d16::learn

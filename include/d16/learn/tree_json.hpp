@@ -3,6 +3,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "../io/json.hpp"
@@ -86,6 +87,32 @@ inline Tree tree_from_json(io::Json const& json, int64_t features, int64_t outpu
     tree.nodes.push_back(node);
   }
   return tree;
+}
+
+/// What every model of trees says of itself beside its trees.
+struct TreesHeader {
+  int64_t features = 0, classes = 0;
+  std::vector<double> importance = {};
+  std::vector<std::string> names = {};
+};
+
+/// Errors   ValueError: another format or version, numbers out of range, lists of other lengths.
+inline TreesHeader trees_header(io::Json const& json, char const* format) {
+  require<ValueError>(
+      json.is_object() && json.has("format") && json.at("format").is_string() && json.string("format") == format,
+      "this JSON does not hold ", format, "; its \"format\" is another one");
+  require<ValueError>(json.integer("version") == 1, "version ", json.integer("version"),
+                      " of the format; this program reads version 1");
+  TreesHeader out{.features = json.integer("features"), .classes = json.integer("classes")};
+  require<ValueError>(out.features > 0 && out.features <= 1'000'000 && out.classes > 1 && out.classes <= 10'000,
+                      out.features, " features and ", out.classes, " classes; 1 to 1000000 and 2 to 10000 can be");
+  for (io::Json const& value : json.at("importance").array()) out.importance.push_back(value.number());
+  for (io::Json const& value : json.at("names").array()) out.names.push_back(value.string());
+  require<ValueError>(int64_t(out.importance.size()) == out.features, out.importance.size(), " importances for ",
+                      out.features, " features");
+  require<ValueError>(out.names.empty() || int64_t(out.names.size()) == out.features, out.names.size(), " names for ",
+                      out.features, " features");
+  return out;
 }
 
 }  // namespace d16::learn::detail
