@@ -50,6 +50,7 @@ lessons() {
 }
 
 golden() { build/bin/d16-conform tests/golden; }
+golden_emulated() { build/bin/d16-conform --backend emulated tests/golden; }
 shared_conformance() {
   [[ -d ../shared/conformance ]] || { echo "skipped: there is no ../shared/conformance" && return 77; }
   build/bin/d16-conform ../shared/conformance
@@ -63,7 +64,7 @@ exchange() {
 }
 
 format() {
-  git ls-files -co --exclude-standard -- '*.hpp' '*.cpp' '*.h' '*.c' | xargs clang-format-14 --dry-run --Werror
+  git ls-files -co --exclude-standard -- '*.hpp' '*.cpp' '*.h' '*.c' '*.cuh' '*.cu' | xargs clang-format-14 --dry-run --Werror
 }
 shell_scripts() { git ls-files -co --exclude-standard -- '*.sh' .ci/run | xargs shellcheck -x --severity=warning --exclude=SC2317; }
 
@@ -85,6 +86,7 @@ part "tool" tests/cli_test.sh
 part "tool: seven bands" tests/highz_cli_test.sh
 part "conformance program" tests/conform_test.sh
 part "conformance: tests/golden" golden
+part "conformance: tests/golden, CUDA kernels on the emulator" golden_emulated
 part "conformance: ../shared/conformance" shared_conformance
 part "consumers" tests/consumer/test.sh
 if $all; then

@@ -18,6 +18,8 @@
 #include "conform/optim.hpp"
 #include "conform/vision.hpp"
 
+#include <d16/cuda/use.hpp>
+
 using namespace d16;
 using namespace d16::conform;
 namespace fs = std::filesystem;
@@ -137,6 +139,9 @@ Verdict run_on(Case const& c, Op const& op, Backend const& backend, kernels::Pat
   } catch (Skip const& skip) {
     print_line(c, backend.name, "-", "skipped", skip.reason);
     return Verdict::skipped;
+  } catch (NoKernelError const& error) {
+    print_line(c, backend.name, "-", "skipped", error.what());
+    return Verdict::skipped;
   } catch (std::exception const& error) {
     print_line(c, backend.name, "-", "FAIL", error.what());
     return Verdict::failed;
@@ -150,11 +155,21 @@ struct Arguments {
   std::vector<std::string> inputs;
 };
 
-/// The backends of this program that were asked for. There are no CUDA kernels in it yet.
+/// The backends of this machine that were asked for. "all" leaves the emulator out: it takes a thousand times longer.
 std::vector<Backend> backends(std::string const& asked) {
-  std::vector<Backend> all{{"cpu", "cpu"}, {"reference", "reference"}}, chosen;
-  for (Backend const& backend : all)
+  std::vector<Backend> chosen;
+  for (Backend const& backend : {Backend{"cpu", "cpu"}, Backend{"reference", "reference"}})
     if (asked == "all" || asked == backend.name) chosen.push_back(backend);
+  if (asked == "emulated") {
+    use_cuda_emulated();
+    chosen.push_back({"emulated", "cuda_emulated"});
+  }
+  if (asked == "all" || asked == "cuda") try {
+      use_cuda();
+      chosen.push_back({"cuda", "cuda"});
+    } catch (DeviceError const& error) {
+      if (asked == "cuda") std::fprintf(stderr, "d16-conform: %s\n", error.what());
+    }
   return chosen;
 }
 
@@ -167,14 +182,13 @@ std::vector<std::pair<kernels::Path, std::string>> paths(Case const& c, std::str
   return chosen;
 }
 
-Verdict run_case(Case const& c, OpTable const& table, Arguments const& arguments) {
+Verdict run_case(Case const& c, OpTable const& table, std::vector<Backend> const& chosen, Arguments const& arguments) {
   auto op = table.find(c.op);
   auto skip = [&](std::string const& why) {
     print_line(c, "-", "-", "skipped", why);
     return Verdict::skipped;
   };
   if (op == table.end()) return skip("there is no op " + c.op);
-  std::vector<Backend> chosen = backends(arguments.backend);
   if (chosen.empty()) return skip("no kernels of the backend " + arguments.backend + " in this program");
   Verdict verdict = Verdict::skipped;
   for (Backend const& backend : chosen)
@@ -230,6 +244,7 @@ int main(int count, char** words) {
   if (!arguments) return std::fputs(usage, stderr), 2;
 
   OpTable table = op_table();
+  std::vector<Backend> const chosen = backends(arguments->backend);
   int cases[3] = {0, 0, 0}, unreadable = 0;
   auto complain = [&](std::exception const& error) {
     std::fprintf(stderr, "d16-conform: %s\n", error.what());
@@ -237,7 +252,7 @@ int main(int count, char** words) {
   };
   for (std::string const& input : arguments->inputs) try {
       for (std::string const& file : files_of(input)) try {
-          ++cases[int(run_case(load_case(file), table, *arguments))];
+          ++cases[int(run_case(load_case(file), table, chosen, *arguments))];
         } catch (std::exception const& error) {
           complain(error);
         }

@@ -13,6 +13,7 @@
 #include <stamp.hpp>
 
 #include <d16/autograd/gradcheck.hpp>
+#include <d16/cuda/use.hpp>
 
 using namespace d16;
 using namespace d16::testing;
@@ -206,6 +207,20 @@ TEST_CASE("op list: the fast float32 kernels agree with the reference kernels") 
 TEST_CASE("op list: the fast float64 kernels agree with the reference kernels") {
   for (OpCase const& op : op_list())
     check_close(op, evaluate(op, DType::f64, "cpu"), evaluate(op, DType::f64, "reference"), epsilon64);
+}
+
+TEST_CASE("op list: the CUDA kernels, on the emulator, agree with the reference kernels") {
+  use_cuda_emulated();
+  std::set<std::string> without;
+  for (OpCase const& op : op_list()) try {
+      for (auto [dtype, epsilon] : {std::pair(DType::f32, epsilon32), std::pair(DType::f64, epsilon64)})
+        check_close(op, evaluate(op, dtype, "cuda_emulated"), evaluate(op, dtype, "reference"), epsilon);
+    } catch (NoKernelError const&) {
+      without.insert(op.op());
+    }
+  std::string names;
+  for (std::string const& name : without) names += ' ' + name;
+  MESSAGE("skipped, without a CUDA kernel:", names);
 }
 
 TEST_CASE("op list: results do not depend on the number of threads") {

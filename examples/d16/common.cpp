@@ -20,6 +20,7 @@
 #include <d16/core/parallel.hpp>
 #include <d16/core/random.hpp>
 #include <d16/core/tensor.hpp>
+#include <d16/cuda/use.hpp>
 
 namespace tool {
 
@@ -55,7 +56,11 @@ std::string quoted(std::string const& word) {
 void apply(Common const& common) {
   quiet = common.json;
   d16::set_threads(common.threads);
-  d16::set_default_device(d16::Device(common.device));
+  d16::Device const device(common.device);
+  d16::use_device(device);
+  using Kind = d16::Device::Kind;
+  // Of a GPU only networks are told: pictures and tables stay with the host.
+  if (device.kind == Kind::cpu || device.kind == Kind::reference) d16::set_default_device(device);
   d16::manual_seed(common.seed);
 }
 

@@ -16,7 +16,7 @@ using d16::io::Json;
 struct Common {
   uint64_t seed = 16;
   int threads = 0;  ///< 0: one for each core
-  bool json = false;
+  bool json = false, profile = false;
   std::string device = "cpu";
 };
 

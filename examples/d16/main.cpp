@@ -6,7 +6,10 @@
 #include <cstdio>
 #include <functional>
 #include <new>
+#include <optional>
 #include <stamp.hpp>
+
+#include <d16/core/profile.hpp>
 
 #include "commands.hpp"
 #include "simulate_survey.hpp"
@@ -23,14 +26,22 @@ struct Command {
   std::function<Json()> call;
 };
 
-void add_common(CLI::App* app, Common& o) {
+/// Where a command can compute: those that only run networks also on a GPU, or on the emulator of one.
+enum class Devices { cpu, all };
+
+void add_common(CLI::App* app, Common& o, Devices devices = Devices::cpu) {
   app->add_option("--seed", o.seed, "start of all random numbers")->capture_default_str();
   app->add_option("--threads", o.threads, "threads; 0: one for each core. Results do not depend on it")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
-  app->add_option("--device", o.device, "cpu (fast) or reference (plain loops in double)")
-      ->check(CLI::IsMember({"cpu", "reference"}))
-      ->capture_default_str();
+  std::vector<std::string> names{"cpu", "reference"};
+  std::string what = "cpu (fast) or reference (plain loops in double)";
+  if (devices == Devices::all) {
+    names.insert(names.end(), {"cuda", "cuda_emulated"});
+    what += ", cuda (a GPU) or cuda_emulated (its kernels on the cpu: slow)";
+  }
+  app->add_option("--device", o.device, what)->check(CLI::IsMember(names))->capture_default_str();
+  app->add_flag("--profile", o.profile, "print how often each op ran and how long it took");
   app->add_flag("--json", o.json, "print the answer as one JSON object and nothing else");
 }
 
@@ -48,7 +59,7 @@ void add_input(CLI::App* app, InputOptions& o) {
   app->add_option("--zoom", o.zoom, "enlarges (above 1) or shrinks the galaxy in its frame")
       ->check(CLI::Range(0.1, 10.0))
       ->capture_default_str();
-  add_common(app, o);
+  add_common(app, o, Devices::all);
 }
 
 std::string examples(std::initializer_list<char const*> lines) {
@@ -68,7 +79,11 @@ template <class Options, class Add> Command make(CLI::App& parent, char const* n
   add(app, *options);
   return {app, [options, call] {
             apply(*options);
-            return call(*options);
+            std::optional<d16::Profile> profile;
+            if (options->profile) profile.emplace();
+            Json answer = call(*options);
+            if (profile) say(profile->table());
+            return answer;
           }};
 }
 
@@ -264,7 +279,7 @@ Command make_evaluate(CLI::App& parent) {
     app->add_option("--labels", o.labels, "CSV as for training; needed for a classifier");
     app->add_option("--against", o.against, "other weights of a classifier: the difference of the scores, paired");
     app->add_option("--limit", o.limit, "use the first so many images only; 0: all")->capture_default_str();
-    add_common(app, o);
+    add_common(app, o, Devices::all);
   };
   return make<EvaluateOptions>(parent, "evaluate", "scores of weights on the test split, with bootstrap errors",
                                evaluate, add,
@@ -288,10 +303,14 @@ void add_highz(CLI::App* app, HighzChoices& h) {
   };
   add("--cutouts", h.cutouts, "folder with the cutouts of a catalogue's rows, named by their ids");
   add("--trees", h.trees, "trees for rows with fluxes only; default: highz.json of this program");
-  add("--prior", h.prior, "class frequencies of low-z, high-z, brown dwarf; default: those of the weights")
+  add("--prior", h.prior,
+      "class frequencies of low-z, high-z, brown dwarf for the probabilities; the classes stay; default: those of the "
+      "weights")
       ->delimiter(',')
       ->expected(3);
-  add("--threshold", h.thresholds, "probabilities that make a high-z, a brown dwarf; default: those of the weights")
+  add("--threshold", h.thresholds,
+      "probabilities, at --prior, that make a high-z, a brown dwarf; default: those of the weights, at their own "
+      "frequencies")
       ->delimiter(',')
       ->expected(2);
   add("--unit", h.unit, "of a catalogue's fluxes, whatever the file says: nJy, \"10 nJy\", uJy ...");
@@ -343,7 +362,7 @@ Command make_check_equivariance(CLI::App& parent) {
     app->add_option("--size", o.size, "pixels on a side of the picture; default: as the network was trained")
         ->check(CLI::Range(8, 1024));
     app->add_option("--out", o.out, "folder for report.html: filters, feature maps, errors as tables and plots");
-    add_common(app, o);
+    add_common(app, o, Devices::all);
   };
   return make<CheckOptions>(parent, "equivariance",
                             "how far f(g x) is from g f(x): each layer, each element of the group, angles in between",

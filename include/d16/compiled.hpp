@@ -11,7 +11,7 @@
 #define D16_GROUP_OPS(each) each(group_conv2d) each(group_conv2d_pack) each(group_conv2d_dx) each(group_conv2d_dw) each(group_conv2d_db) \
   each(group_max_pool) each(group_max_pool_dx) each(group_mean_pool) each(group_mean_pool_dx) \
   each(antialiased_avg_pool) each(antialiased_avg_pool_dx) each(batch_norm) \
-  each(batch_norm_apply) each(batch_norm_dx) each(batch_norm_dw)
+  each(batch_norm_apply) each(batch_norm_dx) each(batch_norm_dw) each(group_action) each(group_action_dx)
 #define D16_POINTWISE_OPS(each) each(unary) each(unary_dx) each(binary) each(sum) each(max) each(max_dx) \
   each(softmax) each(softmax_dx) each(dropout)
 #define D16_DENSE_OPS(each) each(avg_pool2d) each(avg_pool2d_dx) each(max_pool2d) each(max_pool2d_dx) \

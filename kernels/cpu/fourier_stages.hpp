@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "fourier_tables.hpp"
+#include "fourier_transform.hpp"
 
 namespace d16::kernels::cpu::detail {
 

@@ -17,7 +17,6 @@
 #include <vector>
 
 #include "../group_conv2d.hpp"
-#include "fourier_transform.hpp"
 
 namespace d16::kernels::cpu::detail {
 

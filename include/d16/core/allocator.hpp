@@ -7,6 +7,7 @@
 #include <map>
 #include <mutex>
 #include <set>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -92,11 +93,23 @@ class LargeBlocks {
   std::set<std::pair<size_t, char*>> free_;
 };
 
-/// Host memory in blocks of 64-byte alignment. Thread-safe. Small sizes are rounded up to an eighth of a power of two and
-/// kept apart by size; large ones share regions, since a training step wants the same memory in other pieces on its way
-/// back. Either way a step finds all its blocks here after the first iteration.
-class HostArena {
+/// Where the host's arena gets its memory from.
+struct HostMemory {
+  void* allocate(size_t bytes) { return std::aligned_alloc(64, bytes); }  ///< null when there is none
+  void release(void* block) noexcept { std::free(block); }
+  std::string name() const { return "cpu"; }
+  std::string left() const { return ""; }  ///< for the message of OutOfMemory: what is still free
+};
+
+/// Blocks of 64-byte alignment from a System such as HostMemory. Thread-safe. Small sizes are rounded up to an eighth
+/// of a power of two and kept apart by size; large ones share regions, since a training step wants the same memory in
+/// other pieces on its way back. Either way a step finds all its blocks here after the first iteration.
+template <class System> class Arena {
  public:
+  explicit Arena(System system = {}) : system_(std::move(system)) {}
+  Arena(Arena const&) = delete;
+  Arena& operator=(Arena const&) = delete;
+
   /// Never returns null; throws OutOfMemory with what was asked, after giving back what is cached.
   void* allocate(size_t bytes) {
     size_t const size = rounded(bytes);
@@ -133,7 +146,7 @@ class HostArena {
   /// The arena keeps more than `bytes` live never; asking for more throws OutOfMemory. For tests and small machines.
   void set_limit(size_t bytes) { limit_ = bytes; }
 
-  ~HostArena() { give_back(); }
+  ~Arena() { give_back(); }
 
   static bool is_large(size_t size) { return size >= 16 * LargeBlocks::grain; }
   static size_t rounded(size_t bytes) {
@@ -154,34 +167,37 @@ class HostArena {
     ++use_.requests;
     if (is_large(size) && 2 * use_.cached > size) trim_regions();  // all too small: better one of this size
     bool allowed = use_.used + size <= limit_;
-    void* block = allowed ? std::aligned_alloc(64, size) : nullptr;
+    void* block = allowed ? system_.allocate(size) : nullptr;
     if (allowed && !block) {
       give_back();
-      block = std::aligned_alloc(64, size);
+      block = system_.allocate(size);
     }
-    require<OutOfMemory>(block, "cpu: ", double(size) / (1 << 20), " MiB asked, ", double(use_.used) / (1 << 20),
-                         " MiB in use; use a smaller batch or image");
+    require<OutOfMemory>(block, system_.name(), ": ", double(size) / (1 << 20), " MiB asked, ",
+                         double(use_.used) / (1 << 20), " MiB in use", system_.left(),
+                         "; use a smaller batch or image");
     if (is_large(size)) large_.add_region(static_cast<char*>(block), size);
     return block;
   }
   void give_back() {
     for (auto& [size, blocks] : free_) {
-      for (void* block : blocks) std::free(block);
+      for (void* block : blocks) system_.release(block);
       use_.cached -= size * blocks.size();
     }
     free_.clear();
     trim_regions();
   }
   void trim_regions() {
-    use_.cached -= large_.trim([](char* region) { std::free(region); });
+    use_.cached -= large_.trim([this](char* region) { system_.release(region); });
   }
 
   mutable std::mutex mutex_;
+  System system_;
   std::map<size_t, std::vector<void*>> free_;
   LargeBlocks large_;
   MemoryUse use_;
   size_t limit_ = SIZE_MAX / 2;
 };
+using HostArena = Arena<HostMemory>;
 
 /// The arena of host memory. Never destroyed: tensors with static storage may outlive everything else.
 inline HostArena& host_arena() {

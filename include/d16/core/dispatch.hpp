@@ -1,8 +1,8 @@
 // From an op to its kernel: one slot per op and element type, one kernel per device in it.
 #pragma once
-#include "allocator.hpp"
-#include "device.hpp"
 #include "dtype.hpp"
+#include "machine.hpp"
+#include "profile.hpp"
 
 namespace d16 {
 
@@ -28,26 +28,70 @@ template <class Args> struct Slot {
   }
 };
 
-/// Runs the kernel of `device`, with scratch memory from the arena.
-/// Errors   DeviceError when the device has no such kernel; ValueError when the kernel does not take the arguments.
+namespace detail {
+
+/// Scratch memory of one call. On a GPU it goes back while the kernel may still run: what takes it next runs later.
+struct Scratch {
+  Device device;
+  size_t bytes;
+  void* data;
+  Scratch(Device where, size_t size) : device(where), bytes(size), data(size ? allocate_on(where, size) : nullptr) {}
+  Scratch(Scratch const&) = delete;
+  Scratch& operator=(Scratch const&) = delete;
+  ~Scratch() {
+    if (data) release_on(device, data, bytes);
+  }
+};
+
+template <class Args> int launch(Kernel<Args> const& kernel, char const* name, Device device, Args const& args) {
+  if (device.is_host()) return kernel.run(args);
+  cuda_machine.before(device.index, name);
+  int const status = kernel.run(args);
+  cuda_machine.after(device.index, name);
+  return status;
+}
+
+template <class Args> int run_kernel(Kernel<Args> const& kernel, char const* name, Device device, Args& args) {
+  if constexpr (requires { args.work; }) {
+    Scratch scratch(device, kernel.work_bytes ? kernel.work_bytes(args) : 0);
+    if (scratch.bytes) args.work = scratch.data;
+    Watch watch(name, device, scratch.bytes);
+    return launch(kernel, name, device, args);
+  } else {
+    Watch watch(name, device, 0);
+    return launch(kernel, name, device, args);
+  }
+}
+
+/// Why a slot may have no kernel for a device, and what to do.
+inline char const* how_to_get_kernels(Device device) {
+  switch (device.kind) {
+    case Device::Kind::cuda:
+      return cuda_machine.allocate ? "the op runs on the cpu only: use to(\"cpu\")"
+                                   : "link d16::cuda and call use_cuda()";
+    case Device::Kind::cuda_emulated:
+      return emulated_machine.set_deterministic ? "the op runs on the cpu only: use to(\"cpu\")"
+                                                : "link d16::cuda_emulated and call use_cuda_emulated()";
+    default: return "use the device cpu";
+  }
+}
+
+}  // namespace detail
+
+/// An op that the program cannot compute on a device. Copying its inputs to the cpu always helps.
+struct NoKernelError : DeviceError {
+  using DeviceError::DeviceError;
+};
+
+/// Runs the kernel of `device`, with scratch memory from its arena.
+/// Errors   NoKernelError when the device has no such kernel; DeviceError when it cannot run it; ValueError when the
+/// kernel
+///          does not take the arguments; OutOfMemory.
 template <class Args> void run(Slot<Args> const& slot, Device device, Args args) {
   Kernel<Args> const& kernel = slot.on(device);
-  require<DeviceError>(kernel.run, slot.name, ": no kernel for ", device, " in this program; ",
-                       device.kind == Device::Kind::cuda ? "link d16::cuda and call use_cuda()" : "use the device cpu");
-  int status = 0;
-  if constexpr (requires { args.work; }) {
-    struct Scratch {
-      size_t bytes;
-      void* data;
-      ~Scratch() {
-        if (data) host_arena().release(data, bytes);
-      }
-    } scratch{kernel.work_bytes ? kernel.work_bytes(args) : 0, nullptr};
-    if (scratch.bytes) args.work = scratch.data = host_arena().allocate(scratch.bytes);
-    status = kernel.run(args);
-  } else {
-    status = kernel.run(args);
-  }
+  require<NoKernelError>(kernel.run, slot.name, ": no kernel for ", device, " in this program; ",
+                         detail::how_to_get_kernels(device));
+  int const status = detail::run_kernel(kernel, slot.name, device, args);
   require<ValueError>(status == 0, slot.name, ": the kernel of ", device, " does not take these arguments (status ",
                       status, ")");
 }

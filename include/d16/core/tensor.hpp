@@ -9,9 +9,8 @@
 #include <vector>
 
 #include "../group/group.hpp"
-#include "allocator.hpp"
-#include "device.hpp"
 #include "dtype.hpp"
+#include "machine.hpp"
 #include "parallel.hpp"
 #include "random.hpp"
 #include "shape.hpp"
@@ -41,22 +40,19 @@ namespace detail {
 struct Storage {
   void* data = nullptr;
   size_t bytes = 0;
+  Device device = {};
   bool borrowed = false;
   std::function<void(void*)> fill = {};  ///< of memory that nobody has read yet, and that is not there yet
   std::shared_ptr<std::atomic<uint32_t>> version = std::make_shared<std::atomic<uint32_t>>(0);
 
-  Storage(size_t size, Device device) : bytes(size) {
-    require<DeviceError>(device.is_host(), device,
-                         ": no CUDA memory in this program; link d16::cuda and call use_cuda()");
-    data = host_arena().allocate(size);
-  }
+  Storage(size_t size, Device where) : data(allocate_on(where, size)), bytes(size), device(where) {}
   Storage(void* memory, size_t size) : data(memory), bytes(size), borrowed(true) {}
   /// Of host memory that `later` fills when it is first read; never, when nobody does.
   Storage(size_t size, std::function<void(void*)> later) : bytes(size), fill(std::move(later)) {}
   Storage(Storage const&) = delete;
   Storage& operator=(Storage const&) = delete;
   ~Storage() {
-    if (data && !borrowed) host_arena().release(data, bytes);
+    if (data && !borrowed) release_on(device, data, bytes);
   }
   void* memory() {
     if (fill) {
@@ -135,8 +131,12 @@ class Tensor {
   /// The only element, as a double.
   double item() const {
     require<ShapeError>(numel() == 1, "item() of a tensor of shape ", shape(), ": it needs exactly one element");
-    require<DeviceError>(device().is_host(), "item() of a tensor on ", device(), "; use to(\"cpu\") first");
-    return for_dtype(dtype(), [&]<class T>(T) { return double(*data<T>()); });
+    return for_dtype(dtype(), [&]<class T>(T) {
+      if (device().is_host()) return double(*data<T>());
+      T value{};
+      copy_bytes({}, &value, device(), data<T>(), sizeof value);
+      return double(value);
+    });
   }
 
   // Gradients; bodies in autograd/tape.hpp.
@@ -213,6 +213,11 @@ inline Tensor empty(Shape shape, TensorOptions o = {}) {
 namespace detail {
 /// element(i) for every flat index of a new tensor of type T.
 template <class T, class F> void generate(Tensor const& x, F const& element) {
+  if (!x.device().is_host()) {  // made here and sent there: the same numbers on every device
+    Tensor here = empty(x.shape(), {.dtype = x.dtype(), .device = Device(), .group = {}});
+    generate<T>(here, element);
+    return copy_bytes(x.device(), x.data<T>(), here.device(), here.data<T>(), size_t(x.numel()) * sizeof(T));
+  }
   T* out = x.data<T>();
   parallel_for(x.numel(), [&](int64_t i) { out[i] = T(element(i)); });
 }
@@ -225,8 +230,7 @@ inline Tensor full(Shape shape, double value, TensorOptions o = {}) {
 }
 inline Tensor zeros(Shape shape, TensorOptions o = {}) {
   Tensor x = empty(shape, o);
-  for_dtype(o.dtype,
-            [&]<class T>(T) { std::memset(static_cast<void*>(x.data<T>()), 0, size_t(x.numel() * size_of(o.dtype))); });
+  for_dtype(o.dtype, [&]<class T>(T) { clear_bytes(o.device, x.data<T>(), size_t(x.numel() * size_of(o.dtype))); });
   return x;
 }
 inline Tensor ones(Shape shape, TensorOptions o = {}) { return full(shape, 1, o); }
@@ -268,10 +272,16 @@ template <class T> Tensor from(std::vector<T> const& values, Shape shape, Tensor
   require<ShapeError>(int64_t(values.size()) == shape.numel(), "from: ", values.size(), " values for shape ", shape);
   o.dtype = dtype_of<T>();
   Tensor x = empty(shape, o);
-  std::copy(values.begin(), values.end(), x.data<T>());
+  if (o.device.is_host()) {
+    std::copy(values.begin(), values.end(), x.data<T>());
+  } else {
+    Tensor here = from(values, shape, {.device = Device()});
+    copy_bytes(o.device, x.data<T>(), here.device(), here.data<T>(), values.size() * sizeof(T));
+  }
   return x;
 }
-/// Borrows host memory: the caller keeps it alive and unmoved as long as the tensor and its views live.
+/// Borrows memory of the device in the options: the caller keeps it alive and unmoved as long as the tensor and its
+/// views live.
 template <class T> Tensor wrap(T* memory, Shape shape, TensorOptions o = {}) {
   o.dtype = dtype_of<T>();
   return Tensor::make(shape, o, std::make_shared<detail::Storage>(memory, size_t(shape.numel()) * sizeof(T)));

@@ -170,9 +170,11 @@ inline void check_precision(char const* op, Sides sides, Tensor const& x, GroupC
                       "use float32");
   require<DTypeError>(x.dtype() == DType::f32, op, ": precision is bfloat16 and x is ", name_of(x.dtype()),
                       "; needs float32 features");
-  require<DeviceError>(x.device().kind == Device::Kind::cpu && kernels::cpu::best_isa() >= Isa::amx, op,
-                       ": precision is bfloat16, for a cpu with a matrix unit (amx); this is ", x.device(), " with ",
-                       kernels::cpu::isa_name(kernels::cpu::best_isa()), ": use float32");
+  Device::Kind const kind = x.device().kind;
+  require<DeviceError>(
+      kind != Device::Kind::reference && (kind != Device::Kind::cpu || kernels::cpu::best_isa() >= Isa::amx), op,
+      ": precision is bfloat16, for a GPU or a cpu with a matrix unit (amx); this is ", x.device(), " with ",
+      kernels::cpu::isa_name(kernels::cpu::best_isa()), ": use float32");
 }
 
 inline void check_group_options(char const* op, Sides sides, Tensor const& x, GroupConv2dOptions const& o,

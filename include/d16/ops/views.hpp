@@ -188,7 +188,7 @@ inline Tensor Tensor::to(Device device) const {
   if (this->device() == device) return *this;
   Tensor x = contiguous(), y = empty(shape(), {dtype(), device, group()});
   for_dtype(dtype(), [&]<class T>(T) {
-    std::memcpy(static_cast<void*>(y.data<T>()), x.data<T>(), size_t(numel()) * sizeof(T));
+    copy_bytes(device, y.data<T>(), this->device(), x.data<T>(), size_t(numel()) * sizeof(T));
   });
   return record("to", y, wrt(x, [from = this->device()](Tensor dy) { return dy.to(from); }));
 }

@@ -1,0 +1,256 @@
+// The planar convolution and its gradients on a GPU, as products whose operand, the patches of an image, is gathered
+// while it is copied to shared memory: no matrix of patches is ever in memory.
+#pragma once
+#include <numeric>
+
+#include "../conv2d.hpp"
+#include "sum_rows.cuh"
+
+namespace d16::kernels {
+namespace D16_GPU {
+namespace dense {
+
+/// What else the forward convolution does to a result while it is in a register:
+/// y = relu(scale (convolution + bias) + shift + residual), each part where it is given. scale, shift (Co): a batch
+/// norm with its statistics folded in, both or none. residual: as y.
+template <class T> struct Fused {
+  T const *scale{}, *shift{}, *residual{};
+  bool relu = false;
+};
+
+/// How the groups of a convolution are computed: a few narrow ones together, as one convolution whose weights are zero
+/// between groups. Multiplying by zeros costs less than leaving most of a tile empty.
+struct Grouping {
+  int I, O, merged = 1, blocks;  // channels of one group; groups computed together; how many times
+  template <class T> explicit Grouping(Conv2d<T> const& a) : I(a.Ci / a.groups), O(a.Co / a.groups) {
+    while (merged < a.groups && (a.groups % merged != 0 || merged * std::min(I, O) < 16)) ++merged;
+    blocks = a.groups / merged;
+  }
+  int in() const { return merged * I; }
+  int out() const { return merged * O; }
+};
+
+/// One axis of the gradient of a strided convolution. The inputs h = phase, phase + stride, ... all meet the same taps
+/// last, last - step, ..., and these meet outputs at equal distances: input phase + stride u meets
+/// p = u + first + t dilation by its t-th tap. So each phase is a convolution of stride one.
+struct Phase {
+  int inputs, taps = 0, last = 0, step, first, dilation;
+  Phase(int phase, int size, int kernel, int stride, int pad, int spacing) {
+    inputs = phase < size ? (size - phase - 1) / stride + 1 : 0;
+    int const common = std::gcd(stride, spacing);
+    step = stride / common, dilation = spacing / common;
+    for (int i = 0; i < kernel; ++i)
+      if ((phase + pad - i * spacing) % stride == 0) last = i, ++taps;
+    first = taps ? (phase + pad - last * spacing) / stride : 0;
+  }
+};
+
+/// Weights as the product wants them, (blocks, columns, taps, padded channels): element i of that array. A column is an
+/// output channel of a convolution, or an input channel of its gradient; `channels` are the others.
+template <class T> struct PackedWeights {
+  T const* w;
+  int merged, columns, channels, padded;  // columns and channels of one group
+  int taps_h, taps_w;
+  int64_t of_column, of_channel, of_group, first, step_h, step_w;
+
+  __device__ auto operator()(int64_t i) const {
+    using S = decltype(gpu::to_float(*w));
+    int const c = int(i % padded), j = int(i / padded % taps_w), tap = int(i / padded / taps_w % taps_h);
+    int64_t const column = i / padded / taps_w / taps_h, group = column / columns;
+    if (c >= merged * channels || c / channels != group % merged) return S(0);
+    return gpu::to_float(w[group * of_group + column % columns * of_column + c % channels * of_channel + first +
+                           tap * step_h + j * step_w]);
+  }
+};
+
+/// The forward convolution: (pixels, taps channels) times (taps channels, outputs).
+template <class Tiles, class T> struct ForwardPlan {
+  using E = typename Tiles::Element;
+  Conv2d<T> a;
+  Scratch scratch{a.work};
+  Grouping g{a};
+  int taps = a.kh * a.kw;
+  Prepared<E, T> x{a.x, int64_t(a.N) * a.H* a.W, g.blocks, g.in(), a.Ci, scratch};
+  E* w = scratch.template take<E>(int64_t(g.blocks) * g.out() * taps * x.channels());
+
+  int run(Fused<T> const& fused) const {
+    int64_t const weights = int64_t(g.I) * taps, depth = int64_t(taps) * x.channels();
+    launch_fill(
+        PackedWeights<T>{a.w, g.merged, g.O, g.I, x.channels(), a.kh, a.kw, weights, taps, weights * g.O, 0, a.kw, 1},
+        g.blocks * g.out() * depth, w);
+    x.fill();
+    PatchSizes const sizes{a.N,  a.H,        a.W,        x.channels(), a.P(),    a.Q(),        a.kh,
+                           a.kw, a.stride_h, a.stride_w, -a.pad_h,     -a.pad_w, a.dilation_h, a.dilation_w};
+    Patches<E, true> const patches(sizes, x.data(), int(x.pitch()), x.channels(), x.aligned());
+    Matrix<E, true> const columns{w, depth, g.out() * depth, g.out(), depth % (16 / int(sizeof(E))) == 0};
+    int const pixels = a.N * a.P() * a.Q();
+    auto to = Finish<T>::matrix(a.y, pixels, g.out(), a.Co);
+    to.of_block = g.out(), to.bias = a.bias;
+    to.scale = fused.scale, to.shift = fused.shift, to.residual = fused.residual, to.relu = fused.relu;
+    ProductSizes const s{.M = pixels, .N = g.out(), .K = int(depth), .blocks = g.blocks, .per_split = int(depth)};
+    return multiply<Tiles>(patches, columns, to, s);
+  }
+};
+
+/// The gradient of the input, phase by phase: (pixels of a phase, taps outputs) times (taps outputs, inputs).
+template <class Tiles, class T> struct DataGradientPlan {
+  using E = typename Tiles::Element;
+  Conv2d<T> a;
+  Scratch scratch{a.work};
+  Grouping g{a};
+  Prepared<E, T> dy{a.dy, int64_t(a.N) * a.P() * a.Q(), g.blocks, g.out(), a.Co, scratch};
+  E* w = scratch.template take<E>(int64_t(g.blocks) * g.in() * a.kh * a.kw * dy.channels());  // of all phases
+
+  int run(T const* bias) const {
+    dy.fill();
+    E* packed = w;
+    for (int i = 0; i < a.stride_h; ++i)
+      for (int j = 0; j < a.stride_w; ++j) {
+        Phase const h(i, a.H, a.kh, a.stride_h, a.pad_h, a.dilation_h);
+        Phase const v(j, a.W, a.kw, a.stride_w, a.pad_w, a.dilation_w);
+        int const status = run(h, v, (int64_t(i) * a.W + j) * a.Ci, packed, bias);
+        if (status != ok) return status;
+        packed += int64_t(g.blocks) * g.in() * h.taps * v.taps * dy.channels();
+      }
+    return ok;
+  }
+
+ private:
+  int run(Phase const& h, Phase const& v, int64_t first_pixel, E* packed, T const* bias) const {
+    if (h.inputs == 0 || v.inputs == 0) return ok;
+    int const all_taps = a.kh * a.kw;
+    int64_t const weights = int64_t(g.I) * all_taps, depth = int64_t(h.taps) * v.taps * dy.channels();
+    launch_fill(PackedWeights<T>{a.w, g.merged, g.I, g.O, dy.channels(), h.taps, v.taps, all_taps, weights,
+                                 weights * g.O, h.last * a.kw + v.last, -h.step * a.kw, -v.step},
+                g.blocks * g.in() * depth, packed);
+    PatchSizes const sizes{.N = a.N,
+                           .H = a.P(),
+                           .W = a.Q(),
+                           .channels = dy.channels(),
+                           .P = h.inputs,
+                           .Q = v.inputs,
+                           .kh = h.taps,
+                           .kw = std::max(v.taps, 1),
+                           .stride_h = 1,
+                           .stride_w = 1,
+                           .first_h = h.first,
+                           .first_w = v.first,
+                           .dilation_h = h.dilation,
+                           .dilation_w = v.dilation};
+    Patches<E, true> const patches(sizes, dy.data(), int(dy.pitch()), dy.channels(), dy.aligned());
+    Matrix<E, true> const columns{packed, depth, g.in() * depth, g.in(), dy.channels() % (16 / int(sizeof(E))) == 0};
+    Finish<T> to;
+    to.data = a.dx + first_pixel, to.bias = bias;
+    to.Q = v.inputs, to.P = h.inputs, to.M = a.N * h.inputs * v.inputs, to.N = g.in(), to.of_block = g.in();
+    to.step_q = int64_t(a.stride_w) * a.Ci, to.step_p = int64_t(a.stride_h) * a.W * a.Ci;
+    to.step_n = int64_t(a.H) * a.W * a.Ci;
+    ProductSizes const s{.M = to.M, .N = g.in(), .K = int(depth), .blocks = g.blocks, .per_split = int(depth)};
+    return multiply<Tiles>(patches, columns, to, s);
+  }
+};
+
+/// dw[o,c,tap] = the partial sums of one element (tap, c of the block, o of the block), in order.
+template <class T> __global__ void finish_weights(SumOf<T> const* partial, ProductSizes s, int I, int O, int in,
+                                                  int taps, T* dw, int64_t count) {
+  for (int64_t i = gpu::this_thread(); i < count; i += gpu::all_threads()) {
+    int const tap = int(i % taps), c = int(i / taps % I), o = int(i / taps / I);
+    int const block = o / s.N, column = o % s.N, channel = column / O * I + c;
+    int64_t const row = int64_t(tap) * in + channel, elements = int64_t(s.M) * s.N;
+    SumOf<T> const* const at = partial + block * s.splits * elements + row * s.N + column;
+    SumOf<T> sum = 0;
+    for (int split = 0; split < s.splits; ++split) sum += at[split * elements];
+    dw[i] = gpu::from_float<T>(sum);
+  }
+}
+
+/// The gradient of the weights: (taps channels, pixels) times (pixels, outputs), the sum over pixels in parts.
+template <class Tiles, class T> struct WeightGradientPlan {
+  using E = typename Tiles::Element;
+  using Sum = SumOf<T>;
+  Conv2d<T> a;
+  Scratch scratch{a.work};
+  Grouping g{a};
+  int taps = a.kh * a.kw, pixels = a.N * a.P() * a.Q();
+  Prepared<E, T> x{a.x, int64_t(a.N) * a.H* a.W, g.blocks, g.in(), a.Ci, scratch};
+  Prepared<E, T> dy{a.dy, pixels, g.blocks, g.out(), a.Co, scratch};
+  ProductSizes sizes = split<Tiles>({.M = taps * x.channels(), .N = g.out(), .K = pixels, .blocks = g.blocks});
+  Sum* partial = scratch.template take<Sum>(int64_t(g.blocks) * sizes.splits * sizes.M * sizes.N);
+
+  int run() const {
+    x.fill(), dy.fill();
+    PatchSizes const image{a.N,  a.H,        a.W,        x.channels(), a.P(),    a.Q(),        a.kh,
+                           a.kw, a.stride_h, a.stride_w, -a.pad_h,     -a.pad_w, a.dilation_h, a.dilation_w};
+    Patches<E, false> const patches(image, x.data(), int(x.pitch()), x.channels(), x.aligned());
+    Matrix<E, false> const gradient{dy.data(), dy.pitch(), dy.channels(), g.out(), dy.aligned()};
+    int const status = multiply<Tiles>(patches, gradient, Partial<Sum>{partial, sizes.M, sizes.N}, sizes);
+    if (status != ok) return status;
+    int64_t const count = int64_t(a.Co) * g.I * taps;
+    return gpu::launch(finish_weights<T>, gpu::blocks_for(count, 256), dim3(256), 0, gpu::current_stream(), partial,
+                       sizes, g.I, g.O, x.channels(), taps, a.dw, count);
+  }
+};
+
+/// Indices of pixels, of the summed axis and inside the images that a tile of 128 pixels meets are 32-bit. Winograd's
+/// algorithm is the CPU's.
+template <class T> bool takes(Conv2d<T> const& a) {
+  auto small = [](int64_t n) { return n < (1 << 30); };
+  int64_t const channels = std::max(a.Ci, a.Co) + 8, image = (a.H + 2 * a.pad_h) * int64_t(a.W + 2 * a.pad_w);
+  int64_t const fewest =
+      std::min(int64_t(a.P()) * a.Q(), std::max<int64_t>(a.H / a.stride_h, 1) * std::max<int64_t>(a.W / a.stride_w, 1));
+  int64_t const images = std::min<int64_t>(a.N, 128 / fewest + 2);
+  return a.algorithm != Conv2dAlgorithm::winograd && small(a.N * image) && small(images * image * channels) &&
+         small(int64_t(a.N) * a.P() * a.Q()) && small(int64_t(a.kh) * a.kw * channels);
+}
+/// Calls run(Plan) with the plan for this precision.
+template <template <class, class> class Plan, class T, class Run> auto with_plan(Conv2d<T> const& a, Run const& run) {
+  return with_tiles<T>(a.precision, [&](auto tiles) { return run(Plan<decltype(tiles), T>{a}); });
+}
+template <template <class, class> class Plan, class T> size_t work_bytes(Conv2d<T> a) {
+  a.work = nullptr;
+  return with_plan<Plan>(a, [](auto const& plan) { return plan.scratch.used; });
+}
+
+/// dx = conv2d's adjoint of dy, plus a bias (Ci) for the transposed convolution.
+template <class T> int conv2d_dx(Conv2d<T> const& a, T const* bias) {
+  if (!takes(a)) return unsupported;
+  return with_plan<DataGradientPlan>(a, [=](auto const& plan) { return plan.run(bias); });
+}
+
+}  // namespace dense
+
+/// The convolution: exact for float32 and double, or on tensor cores as a.precision says, for bf16 always; fused with
+/// what follows it. Scratch: the weights once more, and where tensor cores read bf16 from float32, or from
+/// channels that are no multiples of 8, the image too.
+/// Floor: (N H W Ci + N P Q Co) sizeof(T) bytes, 2 N P Q Co (Ci/groups) kh kw flops.
+template <class T> int conv2d_fused(Conv2d<T> const& a, dense::Fused<T> const& fused) {
+  if (!dense::takes(a)) return unsupported;
+  return dense::with_plan<dense::ForwardPlan>(a, [&](auto const& plan) { return plan.run(fused); });
+}
+template <class T> int conv2d(Conv2d<T> const& a) { return conv2d_fused(a, dense::Fused<T>{}); }
+template <class T> size_t conv2d_work_bytes(Conv2d<T> const& a) { return dense::work_bytes<dense::ForwardPlan>(a); }
+
+/// The gradient of the input; floor as the convolution's.
+template <class T> int conv2d_dx(Conv2d<T> const& a) { return dense::conv2d_dx(a, static_cast<T const*>(nullptr)); }
+template <class T> size_t conv2d_dx_work_bytes(Conv2d<T> const& a) {
+  return dense::work_bytes<dense::DataGradientPlan>(a);
+}
+
+/// The gradient of the weights; floor as the convolution's, and the partial sums written and read once.
+template <class T> int conv2d_dw(Conv2d<T> const& a) {
+  if (!dense::takes(a)) return unsupported;
+  return dense::with_plan<dense::WeightGradientPlan>(a, [](auto const& plan) { return plan.run(); });
+}
+template <class T> size_t conv2d_dw_work_bytes(Conv2d<T> const& a) {
+  return dense::work_bytes<dense::WeightGradientPlan>(a);
+}
+
+/// The gradient of the bias; floor: one read of dy.
+template <class T> int conv2d_db(Conv2d<T> const& a) {
+  return dense::sum_rows(a.dy, int64_t(a.N) * a.P() * a.Q(), a.Co, a.db, a.work);
+}
+template <class T> size_t conv2d_db_work_bytes(Conv2d<T> const& a) {
+  return dense::sum_rows_work(int64_t(a.N) * a.P() * a.Q(), a.Co);
+}
+
+}  // namespace D16_GPU
+}  // namespace d16::kernels

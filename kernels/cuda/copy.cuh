@@ -1,0 +1,36 @@
+// Strided copy on a GPU: one thread for each element, of whatever type has its size.
+#pragma once
+#include "../copy.hpp"
+#include "nest.cuh"
+
+namespace d16::kernels {
+namespace D16_GPU {
+
+constexpr int copy_threads = 256;
+
+template <class Element, class Index> __global__ void __launch_bounds__(copy_threads)
+    copy_kernel(Nest<2> nest, int64_t numel, Element const* x, Element* y) {
+  for (int64_t i = gpu::this_thread(); i < numel; i += gpu::all_threads())
+    y[nest_offset(nest, 0, Index(i))] = x[nest_offset(nest, 1, Index(i))];
+}
+
+template <class Element> int copy_elements(Copy const& a) {
+  int64_t const numel = a.nest.numel();
+  if (numel == 0) return ok;
+  auto const kernel = fits_32_bits(numel) ? copy_kernel<Element, uint32_t> : copy_kernel<Element, uint64_t>;
+  return gpu::launch(kernel, gpu::blocks_for(numel, copy_threads), dim3(copy_threads), 0, gpu::current_stream(), a.nest,
+                     numel, static_cast<Element const*>(a.x), static_cast<Element*>(a.y));
+}
+
+inline int copy(Copy const& a) {
+  switch (a.element_bytes) {
+    case 1: return copy_elements<uint8_t>(a);
+    case 2: return copy_elements<uint16_t>(a);
+    case 4: return copy_elements<uint32_t>(a);
+    case 8: return copy_elements<uint64_t>(a);
+    default: return unsupported;
+  }
+}
+
+}  // namespace D16_GPU
+}  // namespace d16::kernels

@@ -1,0 +1,286 @@
+// The product kernel: C = A B for matrices and patches, tile by tile, through a pipeline of asynchronous copies.
+#pragma once
+#include <algorithm>
+
+#include "../product_precision.hpp"
+#include "product_tiles.cuh"
+
+namespace d16::kernels {
+namespace D16_GPU {
+namespace dense {
+
+/// What sums of T are kept in.
+template <class T> using SumOf = std::conditional_t<std::is_same_v<T, double>, double, float>;
+
+/// C is (M,N), K is summed over, for each of `blocks` pairs of operands. A long sum is cut into `splits` of `per_split`
+/// each, whose partial sums are added afterwards, in order: no atomic additions, the same bits in every run.
+struct ProductSizes {
+  int M, N, K, blocks = 1, splits = 1, per_split = 0;
+};
+
+/// Two neighbours, written at once.
+template <class T> struct alignas(2 * sizeof(T)) Neighbours { T first, second; };
+
+/// Where results go and what becomes of them: y = activation(scale (sum + bias) + shift + residual).
+/// Row m of y is pixel (n,p,q) at n step_n + p step_p + q step_q, or just line m;
+/// block b begins b of_block elements later.
+template <class T> struct Finish {
+  using Sum = SumOf<T>;
+  T* data{};
+  int64_t step_q = 0, step_p = 0, step_n = 0, of_block = 0;
+  int Q = 1, P = 1, M = 0, N = 0;
+  T const *bias{}, *scale{}, *shift{};  // of a column; the block's are of_block later
+  T const* residual{};                  // as y lies
+  bool relu = false;
+
+  __device__ void select(int block, int /*split*/, ProductSizes const&) {
+    data += block * of_block;
+    if (bias) bias += block * of_block;
+    if (scale) scale += block * of_block, shift += block * of_block;
+    if (residual) residual += block * of_block;
+  }
+  struct Line {
+    int64_t offset;
+    bool exists;
+  };
+  struct Column {
+    int n;
+    bool exists;
+    Sum bias, scale, shift;
+  };
+  __device__ Line line(int m) const {
+    int const n = m / Q / P, p = m / Q % P, q = m % Q;
+    return {n * step_n + p * step_p + q * step_q, m < M};
+  }
+  __device__ Column column(int n) const {
+    auto read = [&](T const* of_column, Sum otherwise) {
+      return of_column && n < N ? Sum(gpu::to_float(of_column[n])) : otherwise;
+    };
+    return {n, n < N, read(bias, 0), read(scale, 1), read(shift, 0)};
+  }
+  __device__ T result(Column const& c, Sum sum, Sum more) const {
+    sum = (sum + c.bias) * c.scale + c.shift + more;
+    return gpu::from_float<T>(relu && sum < 0 ? Sum(0) : sum);  // not fmax: a NaN stays one
+  }
+  __device__ void put(Line const& line, Column const& c, Sum sum) const {
+    int64_t const at = line.offset + c.n;
+    if (line.exists && c.exists) data[at] = result(c, sum, residual ? Sum(gpu::to_float(residual[at])) : Sum(0));
+  }
+  /// Whether an even column and the next one exist together and can be written at once.
+  __device__ bool in_pairs() const {
+    auto at = [](T const* p) { return int64_t(reinterpret_cast<uintptr_t>(p) % sizeof(Neighbours<T>)); };
+    return (N | step_q | step_p | step_n) % 2 == 0 && (at(data) | at(residual)) == 0;
+  }
+  __device__ void put_pair(Line const& line, Column const& c, Column const& d, Sum first, Sum second) const {
+    if (!line.exists || !c.exists) return;
+    int64_t const at = line.offset + c.n;
+    Neighbours<T> more{};
+    if (residual) more = *reinterpret_cast<Neighbours<T> const*>(residual + at);
+    T const y = result(c, first, gpu::to_float(more.first)), z = result(d, second, gpu::to_float(more.second));
+    *reinterpret_cast<Neighbours<T>*>(data + at) = {y, z};
+  }
+
+  /// For a matrix whose rows are `pitch` elements apart.
+  static Finish matrix(T* data, int M, int N, int64_t pitch) {
+    Finish to;
+    to.data = data, to.M = M, to.N = N, to.step_n = pitch;
+    return to;
+  }
+};
+
+/// Partial sums: (blocks, splits, M, N).
+template <class Sum> struct Partial {
+  Sum* data;
+  int M, N;
+
+  __device__ void select(int block, int split, ProductSizes const& s) {
+    data += (int64_t(block) * s.splits + split) * M * N;
+  }
+  __device__ Sum* line(int m) const { return m < M ? data + int64_t(m) * N : nullptr; }
+  __device__ int column(int n) const { return n; }
+  __device__ void put(Sum* line, int n, Sum sum) const {
+    if (line && n < N) line[n] = sum;
+  }
+  __device__ bool in_pairs() const { return N % 2 == 0; }
+  __device__ void put_pair(Sum* line, int n, int /*next*/, Sum first, Sum second) const {
+    if (line && n < N) *reinterpret_cast<Neighbours<Sum>*>(line + n) = {first, second};
+  }
+};
+
+/// Tiles in bands of eight rows, so that the blocks that run at the same time share what they read.
+struct TilePlace {
+  int row, column;
+  __device__ TilePlace(int tile, int rows, int columns) {
+    constexpr int band = 8;
+    int const first = tile / (band * columns) * band, height = rows - first < band ? rows - first : band;
+    row = first + tile % (band * columns) % height, column = tile % (band * columns) / height;
+  }
+};
+
+__host__ __device__ constexpr int ceil_div(int64_t a, int64_t b) { return int((a + b - 1) / b); }
+
+/// One tile of C. Grid: (tiles, splits, blocks). Of `stages` tiles of A and B in shared memory one is multiplied while
+/// the others are on their way.
+template <class Tile, class A, class B, class Out> __global__ void __launch_bounds__(Tile::threads, Tile::at_once)
+    product(A a, B b, Out out, ProductSizes s) {
+  using E = typename Tile::Element;
+  using LA = Layout<E, Tile::rows, A::deep>;
+  using LB = Layout<E, Tile::columns, B::deep>;
+  gpu::Smem smem;
+  E* const tiles_a = smem.take<E>(Tile::stages * LA::size);
+  E* const tiles_b = smem.take<E>(Tile::stages * LB::size);
+  int const split = int(blockIdx.y), block = int(blockIdx.z);
+  TilePlace const at(int(blockIdx.x), ceil_div(s.M, Tile::rows), ceil_div(s.N, Tile::columns));
+  int const begin = split * s.per_split, end = min(s.K, begin + s.per_split), steps = ceil_div(end - begin, LA::depth);
+  typename A::template Loader<LA, Tile::threads> from_a(a, block, at.row * Tile::rows, begin, end);
+  typename B::template Loader<LB, Tile::threads> from_b(b, block, at.column * Tile::columns, begin, end);
+  auto load = [&](int step) {  // a group is committed even when it is empty: waiting counts groups
+    if (step < steps) {
+      from_a.load(tiles_a + step % Tile::stages * LA::size);
+      from_b.load(tiles_b + step % Tile::stages * LB::size);
+    }
+    gpu::cp_async_commit();
+  };
+  Tile tile;
+#pragma unroll
+  for (int step = 0; step < Tile::stages - 1; ++step) load(step);
+#pragma unroll 1
+  for (int step = 0; step < steps; ++step) {
+    gpu::cp_async_wait<Tile::stages - 2>();
+    __syncthreads();  // this step's tiles have landed, and nobody reads the stage that is filled next
+    load(step + Tile::stages - 1);
+    tile.template multiply<LA, LB>(tiles_a + step % Tile::stages * LA::size, tiles_b + step % Tile::stages * LB::size);
+  }
+  out.select(block, split, s);
+  tile.template put<LA, LB>(out, at.row * Tile::rows, at.column * Tile::columns);
+}
+
+/// Adds the partial sums of each element, in order. One thread per element and block.
+template <class T> __global__ void finish_partial(SumOf<T> const* partial, Finish<T> out, ProductSizes s) {
+  out.select(int(blockIdx.z), 0, s);
+  int64_t const elements = int64_t(s.M) * s.N;
+  partial += blockIdx.z * s.splits * elements;
+  for (int64_t i = gpu::this_thread(); i < elements; i += gpu::all_threads()) {
+    SumOf<T> sum = 0;
+    for (int split = 0; split < s.splits; ++split) sum += partial[split * elements + i];
+    out.put(out.line(int(i / s.N)), out.column(int(i % s.N)), sum);
+  }
+}
+
+/// out[i] = element(i), for what a product wants in another order or rounding than it lies in memory.
+template <class E, class Element> __global__ void fill(Element element, int64_t count, E* out) {
+  for (int64_t i = gpu::this_thread(); i < count; i += gpu::all_threads()) out[i] = gpu::from_float<E>(element(i));
+}
+template <class E, class Element> void launch_fill(Element const& element, int64_t count, E* out) {
+  if (count > 0)
+    gpu::launch(fill<E, Element>, gpu::blocks_for(count, 256), dim3(256), 0, gpu::current_stream(), element, count,
+                out);
+}
+
+/// Blocks that keep a large GPU busy: two for each of some 130 multiprocessors. A constant, so that sums have one order
+/// on every card.
+constexpr int64_t enough_blocks = 264;
+
+template <class Tile> constexpr int64_t tiles_of(ProductSizes const& s) {
+  return int64_t(ceil_div(s.M, Tile::rows)) * ceil_div(s.N, Tile::columns) * s.blocks;
+}
+template <class Tiles> constexpr bool takes_large(ProductSizes const& s) {
+  return s.N > Tiles::Narrow::columns && 2 * tiles_of<typename Tiles::Large>(s) >= enough_blocks;
+}
+/// The sizes with a sum as deep as it is worth splitting: at least eight steps for each part.
+template <class Tiles> ProductSizes split(ProductSizes s) {
+  constexpr int depth = 64 / int(sizeof(typename Tiles::Element));
+  int64_t const tiles =
+      takes_large<Tiles>(s) ? tiles_of<typename Tiles::Large>(s) : tiles_of<typename Tiles::Narrow>(s);
+  int64_t const wanted = std::min(enough_blocks / std::max<int64_t>(tiles, 1), int64_t(s.K) / (8 * depth));
+  s.per_split = std::max(1, ceil_div(ceil_div(s.K, std::max<int64_t>(wanted, 1)), depth)) * depth;
+  s.splits = std::max(1, ceil_div(s.K, s.per_split));
+  return s;
+}
+
+template <class Tile, class A, class B, class Out>
+int launch_product(A const& a, B const& b, Out const& out, ProductSizes const& s) {
+  using E = typename Tile::Element;
+  int64_t const tiles = int64_t(ceil_div(s.M, Tile::rows)) * ceil_div(s.N, Tile::columns);
+  if (tiles > 0x7fffffff || s.blocks > 65535) return unsupported;
+  size_t const bytes = gpu::Smem::bytes<E>(Tile::stages * Layout<E, Tile::rows, A::deep>::size) +
+                       gpu::Smem::bytes<E>(Tile::stages * Layout<E, Tile::columns, B::deep>::size);
+  return gpu::launch(product<Tile, A, B, Out>, dim3(unsigned(tiles), unsigned(s.splits), unsigned(s.blocks)),
+                     dim3(Tile::threads), bytes, gpu::current_stream(), a, b, out, s);
+}
+
+/// C = A B for a split that `split` has chosen.
+template <class Tiles, class A, class B, class Out>
+int multiply(A const& a, B const& b, Out const& out, ProductSizes const& s) {
+  if (s.M <= 0 || s.N <= 0 || s.blocks <= 0) return ok;
+  if (takes_large<Tiles>(s)) return launch_product<typename Tiles::Large>(a, b, out, s);
+  return launch_product<typename Tiles::Narrow>(a, b, out, s);
+}
+
+/// Scratch memory, piece by piece, each on a boundary of 256 bytes. With a null base it only counts.
+struct Scratch {
+  char* base;
+  size_t used = 0;
+  explicit Scratch(void* work) : base(static_cast<char*>(work)) {}
+  template <class E> E* take(int64_t count) {
+    E* const at = base ? reinterpret_cast<E*>(base + used) : nullptr;
+    used += (size_t(count) * sizeof(E) + 255) / 256 * 256;
+    return at;
+  }
+};
+
+/// Lines of `blocks` times `length` elements as a product reads them: in place, or as a copy in E whose blocks are
+/// filled up with zeros to multiples of 16 bytes. Tensor cores on bf16 read in chunks of 16 bytes only.
+template <class E, class T> class Prepared {
+ public:
+  struct Element {
+    T const* from;
+    int64_t pitch;
+    int blocks, length, padded;
+    __device__ auto operator()(int64_t i) const {
+      int const c = int(i % padded), block = int(i / padded % blocks);
+      using S = decltype(gpu::to_float(*from));
+      return c < length ? gpu::to_float(from[i / padded / blocks * pitch + block * length + c]) : S(0);
+    }
+  };
+  Prepared(T const* from, int64_t lines, int blocks, int length, int64_t pitch, Scratch& scratch)
+      : from_(from), lines_(lines), pitch_(pitch), blocks_(blocks), length_(length) {
+    constexpr int chunk = 16 / int(sizeof(E));
+    aligned_ = reinterpret_cast<uintptr_t>(from) % 16 == 0 && pitch % chunk == 0 && length % chunk == 0;
+    if (copied()) copy_ = scratch.take<E>(lines * pitch_of_copy());
+  }
+  void fill() const {
+    if (copied()) launch_fill(Element{from_, pitch_, blocks_, length_, padded()}, lines_ * pitch_of_copy(), copy_);
+  }
+  E const* data() const {
+    if constexpr (std::is_same_v<E, T>) return copied() ? copy_ : from_;
+    else return copy_;
+  }
+  bool aligned() const { return copied() || aligned_; }
+  int64_t pitch() const { return copied() ? pitch_of_copy() : pitch_; }
+  int channels() const { return copied() ? padded() : length_; }  ///< from one block to the next
+
+ private:
+  bool copied() const { return !std::is_same_v<E, T> || (sizeof(E) == 2 && !aligned_); }
+  int padded() const { return (length_ + 7) / 8 * 8; }
+  int64_t pitch_of_copy() const { return int64_t(blocks_) * padded(); }
+
+  T const* from_;
+  E* copy_{};
+  int64_t lines_, pitch_;
+  int blocks_, length_;
+  bool aligned_;
+};
+
+/// Calls run(Tiles()) with the way to multiply numbers of T.
+template <class T, class Run> auto with_tiles(ProductPrecision precision, Run const& run) {
+  if constexpr (std::is_same_v<T, double>) return run(Exact<double>());
+  else if constexpr (std::is_same_v<T, bf16>) return run(TensorCores<bf16>());
+  else if (precision == ProductPrecision::tf32) return run(TensorCores<float>());
+  else if (precision == ProductPrecision::bfloat16) return run(TensorCores<bf16>());
+  else return run(Exact<float>());
+}
+
+}  // namespace dense
+}  // namespace D16_GPU
+}  // namespace d16::kernels

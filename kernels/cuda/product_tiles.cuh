@@ -1,0 +1,188 @@
+// How a block multiplies two tiles in shared memory and what it keeps in registers: with FFMA, or on tensor cores.
+#pragma once
+#include "product_operands.cuh"
+
+namespace d16::kernels {
+namespace D16_GPU {
+namespace dense {
+
+/// 16 bytes of shared memory, read at once.
+template <class E> struct alignas(16) Chunk { E value[16 / sizeof(E)]; };
+
+/// ROWS x COLUMNS sums by multiply-adds of T, the exact path: a thread keeps TM x TN of them, so that the 16 (TM + TN)
+/// bytes that it reads from shared memory per chunk feed 16 / sizeof(T) TM TN multiply-adds.
+template <class T, int ROWS, int COLUMNS, int TM, int TN> struct SimtTile {
+  using Element = T;
+  using Sum = T;
+  static constexpr int rows = ROWS, columns = COLUMNS, stages = 3;
+  static constexpr int across = COLUMNS / TN, down = ROWS / TM, threads = across * down;
+  static constexpr int at_once = threads > 128 ? 1 : 2;  // blocks of a multiprocessor: more would make registers spill
+
+  Sum sum[TM][TN] = {};
+
+  /// The i-th row (or column) of the thread `at` of `count`. Deep tiles: neighbours read neighbouring lines; others:
+  /// neighbouring chunks of a line. Either way eight threads meet every bank once.
+  template <class L> __device__ static int place(int i, int at, int count) {
+    return L::deep ? at + i * count : at * L::chunk + i % L::chunk + i / L::chunk * count * L::chunk;
+  }
+  /// value[i][v] = element v of chunk c along k, of row `first` + i of this thread.
+  template <class L, int n>
+  __device__ static void read(T const* tile, int c, int first, int at, int count, T (&value)[n][L::chunk]) {
+#pragma unroll
+    for (int i = 0; i < n; ++i) {
+      int const v = i % L::chunk, i0 = i - v, row = place<L>(first + (L::deep ? i : i0), at, count);
+      T const* const from = L::deep ? tile + row * L::pitch + c * L::chunk : tile + (c * L::chunk + v) * L::pitch + row;
+      auto const chunk = *reinterpret_cast<Chunk<T> const*>(from);
+#pragma unroll
+      for (int e = 0; e < L::chunk; ++e) (L::deep ? value[i][e] : value[i0 + e][v]) = chunk.value[e];
+    }
+  }
+  /// A chunk of k at a time, and of that four columns at a time: more would not fit beside the sums.
+  template <class LA, class LB> __device__ void multiply(T const* a, T const* b) {
+    constexpr int chunk = LA::chunk, some = 4;
+    int const thread = int(threadIdx.x);
+#pragma unroll
+    for (int c = 0; c < LA::depth / chunk; ++c) {
+      T x[TM][chunk];
+      read<LA, TM>(a, c, 0, thread / across, down, x);
+#pragma unroll
+      for (int first = 0; first < TN; first += some) {
+        T y[some][chunk];
+        read<LB, some>(b, c, first, thread % across, across, y);
+#pragma unroll
+        for (int v = 0; v < chunk; ++v)
+#pragma unroll
+          for (int i = 0; i < TM; ++i)
+#pragma unroll
+            for (int j = 0; j < some; ++j) sum[i][first + j] += x[i][v] * y[j][v];
+      }
+    }
+  }
+  template <class LA, class LB, class Out> __device__ void put(Out const& out, int row, int column) const {
+    int const thread = int(threadIdx.x);
+    decltype(out.line(0)) lines[TM];
+#pragma unroll
+    for (int i = 0; i < TM; ++i) lines[i] = out.line(row + place<LA>(i, thread / across, down));
+#pragma unroll
+    for (int j = 0; j < TN; ++j) {
+      auto const c = out.column(column + place<LB>(j, thread % across, across));
+#pragma unroll
+      for (int i = 0; i < TM; ++i) out.put(lines[i], c, sum[i][j]);
+    }
+  }
+};
+
+/// ROWS x COLUMNS float sums on tensor cores, by DOWN x ACROSS warps. E: bf16 as it is, float rounded to tf32. One
+/// step is 32 bytes of k, so the fragments of both kinds lie alike in a deep tile.
+template <class E, int ROWS, int COLUMNS, int DOWN, int ACROSS> struct MmaTile {
+  using Element = E;
+  using Sum = float;
+  static constexpr int rows = ROWS, columns = COLUMNS, stages = 4;
+  static constexpr int threads = 32 * DOWN * ACROSS;
+  static constexpr int at_once = (sizeof(E) == 4 && threads == 128 ? 384 : 512) / threads;  // else tf32 spills
+  static constexpr int MT = ROWS / DOWN / 16, NT = COLUMNS / ACROSS / 8;
+  static_assert(NT % 2 == 0, "B is read in pairs of fragments");
+
+  Sum sum[MT][NT][4] = {};
+
+  __device__ static int lane() { return int(threadIdx.x) % 32; }
+  __device__ static int row_of_warp() { return int(threadIdx.x) / 32 / ACROSS * MT * 16; }
+  __device__ static int column_of_warp() { return int(threadIdx.x) / 32 % ACROSS * NT * 8; }
+
+  template <class L> __device__ static void read_a(E const* tile, int k, uint32_t (&f)[MT][4]) {
+#pragma unroll
+    for (int i = 0; i < MT; ++i) {
+      int const row = row_of_warp() + i * 16;
+      if constexpr (L::deep) {  // matrices: rows 0-7 and 8-15 of the first half of k, then of the second
+        gpu::ldmatrix_x4(f[i], tile + (row + lane() % 16) * L::pitch + k + lane() / 16 * L::chunk);
+      } else if constexpr (sizeof(E) == 2) {
+        gpu::ldmatrix_x4_trans(f[i], tile + (k + lane() / 16 * 8 + lane() % 8) * L::pitch + row + lane() / 8 % 2 * 8);
+      } else {
+#pragma unroll
+        for (int part = 0; part < 4; ++part)
+          f[i][part] =
+              __float_as_uint(tile[(k + part / 2 * 4 + lane() % 4) * L::pitch + row + part % 2 * 8 + lane() / 4]);
+      }
+    }
+  }
+  template <class L> __device__ static void read_b(E const* tile, int k, uint32_t (&f)[NT][2]) {
+#pragma unroll
+    for (int j = 0; j < NT; j += 2) {
+      int const column = column_of_warp() + j * 8;
+      uint32_t pair[4];
+      if constexpr (L::deep) {  // matrices: both halves of k of columns 0-7, then of columns 8-15
+        gpu::ldmatrix_x4(pair,
+                         tile + (column + lane() / 16 * 8 + lane() % 8) * L::pitch + k + lane() / 8 % 2 * L::chunk);
+      } else if constexpr (sizeof(E) == 2) {
+        gpu::ldmatrix_x4_trans(pair, tile + (k + lane() % 16) * L::pitch + column + lane() / 16 * 8);
+      } else {
+#pragma unroll
+        for (int part = 0; part < 4; ++part)
+          pair[part] =
+              __float_as_uint(tile[(k + part % 2 * 4 + lane() % 4) * L::pitch + column + part / 2 * 8 + lane() / 4]);
+      }
+      f[j][0] = pair[0], f[j][1] = pair[1], f[j + 1][0] = pair[2], f[j + 1][1] = pair[3];
+    }
+  }
+  template <int n, int m> __device__ static void round_to_tf32(uint32_t (&f)[n][m]) {
+#pragma unroll
+    for (int i = 0; i < n; ++i)
+#pragma unroll
+      for (int part = 0; part < m; ++part) f[i][part] = gpu::to_tf32(__uint_as_float(f[i][part]));
+  }
+  template <class LA, class LB> __device__ void multiply(E const* a, E const* b) {
+#pragma unroll
+    for (int k = 0; k < LA::depth; k += 2 * LA::chunk) {
+      uint32_t x[MT][4], y[NT][2];
+      read_a<LA>(a, k, x);
+      read_b<LB>(b, k, y);
+      if constexpr (sizeof(E) == 2) {
+        gpu::mma_bf16_tile(sum, x, y);
+      } else {
+        round_to_tf32(x), round_to_tf32(y);
+        gpu::mma_tf32_tile(sum, x, y);
+      }
+    }
+  }
+  template <class LA, class LB, class Out> __device__ void put(Out const& out, int row, int column) const {
+    row += row_of_warp() + lane() / 4, column += column_of_warp() + lane() % 4 * 2;
+    if (out.in_pairs()) put_columns<true>(out, row, column);
+    else put_columns<false>(out, row, column);
+  }
+  template <bool in_pairs, class Out> __device__ void put_columns(Out const& out, int row, int column) const {
+    decltype(out.line(0)) lines[2 * MT];
+#pragma unroll
+    for (int i = 0; i < 2 * MT; ++i) lines[i] = out.line(row + i * 8);
+#pragma unroll
+    for (int j = 0; j < NT; ++j) {
+      auto const c = out.column(column + j * 8), d = out.column(column + j * 8 + 1);
+#pragma unroll
+      for (int i = 0; i < 2 * MT; ++i) {
+        Sum const first = sum[i / 2][j][i % 2 * 2], second = sum[i / 2][j][i % 2 * 2 + 1];
+        if (in_pairs) out.put_pair(lines[i], c, d, first, second);
+        else out.put(lines[i], c, first), out.put(lines[i], d, second);
+      }
+    }
+  }
+};
+
+/// The tiles of a way to multiply: large ones, and narrow ones for few columns or few tiles.
+template <class T> struct Exact {
+  using Element = T;
+  using Large = SimtTile<T, 128, 128, 8, 8>;
+  using Narrow = SimtTile<T, 128, 64, 8, 8>;
+};
+template <> struct Exact<double> {
+  using Element = double;
+  using Large = SimtTile<double, 128, 64, 8, 4>;
+  using Narrow = Large;
+};
+template <class E> struct TensorCores {
+  using Element = E;
+  using Large = MmaTile<E, 128, 128, 2, 4>;
+  using Narrow = MmaTile<E, 128, 64, 2, 2>;
+};
+
+}  // namespace dense
+}  // namespace D16_GPU
+}  // namespace d16::kernels

@@ -1,0 +1,112 @@
+// Sums and maxima over one axis on a GPU: a block for each result and part of the axis, then one for its parts.
+#pragma once
+#include "../reduce.hpp"
+#include "gpu.hpp"
+
+namespace d16::kernels {
+namespace D16_GPU {
+
+constexpr int reduce_threads = 256, reduce_warps = reduce_threads / 32;
+constexpr int64_t max_grid = 0x7fffffff;
+
+/// How many blocks share the axis of one result: a number of the shape, so that sums have one order.
+template <class T> int64_t reduce_parts(Reduce<T> const& a) {
+  constexpr int64_t results_that_fill_a_gpu = 1024, least_per_part = 4096;
+  int64_t const results = a.outer * a.inner;
+  if (results == 0 || results >= results_that_fill_a_gpu) return 1;
+  int64_t const parts = a.reduced / least_per_part, most = results_that_fill_a_gpu / results;
+  return parts < 1 ? 1 : parts < most ? parts : most;
+}
+template <class T> size_t sum_work_bytes(Reduce<T> const& a) {
+  int64_t const parts = reduce_parts(a);
+  return parts > 1 ? size_t(parts * a.outer * a.inner) * sizeof(double) : 0;
+}
+
+/// The sum of one value from each thread of the block, in thread 0.
+__device__ inline double block_sum(double value, double* of_warp) {
+  for (int distance = 16; distance; distance /= 2) value += __shfl_down_sync(~0u, value, unsigned(distance));
+  if (threadIdx.x % 32 == 0) of_warp[threadIdx.x / 32] = value;
+  __syncthreads();
+  double sum = 0;
+  if (threadIdx.x == 0)
+    for (int warp = 0; warp < reduce_warps; ++warp) sum += of_warp[warp];
+  return sum;
+}
+
+/// Block (result, part): y[result, part] = scale * sum of x[outer, r, inner] over the part's r.
+template <class T, class S> __global__ void __launch_bounds__(reduce_threads)
+    sum_kernel(int64_t reduced, int64_t inner, double scale, T const* __restrict__ x, S* __restrict__ y) {
+  gpu::Smem smem;
+  double* const of_warp = smem.take<double>(reduce_warps);
+  int64_t const result = blockIdx.x, part = blockIdx.y, parts = gridDim.y;
+  int64_t const begin = reduced * part / parts, end = reduced * (part + 1) / parts;
+  T const* const column = x + result / inner * reduced * inner + result % inner;
+  double sum = 0;
+  for (int64_t r = begin + threadIdx.x; r < end; r += reduce_threads) sum += double(column[r * inner]);
+  sum = block_sum(sum, of_warp);
+  if (threadIdx.x == 0) y[result * parts + part] = S(scale * sum);
+}
+
+/// The same for many results side by side: a thread for each, so that neighbours read neighbours.
+template <class T> __global__ void __launch_bounds__(reduce_threads)
+    sum_columns_kernel(int64_t results, int64_t reduced, int64_t inner, double scale, T const* __restrict__ x,
+                       T* __restrict__ y) {
+  for (int64_t i = gpu::this_thread(); i < results; i += gpu::all_threads()) {
+    T const* const column = x + i / inner * reduced * inner + i % inner;
+    double sum = 0;
+    for (int64_t r = 0; r < reduced; ++r) sum += double(column[r * inner]);
+    y[i] = T(scale * sum);
+  }
+}
+
+template <class T> int sum(Reduce<T> const& a) {
+  int64_t const results = a.outer * a.inner, parts = reduce_parts(a);
+  if (results == 0) return ok;
+  dim3 const block(reduce_threads);
+  if (parts == 1 && (a.inner >= 32 || a.reduced <= 32 || results > max_grid))
+    return gpu::launch(sum_columns_kernel<T>, gpu::blocks_for(results, reduce_threads), block, 0, gpu::current_stream(),
+                       results, a.reduced, a.inner, a.scale, a.x, a.y);
+  size_t const shared = gpu::Smem::bytes<double>(reduce_warps);
+  if (parts == 1)
+    return gpu::launch(sum_kernel<T, T>, dim3(unsigned(results)), block, shared, gpu::current_stream(), a.reduced,
+                       a.inner, a.scale, a.x, a.y);
+  double* const partial = static_cast<double*>(a.work);
+  gpu::launch(sum_kernel<T, double>, dim3(unsigned(results), unsigned(parts)), block, shared, gpu::current_stream(),
+              a.reduced, a.inner, 1.0, a.x, partial);
+  return gpu::launch(sum_kernel<double, T>, dim3(unsigned(results)), block, shared, gpu::current_stream(), parts,
+                     int64_t(1), a.scale, static_cast<double const*>(partial), a.y);
+}
+
+template <class T> __global__ void __launch_bounds__(reduce_threads) max_kernel(Reduce<T> a) {
+  for (int64_t i = gpu::this_thread(); i < a.outer * a.inner; i += gpu::all_threads()) {
+    T const* const column = a.x + i / a.inner * a.reduced * a.inner + i % a.inner;
+    int64_t best = 0;
+    T most = column[0];
+    for (int64_t r = 1; r < a.reduced; ++r) {
+      T const value = column[r * a.inner];
+      if (value > most || (value != value && most == most)) most = value, best = r;
+    }
+    a.y[i] = most, a.at[i] = best;
+  }
+}
+template <class T> __global__ void __launch_bounds__(reduce_threads) max_dx_kernel(Reduce<T> a) {
+  for (int64_t i = gpu::this_thread(); i < a.outer * a.reduced * a.inner; i += gpu::all_threads()) {
+    int64_t const result = i / (a.reduced * a.inner) * a.inner + i % a.inner, r = i / a.inner % a.reduced;
+    a.dx[i] = a.at[result] == r ? a.dy[result] : T(0);
+  }
+}
+
+template <class T> int max(Reduce<T> const& a) {
+  if (a.outer * a.inner == 0) return ok;
+  return gpu::launch(max_kernel<T>, gpu::blocks_for(a.outer * a.inner, reduce_threads), dim3(reduce_threads), 0,
+                     gpu::current_stream(), a);
+}
+template <class T> int max_dx(Reduce<T> const& a) {
+  int64_t const numel = a.outer * a.reduced * a.inner;
+  if (numel == 0) return ok;
+  return gpu::launch(max_dx_kernel<T>, gpu::blocks_for(numel, reduce_threads), dim3(reduce_threads), 0,
+                     gpu::current_stream(), a);
+}
+
+}  // namespace D16_GPU
+}  // namespace d16::kernels

@@ -1,0 +1,49 @@
+// The ops that have CUDA kernels, by family: what d16::cuda and d16::cuda_emulated compile and put into their slots.
+#pragma once
+#include <cstddef>
+
+#include <d16/kernels/antialiased_avg_pool.hpp>
+#include <d16/kernels/batch_norm.hpp>
+#include <d16/kernels/binary.hpp>
+#include <d16/kernels/cast.hpp>
+#include <d16/kernels/conv2d.hpp>
+#include <d16/kernels/conv_transpose2d.hpp>
+#include <d16/kernels/copy.hpp>
+#include <d16/kernels/group_conv2d.hpp>
+#include <d16/kernels/group_pool.hpp>
+#include <d16/kernels/linear.hpp>
+#include <d16/kernels/reduce.hpp>
+#include <d16/kernels/softmax.hpp>
+#include <d16/kernels/unary.hpp>
+
+// A new op is one line here: each(op, contract), or work(op, contract) when it has scratch memory. Its launchers in
+// kernels/cuda are op<T>(Contract<T> const&) and op_work_bytes<T>(Contract<T> const&), its slot is op_slot<T>.
+// clang-format off
+#define D16_GPU_POINTWISE(each, work) \
+  each(unary, Unary) each(unary_dx, Unary) each(binary, Binary) \
+  work(sum, Reduce) each(max, Reduce) each(max_dx, Reduce) \
+  each(softmax, Softmax) each(softmax_dx, Softmax)
+#define D16_GPU_DENSE(each, work) \
+  work(conv2d, Conv2d) work(conv2d_dx, Conv2d) work(conv2d_dw, Conv2d) work(conv2d_db, Conv2d) \
+  work(conv_transpose2d, ConvTranspose2d) work(conv_transpose2d_dx, ConvTranspose2d) \
+  work(conv_transpose2d_dw, ConvTranspose2d) work(conv_transpose2d_db, ConvTranspose2d) \
+  work(linear, Linear) work(linear_dx, Linear) work(linear_dw, Linear) work(linear_db, Linear)
+#define D16_GPU_GROUP(each, work) \
+  work(group_conv2d, GroupConv2d) work(group_conv2d_dx, GroupConv2d) work(group_conv2d_dw, GroupConv2d) \
+  work(group_conv2d_db, GroupConv2d) \
+  each(group_max_pool, GroupPool) each(group_max_pool_dx, GroupPool) \
+  each(group_mean_pool, GroupPool) each(group_mean_pool_dx, GroupPool) \
+  each(antialiased_avg_pool, AntialiasedAvgPool) each(antialiased_avg_pool_dx, AntialiasedAvgPool) \
+  work(batch_norm, BatchNorm) each(batch_norm_apply, BatchNorm) work(batch_norm_dw, BatchNorm) \
+  each(batch_norm_dx, BatchNorm)
+// clang-format on
+#define D16_GPU_OPS(each, work) D16_GPU_POINTWISE(each, work) D16_GPU_DENSE(each, work) D16_GPU_GROUP(each, work)
+
+// The instances that a family's file compiles: D16_GPU_POINTWISE(D16_GPU_COMPILE, D16_GPU_COMPILE_WITH_WORK)
+#define D16_GPU_COMPILE(op, Contract)             \
+  template int op<float>(Contract<float> const&); \
+  template int op<double>(Contract<double> const&);
+#define D16_GPU_COMPILE_WITH_WORK(op, Contract)                   \
+  D16_GPU_COMPILE(op, Contract)                                   \
+  template size_t op##_work_bytes<float>(Contract<float> const&); \
+  template size_t op##_work_bytes<double>(Contract<double> const&);

@@ -1,0 +1,55 @@
+// For tests of the dense CUDA kernels on the emulator: rounded numbers, tolerances, every order of the threads.
+#pragma once
+#include <cstring>
+
+#include <d16/core/dtype.hpp>
+#include <d16/kernels/product_precision.hpp>
+
+#include "../kernels/isas.hpp"
+
+namespace d16::testing {
+
+using kernels::ProductPrecision;
+
+/// What a factor becomes: to bfloat16 ties go to even, to tf32 away from zero.
+inline float rounded(float value, ProductPrecision precision) {
+  if (precision == ProductPrecision::bfloat16) return float(bf16(value));
+  if (precision == ProductPrecision::float32) return value;
+  uint32_t word;
+  std::memcpy(&word, &value, sizeof word);
+  word = (word + 0x1000u) & 0xffffe000u;
+  std::memcpy(&value, &word, sizeof word);
+  return value;
+}
+template <class T> std::vector<T> rounded(std::vector<T> values, ProductPrecision precision) {
+  if constexpr (std::is_same_v<T, float>)
+    for (T& value : values) value = rounded(value, precision);
+  return values;
+}
+inline char const* name(ProductPrecision precision) {
+  return precision == ProductPrecision::float32 ? "float32" : precision == ProductPrecision::tf32 ? "tf32" : "bfloat16";
+}
+
+inline std::vector<bf16> to_bf16(std::vector<float> const& values) { return {values.begin(), values.end()}; }
+inline std::vector<float> to_float(std::vector<bf16> const& values) { return {values.begin(), values.end()}; }
+
+/// As `error`, for results that are stored as bf16: besides, each is rounded by at most 2^-8 of its magnitude.
+inline double error_of_bf16(std::vector<bf16> const& got, std::vector<float> const& expected, double terms) {
+  double const unit = std::numeric_limits<float>::epsilon();
+  return error(to_float(got), expected, terms + 1 / (256 * unit));
+}
+
+/// Runs `check` with every order of the threads and with early and late arrival of asynchronous copies.
+template <class Check> void in_every_order(Check const& check) {
+  using Settings = kernels::emulator::Settings;
+  Settings const before = kernels::emulator::settings();
+  for (auto order : {Settings::Order::forward, Settings::Order::reverse, Settings::Order::random})
+    for (bool late : {true, false}) {
+      INFO("order ", int(order), " late ", late);
+      kernels::emulator::settings().order = order, kernels::emulator::settings().late = late;
+      check();
+    }
+  kernels::emulator::settings() = before;
+}
+
+}  // namespace d16::testing
