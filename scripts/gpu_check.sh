@@ -6,7 +6,7 @@
 #   sanitize  compute-sanitizer, memcheck and racecheck, on the kernel tests
 #   bench     bench_cuda (ceilings, products, convolutions, D16 convolution, ladders), PyTorch and escnn where present
 #   report    the JSON and the table again from what the last bench has left
-# Each part ends after D16_GPU_SECONDS (default 540), so that four calls fit a machine that is lent for ten minutes at a
+# Each part ends after D16_GPU_SECONDS (default 540), for machines that give only some minutes at a
 # time; what was measured until then is kept, and the next call of `bench` goes on behind it (D16_GPU_FRESH=1: from the
 # start). Packages that are not where compilers look, doctest and Google Benchmark, are found by CMAKE_PREFIX_PATH and CPATH.
 # Without a GPU: "skipped: no CUDA device", exit status 0. Exit status 1 when a part has failed.
