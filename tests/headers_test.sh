@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 
 check() {  # check COMPILER HEADER
   local output
-  if output=$("$1" -std=c++20 -Wall -Wextra -Wpedantic -Werror -fsyntax-only -I include -x c++ - <<<"#include <$2>" 2>&1); then
+  if output=$("$1" -std=c++20 -Wall -Wextra -Wpedantic -Werror -Wno-unknown-pragmas -fsyntax-only -I include -x c++ - <<<"#include <$2>" 2>&1); then
     return
   fi
   if missing=$(grep -oE "fatal error: '?(fitsio|png|jpeglib|sep)\.h" <<<"$output"); then
