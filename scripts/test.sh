@@ -88,6 +88,7 @@ part "conformance program" tests/conform_test.sh
 part "conformance: tests/golden" golden
 part "conformance: tests/golden, CUDA kernels on the emulator" golden_emulated
 part "conformance: ../shared/conformance" shared_conformance
+part "CUDA and its emulator in one program" tests/cuda/one_program.sh
 part "consumers" tests/consumer/test.sh
 if $all; then
   part "formatting" format
