@@ -68,6 +68,11 @@ format() {
 }
 shell_scripts() { git ls-files -co --exclude-standard -- '*.sh' .ci/run | xargs shellcheck -x --severity=warning --exclude=SC2317; }
 
+cuda_library() {
+  command -v nvcc >/dev/null || { echo "skipped: nvcc is not installed" && return 77; }
+  build cuda d16_cuda
+}
+
 sanitizers() {
   build asan d16-tests d16-conform &&
     ASAN_OPTIONS=detect_leaks=1 build-asan/bin/d16-tests && build-asan/bin/d16-conform tests/golden
@@ -98,6 +103,8 @@ if $all; then
   part "README" tests/readme/test.sh
   part "exchange with escnn" exchange
   part "benches build" build cpu d16-bench
+  part "CUDA library by nvcc" cuda_library
+  part "CUDA kernels: registers, memory, instructions" scripts/kernel_figures.sh --check
   part "tests, D16_ISA=baseline" env D16_ISA=baseline build/bin/d16-tests
   part "tests, D16_ISA=avx2" env D16_ISA=avx2 build/bin/d16-tests
   part "group convolution, D16_ISA=avx512" env D16_ISA=avx512 build/bin/d16-tests -tc='*group_conv*'
