@@ -177,8 +177,6 @@ def training_step(c):
                   batch=max(c.o.batches), threads=max(c.o.threads), size=c.o.size, **{"in": 3, "out": 10})
 
 
-
-
 PARTS = {"layers": layers, "dense": dense, "classifier": classifier, "training_step": training_step}
 
 
@@ -187,6 +185,14 @@ def machine():
         model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "unknown")
     return {"cpu": model, "cores": os.cpu_count(), "load_before": round(os.getloadavg()[0], 2),
             "date": datetime.date.today().isoformat()}
+
+
+def write(o, stamp, c):
+    stamp = {**stamp, "rounds": o.rounds, "seconds": o.seconds, "versions": {r["peer"]: r["version"] for r in c.results}}
+    stamp.update({key: r[key] for r in c.results if r["peer"] == "d16" for key in ("compiler", "isa")})
+    o.out.parent.mkdir(parents=True, exist_ok=True)
+    o.out.write_text(json.dumps({"stamp": stamp, "results": c.results, "skipped": c.skipped}, indent=1) + "\n")
+    o.report.write_text(report.markdown(stamp, c.results, c.skipped))
 
 
 def main():
@@ -198,11 +204,7 @@ def main():
     for part in o.parts:
         PARTS[part](c)
         c.programs.close()
-    stamp.update(rounds=o.rounds, seconds=o.seconds, versions={r["peer"]: r["version"] for r in c.results})
-    stamp.update({key: r[key] for r in c.results if r["peer"] == "d16" for key in ("compiler", "isa")})
-    o.out.parent.mkdir(parents=True, exist_ok=True)
-    o.out.write_text(json.dumps({"stamp": stamp, "results": c.results, "skipped": c.skipped}, indent=1) + "\n")
-    o.report.write_text(report.markdown(stamp, c.results, c.skipped))
+        write(o, stamp, c)  # after each part: what an interrupted run has measured is kept
     print(f"results: {o.out}, {o.report}")
 
 
