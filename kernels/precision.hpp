@@ -1,5 +1,8 @@
 // What the factors of a matrix product or a convolution are rounded to.
 #pragma once
+#include <type_traits>
+
+#include <d16/core/dtype.hpp>
 
 namespace d16::kernels {
 
@@ -13,5 +16,9 @@ enum class Precision { float32, tf32, bfloat16 };
 constexpr char const* name_of(Precision precision) {
   return precision == Precision::float32 ? "float32" : precision == Precision::tf32 ? "tf32" : "bfloat16";
 }
+
+/// What numbers of T are computed in: float for bf16, T itself else. Weights that meet features of T, their biases and
+/// the gradients of both are kept in it too: they are small, and an optimiser changes them by less than bf16 can tell.
+template <class T> using Wide = std::conditional_t<std::is_same_v<T, bf16>, float, T>;
 
 }  // namespace d16::kernels
