@@ -26,6 +26,12 @@ template <class T> constinit Slot<kernels::AntialiasedAvgPool<T>> antialiased_av
     {},
     {}};
 
+// bfloat16: for CUDA devices; the reference says what is right.
+template <> constinit inline Slot<kernels::AntialiasedAvgPool<bf16>> antialiased_avg_pool_slot<bf16>{
+    "antialiased_avg_pool", {}, {kernels::reference::antialiased_avg_pool<bf16>}, {}, {}};
+template <> constinit inline Slot<kernels::AntialiasedAvgPool<bf16>> antialiased_avg_pool_dx_slot<bf16>{
+    "antialiased_avg_pool_dx", {}, {kernels::reference::antialiased_avg_pool_dx<bf16>}, {}, {}};
+
 namespace detail {
 
 template <class T>
@@ -65,7 +71,7 @@ inline Shape antialiased_avg_pool_shape(Shape const& x, AntialiasedAvgPoolOption
 inline Tensor antialiased_avg_pool(Tensor x, AntialiasedAvgPoolOptions o = {}) {
   Tensor y = empty(detail::antialiased_avg_pool_shape(x.shape(), o), x.like());
   x = x.contiguous();
-  for_float(x.dtype(), [&]<class T>(T) {
+  for_any_float(x.dtype(), [&]<class T>(T) {
     auto a = detail::antialiased_avg_pool_args<T>(x.shape(), o);
     a.x = x.data<T>(), a.y = y.data<T>();
     run(antialiased_avg_pool_slot<T>, x.device(), a);
@@ -73,7 +79,7 @@ inline Tensor antialiased_avg_pool(Tensor x, AntialiasedAvgPoolOptions o = {}) {
   return record("antialiased_avg_pool", y, wrt(x, [=, like = x.like(), s = x.shape()](Tensor dy) {
                   dy = dy.contiguous();
                   Tensor dx = empty(s, like);
-                  for_float(like.dtype, [&]<class T>(T) {
+                  for_any_float(like.dtype, [&]<class T>(T) {
                     auto a = detail::antialiased_avg_pool_args<T>(s, o);
                     a.dy = dy.data<T>(), a.dx = dx.data<T>();
                     run(antialiased_avg_pool_dx_slot<T>, like.device, a);

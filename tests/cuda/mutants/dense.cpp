@@ -12,14 +12,14 @@ using namespace d16;
 using namespace d16::mutants;
 using kernels::Conv2d;
 using kernels::Gemm;
-using kernels::ProductPrecision;
+using kernels::Precision;
 namespace gpu = kernels::gpu;
 namespace reference = kernels::reference;
 
 namespace {
 
-constexpr ProductPrecision every_precision[] = {ProductPrecision::float32, ProductPrecision::tf32,
-                                                ProductPrecision::bfloat16};
+constexpr Precision every_precision[] = {Precision::float32, Precision::tf32,
+                                                Precision::bfloat16};
 
 void product(Gemm<float> g, std::vector<float> const& a, std::vector<float> const& b) {
   auto const bias = whole_numbers(g.N, 3), before = whole_numbers(int64_t(g.M) * g.N, 4);
@@ -33,7 +33,7 @@ void product(Gemm<float> const& g) {
   product(g, whole_numbers(int64_t(g.M) * g.K, 1), whole_numbers(int64_t(g.K) * g.N, 2));
 }
 void gemm() {
-  for (ProductPrecision precision : every_precision) {
+  for (Precision precision : every_precision) {
     product({.M = 37, .N = 29, .K = 45, .precision = precision});
     product({.M = 37, .N = 30, .K = 45, .trans_a = true, .accumulate = true, .precision = precision});
     product({.M = 37, .N = 29, .K = 45, .trans_a = true, .trans_b = true, .precision = precision});
@@ -44,7 +44,7 @@ void gemm_bands() { product({.M = 1160, .N = 70, .K = 3}); }
 
 /// Factors between two numbers of tf32: three quarters of a step above the lower one.
 void gemm_rounding() {
-  Gemm<float> g{.M = 5, .N = 6, .K = 7, .precision = ProductPrecision::tf32};
+  Gemm<float> g{.M = 5, .N = 6, .K = 7, .precision = Precision::tf32};
   auto a = whole_numbers(35, 1), rounded = a;
   auto const b = whole_numbers(42, 2);
   for (size_t i = 0; i < a.size(); ++i) {
@@ -95,10 +95,10 @@ void convolution(Conv2d<float> a) {
   compare("conv2d", y, y_expected), compare("conv2d_dx", dx, dx_expected);
   compare("conv2d_dw", dw, dw_expected), compare("conv2d_db", db, db_expected);
 }
-Conv2d<float> with(ProductPrecision precision, Conv2d<float> a) { return a.precision = precision, a; }
+Conv2d<float> with(Precision precision, Conv2d<float> a) { return a.precision = precision, a; }
 
 void conv() {
-  for (ProductPrecision precision : every_precision)
+  for (Precision precision : every_precision)
     convolution(with(precision, {.N = 2, .H = 7, .W = 9, .Ci = 8, .Co = 10, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1}));
 }
 /// More images than a tile has rows, so that one begins in the middle of a tile.
@@ -106,7 +106,7 @@ void conv_images() {
   convolution({.N = 3, .H = 9, .W = 7, .Ci = 3, .Co = 3, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1});
 }
 void conv_strided() {
-  for (ProductPrecision precision : {ProductPrecision::float32, ProductPrecision::bfloat16})
+  for (Precision precision : {Precision::float32, Precision::bfloat16})
     convolution(with(precision, {.N = 2,
                                  .H = 11,
                                  .W = 12,
@@ -129,7 +129,7 @@ void conv_groups() {
 
 /// relu(scale (convolution + bias) + shift + residual).
 void conv_fused() {
-  for (ProductPrecision precision : every_precision) {
+  for (Precision precision : every_precision) {
     Conv2d<float> a{.N = 1, .H = 5, .W = 6, .Ci = 8, .Co = 6, .precision = precision};
     auto const x = whole_numbers(30 * 8, 1), w = whole_numbers(6 * 8, 2), bias = whole_numbers(6, 3);
     auto const scale = whole_numbers(6, 4), shift = whole_numbers(6, 5), residual = whole_numbers(30 * 6, 6);
