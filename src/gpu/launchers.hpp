@@ -36,10 +36,16 @@
   each(antialiased_avg_pool, AntialiasedAvgPool) each(antialiased_avg_pool_dx, AntialiasedAvgPool) \
   work(batch_norm, BatchNorm) each(batch_norm_apply, BatchNorm) work(batch_norm_dw, BatchNorm) \
   each(batch_norm_dx, BatchNorm)
+// Those of them that also take bfloat16 features; their slots have an entry for it, op_slot<bf16>.
+#define D16_GPU_POINTWISE_BF16(each, work) \
+  each(unary, Unary) each(unary_dx, Unary) each(binary, Binary) work(sum, Reduce)
+#define D16_GPU_DENSE_BF16(each, work) D16_GPU_DENSE(each, work)
 // clang-format on
+#define D16_GPU_OPS_BF16(each, work) D16_GPU_POINTWISE_BF16(each, work) D16_GPU_DENSE_BF16(each, work)
 #define D16_GPU_OPS(each, work) D16_GPU_POINTWISE(each, work) D16_GPU_DENSE(each, work) D16_GPU_GROUP(each, work)
 
-// The instances that a family's file compiles: D16_GPU_POINTWISE(D16_GPU_COMPILE, D16_GPU_COMPILE_WITH_WORK)
+// The instances that a family's file compiles: D16_GPU_POINTWISE(D16_GPU_COMPILE, D16_GPU_COMPILE_WITH_WORK), and of
+// bfloat16 D16_GPU_POINTWISE_BF16(D16_GPU_COMPILE_BF16, D16_GPU_COMPILE_BF16_WITH_WORK).
 #define D16_GPU_COMPILE(op, Contract)             \
   template int op<float>(Contract<float> const&); \
   template int op<double>(Contract<double> const&);
@@ -47,3 +53,7 @@
   D16_GPU_COMPILE(op, Contract)                                   \
   template size_t op##_work_bytes<float>(Contract<float> const&); \
   template size_t op##_work_bytes<double>(Contract<double> const&);
+#define D16_GPU_COMPILE_BF16(op, Contract) template int op<bf16>(Contract<bf16> const&);
+#define D16_GPU_COMPILE_BF16_WITH_WORK(op, Contract) \
+  D16_GPU_COMPILE_BF16(op, Contract)                 \
+  template size_t op##_work_bytes<bf16>(Contract<bf16> const&);
