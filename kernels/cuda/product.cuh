@@ -1,7 +1,6 @@
 // The product kernel: C = A B for matrices and patches, tile by tile, through a pipeline of asynchronous copies.
 #pragma once
 #include <algorithm>
-#include <type_traits>
 
 #include "../precision.hpp"
 #include "cast.cuh"
@@ -211,16 +210,13 @@ template <class Tile> constexpr int64_t tiles_of(ProductSizes const& s) {
 template <class Tiles> constexpr bool takes_large(ProductSizes const& s) {
   return s.N > Tiles::Narrow::columns && 2 * tiles_of<typename Tiles::Large>(s) >= enough_blocks;
 }
-/// Calls run(std::type_identity<Tile>()) with the tile for these sizes.
-template <class Tiles, class Run> auto with_tile(ProductSizes const& s, Run const& run) {
-  if (s.N <= Tiles::Slim::columns) return run(std::type_identity<typename Tiles::Slim>());
-  if (takes_large<Tiles>(s)) return run(std::type_identity<typename Tiles::Large>());
-  return run(std::type_identity<typename Tiles::Narrow>());
-}
+template <class Tiles> constexpr bool takes_slim(ProductSizes const& s) { return s.N <= Tiles::Slim::columns; }
 /// The sizes with a sum as deep as it is worth splitting: at least eight steps for each part.
 template <class Tiles> ProductSizes split(ProductSizes s) {
   constexpr int depth = 64 / int(sizeof(typename Tiles::Element));
-  int64_t const tiles = with_tile<Tiles>(s, [&]<class Tile>(std::type_identity<Tile>) { return tiles_of<Tile>(s); });
+  int64_t const tiles = takes_slim<Tiles>(s)    ? tiles_of<typename Tiles::Slim>(s)
+                        : takes_large<Tiles>(s) ? tiles_of<typename Tiles::Large>(s)
+                                                : tiles_of<typename Tiles::Narrow>(s);
   int64_t const wanted = std::min(enough_blocks / std::max<int64_t>(tiles, 1), int64_t(s.K) / (8 * depth));
   s.per_split = std::max(1, ceil_div(ceil_div(s.K, std::max<int64_t>(wanted, 1)), depth)) * depth;
   s.splits = std::max(1, ceil_div(s.K, s.per_split));
@@ -242,7 +238,9 @@ int launch_product(A const& a, B const& b, Out const& out, ProductSizes const& s
 template <class Tiles, class A, class B, class Out>
 int multiply(A const& a, B const& b, Out const& out, ProductSizes const& s) {
   if (s.M <= 0 || s.N <= 0 || s.blocks <= 0) return ok;
-  return with_tile<Tiles>(s, [&]<class Tile>(std::type_identity<Tile>) { return launch_product<Tile>(a, b, out, s); });
+  if (takes_slim<Tiles>(s)) return launch_product<typename Tiles::Slim>(a, b, out, s);
+  if (takes_large<Tiles>(s)) return launch_product<typename Tiles::Large>(a, b, out, s);
+  return launch_product<typename Tiles::Narrow>(a, b, out, s);
 }
 
 /// Scratch memory, piece by piece, each on a boundary of 256 bytes. With a null base it only counts.
