@@ -15,17 +15,21 @@ pointwise|kernels/cuda/reduce.cuh|sum: no barrier before the warps are added|s/ 
 pointwise|kernels/cuda/reduce.cuh|sum: one number too many|s/r < end; r \+= reduce_threads/r <= end; r += reduce_threads/
 pointwise|kernels/cuda/reduce.cuh|sum: too little shared memory asked for|s/bytes<double>\(reduce_warps\)/bytes<double>(reduce_warps - 2)/
 pointwise|kernels/cuda/reduce.cuh|sum: a step of the shuffle missing|s/distance = 16;/distance = 8;/
-pointwise|kernels/cuda/unary.cuh|unary: guard one element too far|s/i < a\.n; i \+=/i <= a.n; i +=/
+pointwise|kernels/cuda/unary.cuh|unary: guard one element too far|s/i < a\.n \/ count/i <= a.n \/ count/
 pointwise|kernels/cuda/nest.cuh|copy: an axis forgotten|s/i > 0; --i/i > 1; --i/
 pointwise|tests/cuda/mutants/pointwise.cpp|histogram: += for an atomic addition in memory|s/atomicAdd\(counts \+ i, of_block\[i\]\)/counts[i] += of_block[i]/
 pointwise|tests/cuda/mutants/pointwise.cpp|histogram: no barrier after clearing|s/= 0;\n  __syncthreads\(\);/= 0;/
 dense|kernels/cuda/product.cuh|product: no barrier between steps|s/    __syncthreads\(\);  \/\/ this step[^\n]*//
 dense|kernels/cuda/product.cuh|product: waits for one copy too few|s/cp_async_wait<Tile::stages - 2>/cp_async_wait<Tile::stages - 1>/
 dense|kernels/cuda/product.cuh|product: shared memory one stage short|s/bytes<E>\(Tile::stages \* Layout<E, Tile::rows/bytes<E>((Tile::stages - 1) * Layout<E, Tile::rows/
-dense|kernels/cuda/product.cuh|product: store without its guard of rows|s/if \(line\.exists && c\.exists\) data/if (c.exists) data/
+dense|kernels/cuda/product.cuh|product: store without its guard of rows|s/!line\.exists \|\| //g
 dense|kernels/cuda/product.cuh|product: the last partial sum dropped|s/split < s\.splits; \+\+split/split < s.splits - 1; ++split/
 dense|kernels/cuda/product_operands.cuh|convolution: right border of the image forgotten|s/ && w >= 0 && w < a_\.W;/ \&\& w >= 0;/
 dense|kernels/cuda/product_tiles.cuh|product: wrong row of a fragment|s/row \+ lane\(\) % 16\) \*/row + lane() \/ 2) */
+dense|kernels/cuda/product_tiles.cuh|product: chunks made with the wrong lane|s/upper \? low : high, bit\)/upper ? low : high, bit ^ 1)/
+dense|kernels/cuda/depthwise_conv2d.cuh|depthwise: no barrier before the sums are added|s/    __syncthreads\(\);  \/\/ the sums of all[^\n]*//
+dense|kernels/cuda/depthwise_conv2d.cuh|depthwise: no barrier after the sums are added|s/    __syncthreads\(\);  \/\/ they have been read//
+dense|kernels/cuda/depthwise_conv2d.cuh|depthwise: store beyond the end of a line|s/      if \(q \+ e >= s\.Q\) continue;\n//
 group|kernels/cuda/fourier_fused.cuh|D16 convolution: no barrier after the first transform|s/coefficients\);\n  __syncthreads\(\);/coefficients);/
 group|kernels/cuda/fourier_fused.cuh|D16 convolution: planes used before they are complete|s/    __syncthreads\(\);  \/\/ the planes are complete[^\n]*//
 group|kernels/cuda/fourier_fused.cuh|D16 convolution: store without its guard of columns|s/q >= a\.g\.Q \|\| //

@@ -25,11 +25,12 @@ void product(Precision precision, int M, int N, int K, bool trans_b) {
   compare("gemm", c, expected);
 }
 
-void convolution(Precision precision) {
+void convolution(Precision precision, int Co = 10, int groups = 1) {
   kernels::Conv2d<float> a;
-  a.N = kernels::emulator::tsan ? 1 : 2, a.H = 7, a.W = kernels::emulator::tsan ? 5 : 9, a.Ci = 8, a.Co = 10,
-  a.kh = a.kw = 3, a.pad_h = a.pad_w = 1, a.precision = precision;
-  auto const x = whole_numbers<float>(size_t(a.N * a.H * a.W * a.Ci), 1), w = whole_numbers<float>(10 * 8 * 9, 2);
+  a.N = kernels::emulator::tsan ? 1 : 2, a.H = 7, a.W = kernels::emulator::tsan ? 5 : 9, a.Ci = 8, a.Co = Co,
+  a.groups = groups, a.kh = a.kw = 3, a.pad_h = a.pad_w = 1, a.precision = precision;
+  auto const x = whole_numbers<float>(size_t(a.N * a.H * a.W * a.Ci), 1),
+             w = whole_numbers<float>(size_t(Co * 8 / groups * 9), 2);
   auto const dy = whole_numbers<float>(size_t(a.N * a.H * a.W * a.Co), 3);
   std::vector<float> y(dy.size(), NAN), dx(x.size(), NAN), dw(w.size(), NAN);
   std::vector<float> y_expected = y, dx_expected = dx, dw_expected = dw;
@@ -54,11 +55,13 @@ int main() {
   return run([] {
     product(Precision::float32, 37, 29, 45, false);
     convolution(Precision::bfloat16);
-    if (kernels::emulator::tsan) return;  // half a millisecond for each CUDA thread there
+    convolution(Precision::float32, 8, 8);  // each channel by itself
+    if (kernels::emulator::tsan) return;    // half a millisecond for each CUDA thread there
     for (Precision precision : {Precision::float32, Precision::tf32, Precision::bfloat16}) {
       product(precision, 37, 29, 45, false);
       product(precision, 66, 40, 1100, true);  // a split sum
       convolution(precision);
+      convolution(precision, 12);  // results in chunks of 16 bytes
     }
   });
 }
