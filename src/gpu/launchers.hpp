@@ -37,9 +37,13 @@
   work(batch_norm, BatchNorm) each(batch_norm_apply, BatchNorm) work(batch_norm_dw, BatchNorm) \
   each(batch_norm_dx, BatchNorm)
 // Those of them that also take bfloat16 features; their slots have an entry for it, op_slot<bf16>.
+#define D16_GPU_POINTWISE_BF16(each, work) \
+  each(unary, Unary) each(unary_dx, Unary) each(binary, Binary) work(sum, Reduce)
+#define D16_GPU_DENSE_BF16(each, work) D16_GPU_DENSE(each, work)
 #define D16_GPU_GROUP_BF16(each, work) D16_GPU_GROUP(each, work)
 // clang-format on
-#define D16_GPU_OPS_BF16(each, work) D16_GPU_GROUP_BF16(each, work)
+#define D16_GPU_OPS_BF16(each, work) \
+  D16_GPU_POINTWISE_BF16(each, work) D16_GPU_DENSE_BF16(each, work) D16_GPU_GROUP_BF16(each, work)
 #define D16_GPU_OPS(each, work) D16_GPU_POINTWISE(each, work) D16_GPU_DENSE(each, work) D16_GPU_GROUP(each, work)
 
 // The instances that a family's file compiles: D16_GPU_POINTWISE(D16_GPU_COMPILE, D16_GPU_COMPILE_WITH_WORK), and of

@@ -64,6 +64,7 @@ inline Shape antialiased_avg_pool_shape(Shape const& x, AntialiasedAvgPoolOption
 /// Antialiased pooling: a normalised Gaussian of kernel x kernel pixels on each channel, zeros beyond the border, then
 /// every stride-th pixel: y[n,p,q] = sum over i,j of t[i] t[j] x[n, p stride + i - padding, q stride + j - padding].
 /// Shapes   x (N,H,W,C) or (N,H,W,C,G), y the same with H, W -> (H + 2 padding - kernel) / stride + 1. Keeps the tag.
+/// Types    float32 or float64; on CUDA devices also bfloat16.
 /// Units    those of x; sigma in pixels.      Cost  2 kernel (1/stride + 1/stride^2) flops for each x.
 /// Deterministic  yes.      Aliasing  none.      Gradient  the exact adjoint.
 /// Errors   d16::ShapeError, ValueError.

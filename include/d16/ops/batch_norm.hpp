@@ -184,6 +184,7 @@ inline Tensor batch_norm(char const* op, Tensor x, Tensor weight, Tensor bias, T
 
 /// Batch normalisation: y = weight (x - mean) / sqrt(variance + eps) + bias, mean and variance over N,H,W.
 /// Shapes   x, y (N,H,W,C); all others (C). An undefined weight is 1, an undefined bias 0.
+/// Types    float32 or float64; on CUDA devices x and y also bfloat16, with all others in float32.
 /// Units    weight, bias, y: the same.
 /// Cost     12 N H W C bytes when training, 8 otherwise.   Deterministic  yes.
 /// Aliasing running_mean and running_var are updated in place when training.

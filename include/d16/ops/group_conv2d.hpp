@@ -20,7 +20,8 @@ struct GroupConv2dOptions {
   Rings rings = {};        ///< of the steerable basis; none means default_rings(kernel)
   kernels::Path path = kernels::Path::automatic;
   /// bfloat16 rounds what is multiplied on the fourier path to 8 bits, on processors with a matrix unit for it: errors of
-  /// some 1e-3 of the largest value, forward and in the gradient of x.
+  /// some 1e-3 of the largest value, forward and in the gradient of x. tf32 to 11 bits, on CUDA devices. For features in
+  /// float32; those in bfloat16 meet weights in bfloat16 anyway.
   kernels::Precision precision = kernels::Precision::float32;
   Tensor moments = {};  ///< (2,Co) float64, written: mean and variance of the result for each field, for a batch norm
   // For inference. What follows the convolution is done while its result is written, y = relu(scale y + b).
@@ -348,6 +349,7 @@ inline Tensor pack_group_weights(Group group, Sides sides, Tensor w, GroupConv2d
 /// Shapes   x (N,H,W,Ci), w (Co,Ci,V), b (Co) or undefined, y (N,P,Q,Co,G) tagged with the group;
 ///          P = (H + 2 padding - dilation (kernel-1) - 1) / stride + 1.        Units  w: those of y / x.
 /// Cost     at most 2 N P Q Co G Ci V flops.   Deterministic  yes.   Aliasing  none.   Gradient  to x, w and b.
+/// Types    float32 or float64; on CUDA devices x and y also bfloat16, with w and b in float32.
 /// Errors   d16::ShapeError, DTypeError, DeviceError; ValueError for options, among them an even kernel.
 /// Source   Weiler & Cesa 2019, arXiv:1911.08251. Exact for multiples of 90 degrees and mirrors at odd sizes; other
 ///          elements as well as the pixel grid samples the basis.
@@ -363,6 +365,7 @@ inline Tensor lift_conv2d(Group group, Tensor x, Tensor w, Tensor b = {}, GroupC
 /// Cost     about 2 N P Q Co Ci V S flops, S = sum of d^3 over the irreps: 25 for dihedral(8), 53 for dihedral(16),
 ///          with 16 N H W Ci G for the transforms; 2 N P Q Co Ci G^2 kernel^2 on the expanded path.
 /// Deterministic  yes.   Aliasing  none.   Gradient  to x, w and b.
+/// Types    float32 or float64; on CUDA devices x and y also bfloat16, with w and b in float32.
 /// Errors   d16::ShapeError, DTypeError, DeviceError; GroupError when x holds features of another group;
 ///          ValueError for options, among them an even kernel.
 /// Source   Weiler & Cesa 2019, arXiv:1911.08251.
@@ -376,6 +379,7 @@ inline Tensor group_conv2d(Group group, Tensor x, Tensor w, Tensor b = {}, Group
 /// Shapes   x (N,H,W,Ci,G) tagged with the group, w (Co,Ci,V), b (Co) or undefined, y (N,P,Q,Co) without tag;
 ///          P = (H + 2 padding - dilation (kernel-1) - 1) / stride + 1.        Units  w: those of y / x.
 /// Cost     2 N P Q Co Ci G kernel^2 flops.   Deterministic  yes.   Aliasing  none.   Gradient  to x, w and b.
+/// Types    float32 or float64; on CUDA devices x and y also bfloat16, with w and b in float32.
 /// Errors   d16::ShapeError, DTypeError, DeviceError; GroupError when x holds features of another group;
 ///          ValueError for options, among them an even kernel.
 /// Source   Weiler & Cesa 2019, arXiv:1911.08251.

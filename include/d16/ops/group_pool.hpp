@@ -46,6 +46,7 @@ template <class T> kernels::GroupPool<T> group_pool_args(Shape const& x) {
 
 /// Invariant pooling: y[n,h,w,c] = max over g of x[n,h,w,c,g]. A NaN makes the maximum NaN.
 /// Shapes   x (N,H,W,C,G), y (N,H,W,C) without tag.      Units  those of x.
+/// Types    float32 or float64; on CUDA devices also bfloat16.
 /// Cost     4 N H W C (G+1) bytes.      Deterministic  yes.      Aliasing  none.
 /// Gradient to the first maximal g.
 /// Errors   d16::ShapeError unless rank 5.
@@ -72,6 +73,7 @@ inline Tensor group_max_pool(Tensor x) {
 
 /// Invariant pooling: y[n,h,w,c] = mean over g of x[n,h,w,c,g].
 /// Shapes   x (N,H,W,C,G), y (N,H,W,C) without tag.      Units  those of x.
+/// Types    float32 or float64; on CUDA devices also bfloat16.
 /// Cost     4 N H W C (G+1) bytes.      Deterministic  yes.      Aliasing  none.
 /// Gradient dx = dy / G.
 /// Errors   d16::ShapeError unless rank 5.
