@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,7 @@
 #include "conform/losses.hpp"
 #include "conform/network.hpp"
 #include "conform/optim.hpp"
+#include "conform/tensor_ops.hpp"
 #include "conform/vision.hpp"
 
 #include <d16/cuda/use.hpp>
@@ -31,7 +33,8 @@ constexpr char const* usage =
     "FILE|DIR...\n"
     "Runs conformance cases (.safetensors): one line for each tensor,\n"
     "  case  op  backend  tensor  max_abs_err  tolerance  ok|FAIL|skipped\n"
-    "and the number of cases last. Exit status 1 on a failure (--strict: also on a skipped case), 2 when a file "
+    "the ops of skipped cases, and the number of cases last. Exit status 1 on a failure (--strict: also on a skipped "
+    "case), 2 when a file "
     "cannot\n"
     "be read.\n";
 
@@ -39,8 +42,8 @@ enum class Verdict { skipped, passed, failed };
 
 OpTable op_table() {
   OpTable table;
-  for (OpTable const& part : {dense_ops(), layer_ops(), loss_ops(), group_ops(), network_ops(), optim_ops(),
-                              vision_ops(), bands_ops(), learn_ops()})
+  for (OpTable const& part : {dense_ops(), layer_ops(), loss_ops(), tensor_ops(), group_ops(), network_ops(),
+                              optim_ops(), vision_ops(), bands_ops(), learn_ops()})
     table.insert(part.begin(), part.end());
   return table;
 }
@@ -246,13 +249,17 @@ int main(int count, char** words) {
   OpTable table = op_table();
   std::vector<Backend> const chosen = backends(arguments->backend);
   int cases[3] = {0, 0, 0}, unreadable = 0;
+  std::set<std::string> not_run;
   auto complain = [&](std::exception const& error) {
     std::fprintf(stderr, "d16-conform: %s\n", error.what());
     ++unreadable;
   };
   for (std::string const& input : arguments->inputs) try {
       for (std::string const& file : files_of(input)) try {
-          ++cases[int(run_case(load_case(file), table, chosen, *arguments))];
+          Case const c = load_case(file);
+          Verdict const verdict = run_case(c, table, chosen, *arguments);
+          ++cases[int(verdict)];
+          if (verdict == Verdict::skipped) not_run.insert(c.op);
         } catch (std::exception const& error) {
           complain(error);
         }
@@ -261,7 +268,9 @@ int main(int count, char** words) {
     }
   int passed = cases[int(Verdict::passed)], failed = cases[int(Verdict::failed)],
       skipped = cases[int(Verdict::skipped)];
-  std::printf("%d passed, %d failed, %d skipped\n", passed, failed, skipped);
+  if (skipped) std::printf("not run:");
+  for (std::string const& op : not_run) std::printf(" %s", op.c_str());
+  std::printf("%s%d passed, %d failed, %d skipped\n", skipped ? "\n" : "", passed, failed, skipped);
   if (unreadable) return 2;
   return failed || (arguments->strict && skipped) ? 1 : 0;
 }
