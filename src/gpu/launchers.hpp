@@ -2,6 +2,7 @@
 #pragma once
 #include <cstddef>
 
+#include <d16/kernels/adam.hpp>
 #include <d16/kernels/antialiased_avg_pool.hpp>
 #include <d16/kernels/batch_norm.hpp>
 #include <d16/kernels/binary.hpp>
@@ -12,7 +13,9 @@
 #include <d16/kernels/group_conv2d.hpp>
 #include <d16/kernels/group_pool.hpp>
 #include <d16/kernels/linear.hpp>
+#include <d16/kernels/meter.hpp>
 #include <d16/kernels/reduce.hpp>
+#include <d16/kernels/sgd.hpp>
 #include <d16/kernels/softmax.hpp>
 #include <d16/kernels/unary.hpp>
 
@@ -36,8 +39,10 @@
   each(antialiased_avg_pool, AntialiasedAvgPool) each(antialiased_avg_pool_dx, AntialiasedAvgPool) \
   work(batch_norm, BatchNorm) each(batch_norm_apply, BatchNorm) work(batch_norm_dw, BatchNorm) \
   each(batch_norm_dx, BatchNorm)
+#define D16_GPU_OPTIM(each, work) work(begin_step, BeginStep) work(adam, Adam) work(sgd, Sgd) each(meter, Meter)
 // clang-format on
-#define D16_GPU_OPS(each, work) D16_GPU_POINTWISE(each, work) D16_GPU_DENSE(each, work) D16_GPU_GROUP(each, work)
+#define D16_GPU_OPS(each, work) \
+  D16_GPU_POINTWISE(each, work) D16_GPU_DENSE(each, work) D16_GPU_GROUP(each, work) D16_GPU_OPTIM(each, work)
 
 // The instances that a family's file compiles: D16_GPU_POINTWISE(D16_GPU_COMPILE, D16_GPU_COMPILE_WITH_WORK)
 #define D16_GPU_COMPILE(op, Contract)             \

@@ -16,7 +16,7 @@ inline Tensor dropout(Tensor x, double p, Generator::Draw draw) {
   Tensor y = empty_like(x);
   for_float(x.dtype(), [&]<class T>(T) {
     kernels::Dropout<T> a;
-    a.n = x.numel(), a.p = p, a.seed = draw.seed, a.stream = draw.stream, a.x = x.data<T>(), a.y = y.data<T>();
+    a.n = x.numel(), a.p = p, a.seed = draw.seed, a.stream = draw.stream, a.offset = draw.offset, a.x = x.data<T>(), a.y = y.data<T>();
     run(dropout_slot<T>, x.device(), a);
   });
   return y;
