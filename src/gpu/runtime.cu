@@ -347,11 +347,21 @@ std::vector<std::string> names() {
   return all;
 }
 
+void* allocate_pinned(size_t bytes) {
+  void* memory = nullptr;
+  cudaError_t const error = cudaMallocHost(&memory, std::max<size_t>(1, bytes));
+  if (error != cudaSuccess) static_cast<void>(cudaGetLastError());
+  require<OutOfMemory>(error == cudaSuccess, "cuda: ", double(bytes) / (1 << 20),
+                       " MiB of page-locked memory asked, which the system does not give: ", cudaGetErrorString(error));
+  return memory;
+}
+void release_pinned(void* memory) noexcept { static_cast<void>(cudaFreeHost(memory)); }
+
 // ---- graphs ----
 
 Graph* graph_of(void* handle) { return static_cast<Graph*>(handle); }
 
-/// Streams of graphs that are gone, for the next ones: blocks of their arenas may still be in use, so they are kept.
+/// Streams of graphs and threads that are gone, for the next ones: blocks of their arenas may still be in use.
 struct FreeStreams {
   std::mutex mutex;
   std::vector<void*> of_device[most_devices];
@@ -360,7 +370,7 @@ FreeStreams& free_streams() {
   static FreeStreams& streams = *new FreeStreams;
   return streams;
 }
-void* stream_for_graph(int index) {
+void* spare_stream(int index) {
   std::lock_guard lock(free_streams().mutex);
   auto& list = free_streams().of_device[index];
   if (!list.empty()) {
@@ -373,10 +383,33 @@ void* stream_for_graph(int index) {
   return stream;
 }
 
+void give_back(int index, void* stream) noexcept {
+  std::lock_guard lock(free_streams().mutex);
+  free_streams().of_device[index].push_back(stream);
+}
+
+/// Of this thread, until it ends.
+struct OwnStream {
+  int index = -1;
+  void* stream = nullptr;
+  ~OwnStream() {
+    if (!stream) return;
+    static_cast<void>(cudaStreamSynchronize(native(stream)));
+    give_back(index, stream);
+  }
+};
+void own_stream(int index) {
+  static thread_local OwnStream own;
+  select(index);
+  require<DeviceError>(!own.stream || own.index == index, "cuda:", index, ": this thread has a stream on cuda:", own.index);
+  if (!own.stream) own.index = index, own.stream = spare_stream(index);
+  current().stream[index] = own.stream;
+}
+
 void* new_graph(int index) {
   select(index);
   auto graph = std::make_unique<Graph>(Graph{.index = index});
-  graph->stream = stream_for_graph(index);
+  graph->stream = spare_stream(index);
   return graph.release();
 }
 void enter_graph(void* handle) {
@@ -428,8 +461,7 @@ void free_graph(void* handle) noexcept {
   std::unique_ptr<Graph> const g(graph_of(handle));
   static_cast<void>(cudaStreamSynchronize(native(g->stream)));
   drop_executable(*g);
-  std::lock_guard lock(free_streams().mutex);
-  free_streams().of_device[g->index].push_back(g->stream);
+  give_back(g->index, g->stream);
 }
 
 }  // namespace
@@ -450,6 +482,14 @@ Machine machine() {
           .stop_clock = stop_clock,
           .set_deterministic = [](bool on) { kernels::gpu::deterministic() = on; },
           .names = names,
+          .allocate_pinned = allocate_pinned,
+          .release_pinned = release_pinned,
+          .own_stream = own_stream,
+          .finish =
+              [](int index) {
+                select(index);
+                wait_for(index);
+              },
           .new_graph = new_graph,
           .enter_graph = enter_graph,
           .leave_graph = leave_graph,
@@ -530,16 +570,11 @@ double Event::milliseconds_since(Event const& start) const {
 
 Tensor pinned_empty(Shape shape, DType dtype) {
   size_t const bytes = size_t(shape.numel() * size_of(dtype));
-  void* memory = nullptr;
-  cudaError_t const error = cudaMallocHost(&memory, std::max<size_t>(1, bytes));
-  if (error != cudaSuccess) static_cast<void>(cudaGetLastError());
-  require<OutOfMemory>(error == cudaSuccess, "cuda: ", double(bytes) / (1 << 20),
-                       " MiB of page-locked memory asked, which the system does not give: ", cudaGetErrorString(error));
   auto const free_pinned = [](detail::Storage* storage) {
-    static_cast<void>(cudaFreeHost(storage->data));
+    release_pinned(storage->data);
     delete storage;
   };
-  std::shared_ptr<detail::Storage> storage(new detail::Storage(memory, bytes), free_pinned);
+  std::shared_ptr<detail::Storage> storage(new detail::Storage(allocate_pinned(bytes), bytes), free_pinned);
   return Tensor::make(shape, {.dtype = dtype, .device = Device()}, std::move(storage));
 }
 

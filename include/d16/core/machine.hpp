@@ -26,6 +26,11 @@ struct Machine {
   void (*set_deterministic)(bool on) = nullptr;
   std::vector<std::string> (*names)() = nullptr;  ///< of all devices of this kind: "NVIDIA H200, 132 multiprocessors, ..."
 
+  void* (*allocate_pinned)(size_t bytes) = nullptr;  ///< page-locked memory of the host, which copies need not stage
+  void (*release_pinned)(void* memory) noexcept = nullptr;
+  void (*own_stream)(int index) = nullptr;  ///< from now on this thread asks its things of a stream of its own
+  void (*finish)(int index) = nullptr;      ///< waits for what this thread has asked for
+
   // A graph: what a thread asks of the device between begin and end, kept and asked for again by replay. It has a stream
   // of its own, and with it memory of its own, which nobody else gets while the graph is there.
   void* (*new_graph)(int index) = nullptr;
