@@ -5,6 +5,7 @@
 #include <cmath>
 #include <stamp.hpp>
 #include <thread>
+#include <tuple>
 
 #include <d16/core/machine.hpp>
 #include <d16/core/parallel.hpp>

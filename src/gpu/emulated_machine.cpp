@@ -2,6 +2,7 @@
 #include <memory>
 #include <mutex>
 #include <unordered_map>
+#include <utility>
 
 #include <d16/kernels/cuda/fill.cuh>
 #include <d16/kernels/cuda/arguments.cuh>

@@ -304,6 +304,7 @@ TEST_CASE("accumulate: the mean of some batches is one step, the rest of an epoc
 TEST_CASE("capture needs batches with image and label, and no accumulation") {
   use_cuda_emulated();
   nn::Sequential net{nn::Linear(1, 1)};
+  net.to("cuda_emulated");
   optim::Sgd opt(net.parameters());
   CHECK_THROWS_AS(optim::Trainer(net, opt, {.accumulate = 2, .capture = true}), ValueError);
   optim::Trainer trainer(net, opt, {.capture = true, .progress = nullptr});

@@ -47,16 +47,18 @@ template <class F> Tensor run_again(F const& f, Tensor const& x, uint64_t first_
   return y;
 }
 
-/// The gradient that f() leaves at a leaf, which keeps the one that it had.
+/// The gradients that f() leaves at leaves, which keep those that they had. Undefined leaves have none.
 template <class F> std::vector<Tensor> gradients_of(std::vector<Tensor> const& leaves, F const& f) {
-  std::vector<Tensor> before, gained;
-  for (Tensor const& leaf : leaves) {
-    before.push_back(leaf.grad());
-    leaf.zero_grad();
+  std::vector<Tensor> before(leaves.size()), gained(leaves.size());
+  for (size_t i = 0; i < leaves.size(); ++i) {
+    if (!leaves[i].defined()) continue;
+    before[i] = leaves[i].grad();
+    leaves[i].zero_grad();
   }
   f();
   for (size_t i = 0; i < leaves.size(); ++i) {
-    gained.push_back(leaves[i].grad());
+    if (!leaves[i].defined()) continue;
+    gained[i] = leaves[i].grad();
     leaves[i].zero_grad();
     if (before[i].defined()) Tape::accumulate(leaves[i], before[i]);
   }

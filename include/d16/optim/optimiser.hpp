@@ -28,7 +28,7 @@ constexpr int64_t state_size = sizeof(kernels::StepState) / sizeof(double);
 static_assert(state_size * sizeof(double) == sizeof(kernels::StepState));
 
 inline Tensor state_tensor(kernels::StepState const& s, Device device) {
-  std::vector<double> numbers(size_t(state_size));
+  std::vector<double> numbers(static_cast<size_t>(state_size));
   std::memcpy(numbers.data(), &s, sizeof s);
   return from(numbers, {state_size}, {.device = device});
 }

@@ -23,7 +23,7 @@ struct TrainerOptions {
   std::function<double(double epoch)> schedule = {};  ///< factor of the first learning rate: CosineSchedule, ...
   io::Json about = {};                                ///< kept in the files beside the weights
   int accumulate = 1;    ///< the mean of the gradients of so many batches is one step; a rest at an epoch's end counts less
-  bool capture = false;  ///< on cuda: from the second batch on each step is one CUDA graph (cuda/captured_step.hpp)
+  bool capture = false;  ///< on cuda: from the second batch on a step is one CUDA graph (cuda/captured_step.hpp)
   std::FILE* progress = stderr;                       ///< null: silent
   /// Called after each batch with the epoch (from 1), the batch in it (from 1), the batches of an epoch (0: unknown) and
   /// the mean loss of the epoch so far; on cuda that of the last time when progress was shown. What it throws ends the
@@ -128,11 +128,7 @@ class Trainer {
 
   /// The loss of a batch, whose gradients are added to those of the parameters or, captured, already applied.
   template <class B, class Loss> void learn(B&& batch, Loss const& loss, LossMeter& meter, Epoch const& epoch) {
-    if (options_.capture) {
-      meter.add(captured(batch, loss));
-      if (!on_gpu()) require_finite(meter.read(), epoch);
-      return;
-    }
+    if (captures()) return meter.add(captured(batch, loss));
     Tensor value = loss(batch);
     meter.add(value.detach());
     if (!on_gpu()) require_finite(meter.read(), epoch);
@@ -154,6 +150,7 @@ class Trainer {
     }
   }
   bool on_gpu() const { return machine_of(optimiser_.device()).new_graph != nullptr; }
+  bool captures() const { return options_.capture && on_gpu(); }
   void require_finite(LossMeter::Reading const& losses, Epoch const& epoch) const {
     require<ValueError>(losses.bad == 0, "training: the loss is ", losses.first_value, " in epoch ", epoch.number,
                         ", step ", losses.first_bad, "; lower the learning rate (", optimiser_.lr(),
@@ -172,7 +169,7 @@ class Trainer {
       if (options_.schedule) optimiser_.set_lr(first_lr_ * options_.schedule(number - 1 + done));
       learn(batch, loss, meter, epoch);
       ++epoch.steps;
-      if (!options_.capture && epoch.steps % options_.accumulate == 0) optimiser_.step();
+      if (!captures() && epoch.steps % options_.accumulate == 0) optimiser_.step();
       if (!on_gpu() || progress_.due()) epoch.loss = loss_so_far(meter, epoch);
       show(epoch, total);
       if (options_.on_step) options_.on_step(number, epoch.steps, total, epoch.loss);
