@@ -10,9 +10,10 @@ namespace d16::kernels {
 /// that was recorded once finds new numbers there in each replay. All double: the host sees it as a tensor.
 struct StepState {
   double lr = 0;
-  double step = 0;                                      ///< number of the step, from 1
-  double mean_correction = 1, square_correction = 1;    ///< 1 / (1 - beta1^step), 1 / sqrt(1 - beta2^step)
-  double scale = 1;   ///< of the gradients: below 1 where they are too long; NaN: they have no length, the step does nothing
+  double step = 0;                                    ///< number of the step, from 1
+  double mean_correction = 1, square_correction = 1;  ///< 1 / (1 - beta1^step), 1 / sqrt(1 - beta2^step)
+  double scale =
+      1;  ///< of the gradients: below 1 where they are too long; NaN: they have no length, the step does nothing
   double length = 0;  ///< of all gradients as one vector, where it was measured
   double idle = 0;    ///< how many steps did nothing
 };

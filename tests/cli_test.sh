@@ -122,7 +122,7 @@ check "classify: the same" same_numbers <(values_of p_disk_raw two-cpu/catalog.c
 works "denoise on the emulator" "$d16" denoise --input two/sim_00001.fits --out two-denoised "${emulated[@]}"
 works "evaluate on the emulator" "$d16" evaluate --weights weights/disk.safetensors --data pictures --labels pictures/truth.csv "${emulated[@]}" --json
 works "check equivariance on the emulator" "$d16" check equivariance --weights weights/disk.safetensors --size 17 "${emulated[@]}" --json
-few=(--data pictures --size 16 --seed 3 --batch 8 --epochs 2 --limit 40 --widths 2,4)
+few=(--data pictures --size 16 --seed 3 --batch 8 --epochs 2 --limit 40 --widths "2,4")
 for where in cpu cuda_emulated; do
   works "train disk, $where" "$d16" train disk "${few[@]}" --labels pictures/truth.csv --out $where.safetensors --group C4 --device $where
   works "train denoise, $where" "$d16" train denoise "${few[@]}" --out $where-denoise.safetensors --latent 2 --device $where

@@ -56,7 +56,8 @@ Case classifier(int order, int64_t batch) {
   int64_t const side = o.input.size;
   auto net = std::make_shared<nn::EquivariantClassifier>(o);
   net->to(device_name);
-  return {net, [net = net.get()](Inputs const& in) { return cross_entropy((*net)(in[0]), in[1]); },
+  return {net,
+          [net = net.get()](Inputs const& in) { return cross_entropy((*net)(in[0]), in[1]); },
           {random({batch, side, side, 3}), labels(batch, 10)}};
 }
 Case denoiser(int64_t batch) {
@@ -64,7 +65,8 @@ Case denoiser(int64_t batch) {
   if (small) o.size = 16, o.widths = {4, 6};
   auto net = std::make_shared<nn::UNetVae>(o);
   net->to(device_name);
-  return {net, [net = net.get()](Inputs const& in) { return nn::vae_loss(net->encode_decode(in[0]), in[1], 0.01); },
+  return {net,
+          [net = net.get()](Inputs const& in) { return nn::vae_loss(net->encode_decode(in[0]), in[1], 0.01); },
           {random({batch, o.size, o.size, 3}), random({batch, o.size, o.size, 3})}};
 }
 Case seven_bands(int64_t batch) {
@@ -73,7 +75,8 @@ Case seven_bands(int64_t batch) {
   int64_t const side = o.input.size;
   auto net = std::make_shared<nn::BandNetwork>(o);
   net->to(device_name);
-  return {net, [net = net.get()](Inputs const& in) { return cross_entropy((*net)(in[0]), in[1]); },
+  return {net,
+          [net = net.get()](Inputs const& in) { return cross_entropy((*net)(in[0]), in[1]); },
           {random({batch, side, side, 7}), labels(batch, 3)}};
 }
 
@@ -115,7 +118,8 @@ void run(benchmark::State& state, std::function<Case(int64_t)> const& make, int6
     return loss;
   };
   cuda::CapturedStep captured(device_name, step);
-  measure(state, [&] { return graph ? captured(c.batch) : step(c.batch); }, batch);
+  measure(
+      state, [&] { return graph ? captured(c.batch) : step(c.batch); }, batch);
 } catch (std::exception const& problem) {
   state.SkipWithError(problem.what());
 }
@@ -123,10 +127,10 @@ void run(benchmark::State& state, std::function<Case(int64_t)> const& make, int6
 void add(std::string const& name, std::function<Case(int64_t)> const& make) {
   for (int64_t batch : small ? std::vector<int64_t>{2} : std::vector<int64_t>{16, 64, 128})
     for (bool graph : {false, true}) {
-      std::string const full = "training step/" + name + ", batch " + std::to_string(batch) + "/float32/d16, " +
-                               (graph ? "graph" : "eager");
-      auto* const bench = benchmark::RegisterBenchmark(
-          full.c_str(), [=](benchmark::State& state) { run(state, make, batch, graph); });
+      std::string const full =
+          "training step/" + name + ", batch " + std::to_string(batch) + "/float32/d16, " + (graph ? "graph" : "eager");
+      auto* const bench =
+          benchmark::RegisterBenchmark(full.c_str(), [=](benchmark::State& state) { run(state, make, batch, graph); });
       bench->UseManualTime()->Unit(benchmark::kMicrosecond)->Iterations(small ? 1 : 5);
     }
 }

@@ -57,7 +57,8 @@ Json devices() {
   Json out = Json::object({{"cpu", text(std::thread::hardware_concurrency(), " cores, ", processor())},
                            {"reference", "plain loops in double, on the cpu"}});
   for (auto [name, use, machine] : {std::tuple("cuda", d16::use_cuda, &d16::cuda_machine),
-                                    std::tuple("cuda_emulated", d16::use_cuda_emulated, &d16::emulated_machine)}) try {
+                                    std::tuple("cuda_emulated", d16::use_cuda_emulated, &d16::emulated_machine)})
+    try {
       use();
       std::vector<std::string> const names = machine->names();
       for (size_t i = 0; i < names.size(); ++i) out[i == 0 ? std::string(name) : text(name, ":", i)] = names[i];

@@ -182,8 +182,7 @@ void write_card(Places const& places, Card const& card, Json const& about, optim
 }
 
 /// The probability of a disk for each input (N,H,W,1).
-template <class Net>
-std::vector<double> disk_probabilities(Net& net, Tensor const& inputs, d16::Device device) {
+template <class Net> std::vector<double> disk_probabilities(Net& net, Tensor const& inputs, d16::Device device) {
   d16::NoGrad off;
   std::vector<double> out;
   for (int64_t i = 0; i < inputs.dim(0); i += 64) {
@@ -213,12 +212,11 @@ template <class Net> Json fit_disk(TrainOptions const& o, Net net, data::ThreePa
     d16::Random random(draw.seed, draw.stream);
     return Example{classifier_inputs(batch.image, &random), batch.label};
   };
-  auto report = trainer.fit(
-      [&](int epoch) { return Examples(loader(o, parts.train, epoch), prepare, device); },
-      [&](Example const& batch) {
-        return d16::cross_entropy(net(batch.image), batch.label, {.label_smoothing = 0.02});
-      },
-      [&] { return auc_of(disk_probabilities(net, validation, device), parts.validation); });
+  auto report = trainer.fit([&](int epoch) { return Examples(loader(o, parts.train, epoch), prepare, device); },
+                            [&](Example const& batch) {
+                              return d16::cross_entropy(net(batch.image), batch.label, {.label_smoothing = 0.02});
+                            },
+                            [&] { return auc_of(disk_probabilities(net, validation, device), parts.validation); });
   d16::load(net, places.best());
   net.eval();
   Tensor chosen_by = d16::from(disk_probabilities(net, validation, device), {parts.validation.size()});

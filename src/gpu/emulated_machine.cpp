@@ -4,8 +4,8 @@
 #include <unordered_map>
 #include <utility>
 
-#include <d16/kernels/cuda/fill.cuh>
 #include <d16/kernels/cuda/arguments.cuh>
+#include <d16/kernels/cuda/fill.cuh>
 
 #include "machine.hpp"
 
@@ -96,22 +96,23 @@ void free_graph(void* handle) noexcept { delete graph_of(handle); }
 }  // namespace
 
 Machine machine() {
-  return {.allocate = allocate,
-          .release = release,
-          .copy = copy,
-          .clear = clear,
-          .fill = fill,
-          .store = store,
-          .set_deterministic = [](bool on) { kernels::emulated::gpu::deterministic() = on; },
-          .names = [] { return std::vector<std::string>{"CUDA kernels run by the host: slow, for tests and debuggers"}; },
-          .new_graph = new_graph,
-          .enter_graph = enter_graph,
-          .leave_graph = leave_graph,
-          .begin_capture = begin_capture,
-          .end_capture = end_capture,
-          .abandon_capture = abandon_capture,
-          .replay = replay,
-          .free_graph = free_graph};
+  return {
+      .allocate = allocate,
+      .release = release,
+      .copy = copy,
+      .clear = clear,
+      .fill = fill,
+      .store = store,
+      .set_deterministic = [](bool on) { kernels::emulated::gpu::deterministic() = on; },
+      .names = [] { return std::vector<std::string>{"CUDA kernels run by the host: slow, for tests and debuggers"}; },
+      .new_graph = new_graph,
+      .enter_graph = enter_graph,
+      .leave_graph = leave_graph,
+      .begin_capture = begin_capture,
+      .end_capture = end_capture,
+      .abandon_capture = abandon_capture,
+      .replay = replay,
+      .free_graph = free_graph};
 }
 
 }  // namespace d16::emulated

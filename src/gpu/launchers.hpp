@@ -61,9 +61,10 @@
   work(squeeze_excitation, SqueezeExcitation) work(squeeze_excitation_dx, SqueezeExcitation)
 #define D16_GPU_OPTIM(each, work) work(begin_step, BeginStep) work(adam, Adam) work(sgd, Sgd) each(meter, Meter)
 // clang-format on
-#define D16_GPU_OPS(each, work) \
-  D16_GPU_POINTWISE(each, work) D16_GPU_DENSE(each, work) D16_GPU_GROUP(each, work) \
-  D16_GPU_LAYERS(each, work) D16_GPU_LAYERS_SUMS(each, work) D16_GPU_OPTIM(each, work)
+#define D16_GPU_OPS(each, work)                                                                                  \
+  D16_GPU_POINTWISE(each, work)                                                                                  \
+  D16_GPU_DENSE(each, work) D16_GPU_GROUP(each, work) D16_GPU_LAYERS(each, work) D16_GPU_LAYERS_SUMS(each, work) \
+      D16_GPU_OPTIM(each, work)
 
 // The instances that a family's file compiles: D16_GPU_POINTWISE(D16_GPU_COMPILE, D16_GPU_COMPILE_WITH_WORK)
 #define D16_GPU_COMPILE(op, Contract)             \

@@ -9,8 +9,8 @@
 #include <nvtx3/nvToolsExt.h>
 #include <d16/cuda/runtime.hpp>
 #include <d16/cuda/stream_arenas.hpp>
-#include <d16/kernels/cuda/fill.cuh>
 #include <d16/kernels/cuda/arguments.cuh>
+#include <d16/kernels/cuda/fill.cuh>
 
 #include "machine.hpp"
 
@@ -401,7 +401,8 @@ struct OwnStream {
 void own_stream(int index) {
   static thread_local OwnStream own;
   select(index);
-  require<DeviceError>(!own.stream || own.index == index, "cuda:", index, ": this thread has a stream on cuda:", own.index);
+  require<DeviceError>(!own.stream || own.index == index, "cuda:", index,
+                       ": this thread has a stream on cuda:", own.index);
   if (!own.stream) own.index = index, own.stream = spare_stream(index);
   current().stream[index] = own.stream;
 }

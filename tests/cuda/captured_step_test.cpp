@@ -24,7 +24,8 @@ constexpr char const* emulated = "cuda_emulated";
 
 nn::Sequential make_net() {
   manual_seed(3);
-  return nn::Sequential{nn::Conv2d(2, 4), nn::BatchNorm2d(4), relu, nn::Dropout(0.4), global_avg_pool, nn::Linear(4, 3)};
+  return nn::Sequential{nn::Conv2d(2, 4), nn::BatchNorm2d(4), relu,
+                        nn::Dropout(0.4), global_avg_pool,    nn::Linear(4, 3)};
 }
 Tensor images(int64_t count, uint64_t seed) {
   Random random(seed);
@@ -162,13 +163,12 @@ TEST_CASE("captured step: a tensor from before must not be freed inside") {
 TEST_CASE("captured step: other shapes have graphs of their own, up to a number; other errors leave all usable") {
   use_cuda_emulated();
   int calls = 0;
-  CapturedStep step(
-      emulated,
-      [&](std::vector<Tensor> const& in) {
-        if (++calls == 2) throw std::runtime_error("as it happens");
-        return sum(in[0]);
-      },
-      {.most_shapes = 2});
+  CapturedStep step(emulated,
+                    [&](std::vector<Tensor> const& in) {
+                      if (++calls == 2) throw std::runtime_error("as it happens");
+                      return sum(in[0]);
+                    },
+                    {.most_shapes = 2});
   CHECK(step({ones({3})}).item() == 3);
   CHECK_THROWS_AS(step({ones({3})}), std::runtime_error);
   CHECK(step({full({3}, 2)}).item() == 6);
@@ -200,9 +200,7 @@ TEST_CASE("captured step: saved tensors that a replay changes count as changed")
 
 TEST_CASE("captured step: another seed is captured anew") {
   use_cuda_emulated();
-  CapturedStep step(emulated, [](std::vector<Tensor> const& in) {
-    return sum(dropout(in[0], 0.5) * in[1]);
-  });
+  CapturedStep step(emulated, [](std::vector<Tensor> const& in) { return sum(dropout(in[0], 0.5) * in[1]); });
   std::vector<float> odd;
   for (int i = 0; i < 200; ++i) odd.push_back(float(i % 10));
   std::vector<Tensor> const in{ones({200}), from(odd, {200})};

@@ -43,17 +43,17 @@ Tensor labels(Random& random, int64_t count, int64_t classes) {
 /// That of Pandya et al. 2023 at order 16, with fewer layers and fields: disk mask, stride 2 and padding 2 in the lifting
 /// convolution, blur pools, group maximum, all pixels, two hidden layers.
 Case classifier() {
-  auto net = std::make_shared<nn::EquivariantClassifier>(nn::EquivariantClassifierOptions{
-      .input = {.size = 31, .channels = 3, .classes = 10},
-      .group = dihedral(8),
-      .widths = {2, 3, 4, 4},
-      .kernels = {3},
-      .pool_after = {2, 4},
-      .first_stride = 2,
-      .first_padding = 2,
-      .disk_mask = true,
-      .flatten = true,
-      .hidden = {12, 8}});
+  auto net = std::make_shared<nn::EquivariantClassifier>(
+      nn::EquivariantClassifierOptions{.input = {.size = 31, .channels = 3, .classes = 10},
+                                       .group = dihedral(8),
+                                       .widths = {2, 3, 4, 4},
+                                       .kernels = {3},
+                                       .pool_after = {2, 4},
+                                       .first_stride = 2,
+                                       .first_padding = 2,
+                                       .disk_mask = true,
+                                       .flatten = true,
+                                       .hidden = {12, 8}});
   return {net, [net = net.get()](Inputs const& in) { return cross_entropy((*net)(in[0]), in[1]); },
           [](int step) {
             Random random(31, uint64_t(step));
@@ -72,15 +72,16 @@ Case denoiser() {
 }
 
 Case seven_bands() {
-  auto net = std::make_shared<nn::BandNetwork>(nn::BandNetworkOptions{.input = {.size = 16, .channels = 7, .classes = 3},
-                                                                      .spectral = {8, 8},
-                                                                      .spatial = {8, 12},
-                                                                      .spatial_attention = true,
-                                                                      .position = nn::Position::radius,
-                                                                      .mask = true,
-                                                                      .features = 5,
-                                                                      .feature_width = 6,
-                                                                      .hidden = {8}});
+  auto net =
+      std::make_shared<nn::BandNetwork>(nn::BandNetworkOptions{.input = {.size = 16, .channels = 7, .classes = 3},
+                                                               .spectral = {8, 8},
+                                                               .spatial = {8, 12},
+                                                               .spatial_attention = true,
+                                                               .position = nn::Position::radius,
+                                                               .mask = true,
+                                                               .features = 5,
+                                                               .feature_width = 6,
+                                                               .hidden = {8}});
   return {net,
           [net = net.get()](Inputs const& in) {
             return cross_entropy((*net)({.image = in[0], .features = in[1], .valid = in[2]}), in[3]);

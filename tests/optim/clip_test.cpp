@@ -97,7 +97,8 @@ TEST_CASE("gradients without a length: an error at once on the cpu; on cuda the 
   on_cuda.step();
   CHECK(values(there)[4] == 2);
   CHECK(values(on_cuda.state()[0].tensor)[4] == 0);
-  CHECK(message_of<ValueError>([&] { on_cuda.check(); }).starts_with("optimiser: in 1 steps the gradient's length was"));
+  CHECK(
+      message_of<ValueError>([&] { on_cuda.check(); }).starts_with("optimiser: in 1 steps the gradient's length was"));
   on_cuda.check();  // told once
   sum(there).backward();
   on_cuda.step();
@@ -124,7 +125,8 @@ TEST_CASE("all parameters in one call: any number of them, of any size, where on
     }
   }
   // a step moves by lr at most about 1; each is a dozen roundings of numbers below 8
-  for (size_t i = 0; i < 95; ++i) CHECK_LE(difference(all[1][i].to("cpu"), all[0][i]), 3 * 12 * 8 * epsilon(DType::f32));
+  for (size_t i = 0; i < 95; ++i)
+    CHECK_LE(difference(all[1][i].to("cpu"), all[0][i]), 3 * 12 * 8 * epsilon(DType::f32));
 }
 
 TEST_CASE("parameters of several devices or types need several optimisers") {

@@ -240,9 +240,9 @@ Trained train_on(Device device, optim::TrainerOptions o) {
     if (epoch == 1 && step == 6) out.requests = host_arena().use().requests - after_two;
   };
   optim::Trainer trainer(net, opt, o);
-  auto report = trainer.fit([&](int) { return batches; },
-                            [&](ToyBatch const& b) { return mean(square(net(b.image) - b.label)); },
-                            [&] { return mean(square(net(batches[0].image) - batches[0].label)).item(); });
+  auto report =
+      trainer.fit([&](int) { return batches; }, [&](ToyBatch const& b) { return mean(square(net(b.image) - b.label)); },
+                  [&] { return mean(square(net(batches[0].image) - batches[0].label)).item(); });
   for (optim::Epoch const& epoch : report.epochs) out.losses.push_back(epoch.loss), out.losses.push_back(epoch.metric);
   for (nn::Named const& named : net.named_tensors()) {
     Tensor const here = named.tensor.detach().to("cpu");
@@ -274,12 +274,15 @@ TEST_CASE("on a device a loss that is not a number ends the epoch, with the numb
   int seen = 0;
   optim::Trainer trainer(net, opt, {.progress = nullptr});
   std::string message = error_of<ValueError>([&] {
-    trainer.fit([](int) { return std::vector<double>{1, 2, NAN, 3}; },
-                [&](double x) {
-                  ++seen;
-                  return mean(square(net(full({1, 1}, x, {.device = "cuda_emulated"}))));
-                },
-                [] { return 1; });
+    trainer.fit(
+        [](int) {
+          return std::vector<double>{1, 2, NAN, 3};
+        },
+        [&](double x) {
+          ++seen;
+          return mean(square(net(full({1, 1}, x, {.device = "cuda_emulated"}))));
+        },
+        [] { return 1; });
   });
   CHECK(message.find("loss is nan in epoch 1, step 3") != std::string::npos);
   CHECK(seen == 4);
@@ -309,7 +312,11 @@ TEST_CASE("capture needs batches with image and label, and no accumulation") {
   CHECK_THROWS_AS(optim::Trainer(net, opt, {.accumulate = 2, .capture = true}), ValueError);
   optim::Trainer trainer(net, opt, {.capture = true, .progress = nullptr});
   auto fit = [&] {
-    trainer.fit([](int) { return std::vector<int>{1}; }, [&](int) { return mean(net(ones({1, 1}))); }, [] { return 1; });
+    trainer.fit([](int) { return std::vector<int>{1}; },
+                [&](int) {
+                  return mean(net(ones({1, 1})));
+                },
+                [] { return 1; });
   };
   CHECK(error_of<ValueError>(fit).find("image and label") != std::string::npos);
 }

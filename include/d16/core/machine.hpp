@@ -24,7 +24,8 @@ struct Machine {
   void (*start_clock)(int index) = nullptr;
   double (*stop_clock)(int index) = nullptr;  ///< milliseconds of the device since start_clock, which it waits for
   void (*set_deterministic)(bool on) = nullptr;
-  std::vector<std::string> (*names)() = nullptr;  ///< of all devices of this kind: "NVIDIA H200, 132 multiprocessors, ..."
+  std::vector<std::string> (*names)() =
+      nullptr;  ///< of all devices of this kind: "NVIDIA H200, 132 multiprocessors, ..."
 
   void* (*allocate_pinned)(size_t bytes) = nullptr;  ///< page-locked memory of the host, which copies need not stage
   void (*release_pinned)(void* memory) noexcept = nullptr;
@@ -63,7 +64,8 @@ inline Machine const& machine_of(Device device) {
 /// Errors   OutOfMemory; DeviceError for a GPU in a program without d16::cuda.
 inline void* allocate_on(Device device, size_t bytes) {
   if (auto const allocate = machine_of(device).allocate) return allocate(device.index, bytes);
-  require<DeviceError>(device.is_host(), device, ": no CUDA memory in this program; link d16::cuda and call use_cuda()");
+  require<DeviceError>(device.is_host(), device,
+                       ": no CUDA memory in this program; link d16::cuda and call use_cuda()");
   return host_arena().allocate(bytes);
 }
 inline void release_on(Device device, void* memory, size_t bytes) noexcept {

@@ -106,7 +106,10 @@ inline double clock_milliseconds() {
 class Watch {
  public:
   Watch(char const* op, Device device, size_t scratch_bytes)
-      : profile_(Capture::active() ? nullptr : Profile::active()), op_(op), device_(device), scratch_bytes_(scratch_bytes) {
+      : profile_(Capture::active() ? nullptr : Profile::active()),
+        op_(op),
+        device_(device),
+        scratch_bytes_(scratch_bytes) {
     if (profile_) [[unlikely]]
       start();
   }

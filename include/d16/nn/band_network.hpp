@@ -136,9 +136,9 @@ class BandNetwork : public Module {
     if (options_.position != Position::none) {
       every[axis::C] = position_channels();
       int64_t const H = x.dim(axis::H), W = x.dim(axis::W);
-      Tensor where = detail::kept_tensor(
-          text("places ", H, "x", W, ", ", position_channels(), ", ", name_of(x.dtype())), x.device(),
-          [&] { return places(H, W).cast(x.dtype()); });
+      Tensor where =
+          detail::kept_tensor(text("places ", H, "x", W, ", ", position_channels(), ", ", name_of(x.dtype())),
+                              x.device(), [&] { return places(H, W).cast(x.dtype()); });
       parts.push_back(where.expand(every));
     }
     return parts.size() == 1 ? x : concat(parts, axis::C);

@@ -28,9 +28,8 @@ constinit Slot<kernels::Adam<T>> adam_slot{"adam", {kernels::cpu::adam<T>}, {ker
 
 namespace detail {
 
-template <class T, class Options>
-void run_adam(ParameterList<T> const& all, Options const& o, bool decoupled, kernels::StepState const* state,
-              Device device) {
+template <class T, class Options> void run_adam(ParameterList<T> const& all, Options const& o, bool decoupled,
+                                                kernels::StepState const* state, Device device) {
   kernels::Adam<T> a{.beta1 = o.betas.first,
                      .beta2 = o.betas.second,
                      .eps = o.eps,

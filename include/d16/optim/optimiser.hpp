@@ -38,7 +38,9 @@ inline kernels::StepState read_state(Tensor const& state) {
   copy_bytes(Device(), &s, state.device(), state.data<double>(), sizeof s);
   return s;
 }
-inline kernels::StepState* at(Tensor const& state) { return reinterpret_cast<kernels::StepState*>(state.data<double>()); }
+inline kernels::StepState* at(Tensor const& state) {
+  return reinterpret_cast<kernels::StepState*>(state.data<double>());
+}
 
 /// The state of step `step`, gradients as they are.
 inline kernels::StepState state_of_step(int64_t step, double lr, double beta1, double beta2) {
@@ -54,8 +56,7 @@ template <class T> struct ParameterList {
 
   void add(Tensor const& value, Tensor const& gradient, Tensor const& first = {}, Tensor const& second = {}) {
     kept.push_back(gradient.contiguous());
-    list.push_back(
-        {kept.back().data<T>(), value.data<T>(), first.data<T>(), second.data<T>(), value.numel()});
+    list.push_back({kept.back().data<T>(), value.data<T>(), first.data<T>(), second.data<T>(), value.numel()});
   }
   template <class Args> Args& give(Args& a) const {
     a.parameters = list.data(), a.count = int(list.size());
@@ -206,8 +207,7 @@ class Optimiser {
   virtual void update(std::vector<size_t> const& used) = 0;
 
   template <class T> void begin(detail::ParameterList<T> const& all, double beta1 = 0, double beta2 = 0) {
-    kernels::BeginStep<T> a{
-        .beta1 = beta1, .beta2 = beta2, .longest = longest_gradient_, .state = detail::at(state_)};
+    kernels::BeginStep<T> a{.beta1 = beta1, .beta2 = beta2, .longest = longest_gradient_, .state = detail::at(state_)};
     run(begin_step_slot<T>, device(), all.give(a));
     state_.mark_changed();
     bool const here = device().kind == Device::Kind::cpu || device().kind == Device::Kind::reference;

@@ -22,9 +22,10 @@ struct TrainerOptions {
   bool higher_is_better = true;                       ///< of what validate() gives
   std::function<double(double epoch)> schedule = {};  ///< factor of the first learning rate: CosineSchedule, ...
   io::Json about = {};                                ///< kept in the files beside the weights
-  int accumulate = 1;    ///< the mean of the gradients of so many batches is one step; a rest at an epoch's end counts less
+  int accumulate =
+      1;  ///< the mean of the gradients of so many batches is one step; a rest at an epoch's end counts less
   bool capture = false;  ///< on cuda: from the second batch on a step is one CUDA graph (cuda/captured_step.hpp)
-  std::FILE* progress = stderr;                       ///< null: silent
+  std::FILE* progress = stderr;  ///< null: silent
   /// Called after each batch with the epoch (from 1), the batch in it (from 1), the batches of an epoch (0: unknown) and
   /// the mean loss of the epoch so far; on cuda that of the last time when progress was shown. What it throws ends the
   /// training; the last full epoch can be resumed.
