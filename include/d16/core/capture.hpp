@@ -13,8 +13,7 @@ namespace d16 {
 /// computes itself would not be there in a replay. cuda/captured_step.hpp makes these.
 struct Capture {
   Device device;
-  uint64_t const* random_offset =
-      nullptr;  ///< in memory of the device: what each replay adds to the streams of its draws
+  uint64_t const* random_offset = nullptr;  ///< on the device: what a replay adds to the streams of its draws
   std::vector<std::shared_ptr<std::atomic<uint32_t>>> changed = {};  ///< versions of what the step changes in place
 
   /// The capture of this thread, or null.
