@@ -4,7 +4,8 @@
 #   build     preset cuda for this card, in build-cuda/
 #   test      the kernel tests and the conformance cases on the GPU, and all other tests that can be built here
 #   sanitize  compute-sanitizer, memcheck and racecheck, on the kernel tests
-#   bench     bench_cuda (ceilings, products, convolutions, D16 convolution, ladders), PyTorch and escnn where present
+#   bench     bench_cuda (ceilings, products, convolutions, D16 convolution, ladders), bench_training, and PyTorch and escnn
+#             where present
 #   report    the JSON and the table again from what the last bench has left
 # Each part ends after D16_GPU_SECONDS (default 540), for machines that give only some minutes at a
 # time; what was measured until then is kept, and the next call of `bench` goes on behind it (D16_GPU_FRESH=1: from the
@@ -83,7 +84,7 @@ part_build() {
   prefix=$(python_libraries)
   expect "configure for sm_$capability" within "$budget" cmake --preset cuda --log-level=NOTICE \
     -DCMAKE_CUDA_ARCHITECTURES="$architecture" ${prefix:+-DCMAKE_PREFIX_PATH="${CMAKE_PREFIX_PATH:+${CMAKE_PREFIX_PATH//:/;};}$prefix"}
-  for target in bench_cuda d16-kernel-tests d16-conform d16-tests d16; do
+  for target in bench_cuda bench_training d16-kernel-tests d16-conform d16-tests d16; do
     if has_target "$target"; then expect "build $target" within "$budget" cmake --build "$build" --target "$target"
     else skip "$target: it is left out here; the lines above say what it needs"; fi
   done
@@ -120,20 +121,21 @@ part_sanitize() {
   done
 }
 
-# section NAME FILE: the benches of a section that have no result yet. Google Benchmark writes each result when it has it.
+# section NAME FILE [PROGRAM]: the benches of a section that have no result yet. Google Benchmark writes each result when it
+# has it.
 section() {
-  local section=$1 file=$raw/$2.json name
+  local section=$1 file=$raw/$2.json program=$build/bin/${3:-bench_cuda} name
   [[ ${D16_GPU_FRESH:-} == 1 || ! -f $file.done ]] || { echo "$section: measured before" && return 0; }
   rm -f "$file.done"
   local filter="^$section/" status=0 i=0
   while [[ -e $raw/$2.$i.json ]]; do i=$((i + 1)); done
   if ((i)); then
-    filter=$("$build/bin/bench_cuda" --benchmark_list_tests --benchmark_filter="$filter" |
+    filter=$("$program" --benchmark_list_tests --benchmark_filter="$filter" |
       while read -r name; do grep -qF "\"run_name\": \"$name\"" "$raw/$2".*.json || escape <<<"$name"; done | paste -sd'|')
     filter="^($filter)\$"
   fi
   if [[ $filter != '^()$' ]]; then
-    within "$budget" "$build/bin/bench_cuda" --benchmark_filter="$filter" --benchmark_out="$raw/$2.$i.json" \
+    within "$budget" "$program" --benchmark_filter="$filter" --benchmark_out="$raw/$2.$i.json" \
       --benchmark_out_format=json >"$raw/$2.$i.log" 2>&1 || status=$?
     if grep -q 'wrong result' "$raw/$2.$i.log"; then
       grep 'wrong result' "$raw/$2.$i.log"
@@ -162,6 +164,9 @@ part_bench() {
     expect "bench: ladders" section ladder 4-ladder
     expect "bench: ops bound by memory" section memory 5-memory
   else skip "bench_cuda: it was not built"; fi
+  if [[ -x $build/bin/bench_training ]]; then
+    expect "bench: training steps" section "training step" 6-training bench_training
+  else skip "bench_training: it was not built"; fi
   peers
   kill "$watcher" 2>/dev/null || true
   wait "$watcher" 2>/dev/null || true
@@ -174,6 +179,8 @@ peers() {
     return
   fi
   expect "bench: PyTorch and escnn" within "$budget" "$python" bench/peers/peer_torch_gpu.py --out "$raw/5-peers.0.json"
+  expect "bench: training steps of PyTorch and escnn" within "$budget" "$python" bench/peers/peer_torch_training.py \
+    --out "$raw/7-peers.0.json"
 }
 
 # The results of all files, complete ones only: {"context": {...}, "benchmarks": [...]}.
@@ -279,7 +286,7 @@ markdown() {
           n = split(rows[settings[i]], who, SUBSEP)
           against = ""
           for (j = 2; j <= n && against == ""; ++j)
-            if (who[j] != "d16" && who[j] !~ /^[0-9]/ && at[settings[i] "/" who[j], "us"] > 0) against = who[j]
+            if (who[j] !~ /^(d16|[0-9])/ && at[settings[i] "/" who[j], "us"] > 0) against = who[j]
           for (j = 2; j <= n; ++j) {
             key = settings[i] "/" who[j]
             if (at[key, "error_occurred"] == "true") {

@@ -44,6 +44,8 @@ works "version" "$d16" --version
 works "info" "$d16" info
 works "info --json" "$d16" info --json
 check "info --json is one object" grep -q '"instructions"' stdout
+check "info --json has the emulator" grep -q '"cuda_emulated": "CUDA kernels run by the host' stdout
+check "info --json says what there is of a GPU, or why there is none" grep -q '"cuda": ".*\(compute capability\|not here: cuda: \)' stdout
 
 works "simulate FITS" "$d16" simulate --out field --count 6 --size 48 --seed 5
 check "simulate keeps the truth" test "$(wc -l <field/truth.csv)" = 7
@@ -101,6 +103,34 @@ check "threads do not change results" cmp results/catalog.csv results1/catalog.c
 works "run on the reference device" "$d16" run --input field/sim_00001.fits --out one --device reference
 works "run --json" "$d16" run --input pictures --out results2 --json
 check "run --json says how many" grep -q '"objects": 60' stdout
+
+# The CUDA kernels, by the emulator: the same numbers but for rounding.
+emulated=(--device cuda_emulated)
+values_of() { cut -d, -f"$(head -1 "$2" | tr , '\n' | grep -nx "$1" | cut -d: -f1)" "$2" | tail -n +2; }
+# same_numbers FILE FILE: one number on each line, equal to 1e-4.
+same_numbers() {
+  paste -d, "$1" "$2" |
+    awk -F, '{ n += 1; d = $1 - $2; if ($1 == "" || d > 1e-4 || d < -1e-4) bad = 1 } END { exit (bad || !n) }'
+}
+mkdir two && cp field/sim_0000[12].fits two
+works "run on the cpu" "$d16" run --input two --out two-cpu
+works "run on the emulator" "$d16" run --input two --out two-emulated "${emulated[@]}"
+check "the emulator gives the probabilities of the cpu" \
+  same_numbers <(values_of p_disk two-cpu/catalog.csv) <(values_of p_disk two-emulated/catalog.csv)
+works "classify on the emulator" "$d16" classify --input two --out two.csv "${emulated[@]}"
+check "classify: the same" same_numbers <(values_of p_disk_raw two-cpu/catalog.csv) <(values_of p_disk two.csv)
+works "denoise on the emulator" "$d16" denoise --input two/sim_00001.fits --out two-denoised "${emulated[@]}"
+works "evaluate on the emulator" "$d16" evaluate --weights weights/disk.safetensors --data pictures --labels pictures/truth.csv "${emulated[@]}" --json
+works "check equivariance on the emulator" "$d16" check equivariance --weights weights/disk.safetensors --size 17 "${emulated[@]}" --json
+few=(--data pictures --size 16 --seed 3 --batch 8 --epochs 2 --limit 40 --widths "2,4")
+for where in cpu cuda_emulated; do
+  works "train disk, $where" "$d16" train disk "${few[@]}" --labels pictures/truth.csv --out $where.safetensors --group C4 --device $where
+  works "train denoise, $where" "$d16" train denoise "${few[@]}" --out $where-denoise.safetensors --latent 2 --device $where
+done
+losses() { sed 's/.*"loss"://; s/,.*//' "$1/log.jsonl"; }
+for what in "" -denoise; do
+  check "train$what: the losses of both agree" same_numbers <(losses cpu$what.training) <(losses cuda_emulated$what.training)
+done
 works "classify" "$d16" classify --input field --out catalog.fits
 works "classify to CSV" "$d16" classify --input pictures/sim_00001.png --out one.csv
 check "classify: one row" test "$(wc -l <one.csv)" = 2
@@ -167,6 +197,7 @@ fails "train highz without data" 1 nowhere x.safetensors "$d16" train highz --da
 fails "simulate survey without its data" 1 void new "$d16" simulate survey --out new --data void
 fails "simulate survey: no such split" 1 everything new "$d16" simulate survey --out new --split everything --data "$shared"
 fails "unknown device" 2 "--device" - "$d16" info --device abacus
+fails "a device without networks to run there" 2 "--device" new "$d16" simulate --out new --device cuda_emulated
 fails "check what" 2 "--help" - "$d16" check
 fails "check without weights" 2 "--weights" - "$d16" check equivariance
 fails "check: size out of range" 2 "--size" - "$d16" check equivariance --weights weights/disk.safetensors --size 7

@@ -127,4 +127,5 @@ def prepare(request):
     return makers.get(request["op"], layer)(request)
 
 
-serve({"peer": "escnn", "version": f"{escnn.__version__} on torch {torch.__version__}"}, prepare)
+if __name__ == "__main__":
+    serve({"peer": "escnn", "version": f"{escnn.__version__} on torch {torch.__version__}"}, prepare)

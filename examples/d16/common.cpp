@@ -58,10 +58,14 @@ void apply(Common const& common) {
   d16::set_threads(common.threads);
   d16::Device const device(common.device);
   d16::use_device(device);
-  using Kind = d16::Device::Kind;
-  // Of a GPU only networks are told: pictures and tables stay with the host.
-  if (device.kind == Kind::cpu || device.kind == Kind::reference) d16::set_default_device(device);
+  if (!is_gpu(common.device)) d16::set_default_device(device);
   d16::manual_seed(common.seed);
+}
+
+bool is_gpu(std::string const& device) {
+  using Kind = d16::Device::Kind;
+  Kind const kind = d16::Device(device).kind;
+  return kind == Kind::cuda || kind == Kind::cuda_emulated;
 }
 
 void say(std::string const& line) {

@@ -22,6 +22,8 @@ struct Common {
 
 /// Threads, seed and device for this process; with --json only the answer goes to standard output.
 void apply(Common const& common);
+/// Whether a device is a GPU or the emulator of one: networks go there, pictures and tables stay with the host.
+bool is_gpu(std::string const& device);
 
 /// One line for a person on standard output; nothing with --json.
 void say(std::string const& line);

@@ -202,6 +202,12 @@ nn::BandInputs augmented(HighzSet const& set, Step const& step, HighzVariant con
   return in;
 }
 
+nn::BandInputs on_device(nn::BandInputs in, d16::Device device) {
+  for (Tensor* x : {&in.image, &in.features, &in.valid})
+    if (x->defined()) *x = x->to(device);
+  return in;
+}
+
 Tensor labels_of(HighzSet const& set, std::vector<int64_t> const& rows) {
   Tensor out = d16::empty({int64_t(rows.size())}, vision::host_tensor(DType::i64));
   for (size_t k = 0; k < rows.size(); ++k) out.data<int64_t>()[k] = set.label.data<int64_t>()[rows[k]];
@@ -217,13 +223,15 @@ Tensor without_priors(Tensor logits, std::array<double, 3> const& priors) {
 Tensor network_logits(nn::BandNetwork& net, HighzVariant const& variant, HighzSet const& set, BandsShown shown) {
   d16::NoGrad off;
   bool was_training = net.training();
+  d16::Device const device = net.parameters()[0].device();
   net.eval();
   shown.mask &= variant.bands;
   Tensor out = d16::empty({set.size(), 3}, vision::host_tensor());
   for (int64_t at = 0; at < set.size(); at += evaluation_batch) {
     std::vector<int64_t> rows(size_t(std::min(evaluation_batch, set.size() - at)));
     std::iota(rows.begin(), rows.end(), at);
-    Tensor y = net(inputs_of(set, rows, shown, variant.network.features > 0)).contiguous();
+    nn::BandInputs in = on_device(inputs_of(set, rows, shown, variant.network.features > 0), device);
+    Tensor y = net(in).to(out.device()).contiguous();
     std::copy_n(y.data<float>(), y.numel(), out.data<float>() + 3 * at);
   }
   net.train(was_training);
@@ -239,6 +247,8 @@ HighzClassifier train_network(HighzVariant const& variant, HighzSet const& train
                               std::string const& folder, HighzTraining const& o) {
   d16::manual_seed(o.seed);
   auto net = std::make_shared<nn::BandNetwork>(variant.network);
+  d16::Device const device(o.device);
+  net->to(device);
   optim::Adam optimiser(net->parameters(), {.lr = o.lr});
   optim::TrainerOptions t;
   t.epochs = int(o.epochs), t.out = folder, t.resume = true, t.higher_is_better = false;
@@ -249,7 +259,8 @@ HighzClassifier train_network(HighzVariant const& variant, HighzSet const& train
   optim::TrainingReport report =
       trainer.fit([&](int epoch) { return steps_of(train.size(), o, epoch); },
                   [&](Step const& step) {
-                    return d16::cross_entropy((*net)(augmented(train, step, variant, o)), labels_of(train, step.rows));
+                    return d16::cross_entropy((*net)(on_device(augmented(train, step, variant, o), device)),
+                                              labels_of(train, step.rows).to(device));
                   },
                   [&] {
                     Tensor y = network_logits(*net, variant, validation, {});

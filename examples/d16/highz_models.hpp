@@ -98,6 +98,7 @@ struct HighzTraining {
   double drop = 0.03;  ///< probability of each band to go missing in training
   uint64_t seed = 16;
   std::array<double, 3> priors{1, 1, 1};  ///< class frequencies of the training set
+  std::string device = "cpu";             ///< where networks are trained and used; trees stay on the cpu
   bool quiet = false;
 };
 

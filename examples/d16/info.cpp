@@ -5,8 +5,11 @@
 #include <cmath>
 #include <stamp.hpp>
 #include <thread>
+#include <tuple>
 
+#include <d16/core/machine.hpp>
 #include <d16/core/parallel.hpp>
+#include <d16/cuda/use.hpp>
 #include <d16/io/csv.hpp>
 #include <d16/io/fits.hpp>
 #include <d16/io/jpeg.hpp>
@@ -49,6 +52,22 @@ std::string where(char const* name) {
   }
 }
 
+/// What there is to compute with; of a device that does not work, why.
+Json devices() {
+  Json out = Json::object({{"cpu", text(std::thread::hardware_concurrency(), " cores, ", processor())},
+                           {"reference", "plain loops in double, on the cpu"}});
+  for (auto [name, use, machine] : {std::tuple("cuda", d16::use_cuda, &d16::cuda_machine),
+                                    std::tuple("cuda_emulated", d16::use_cuda_emulated, &d16::emulated_machine)})
+    try {
+      use();
+      std::vector<std::string> const names = machine->names();
+      for (size_t i = 0; i < names.size(); ++i) out[i == 0 ? std::string(name) : text(name, ":", i)] = names[i];
+    } catch (d16::Error const& error) {
+      out[name] = text("not here: ", error.what());
+    }
+  return out;
+}
+
 Json about_program() {
   float cfitsio = 0;
   fits_get_version(&cfitsio);
@@ -60,7 +79,7 @@ Json about_program() {
                            {"cores", int64_t(std::thread::hardware_concurrency())},
                            {"threads", d16::threads()},
                            {"instructions", d16::kernels::cpu::isa_name(d16::kernels::cpu::best_isa())},
-                           {"devices", Json::array({"cpu", "reference"})},
+                           {"devices", devices()},
                            {"cfitsio", std::round(double(cfitsio) * 1000) / 1000},
                            {"libpng", PNG_LIBPNG_VER_STRING},
                            {"libjpeg", JPEG_LIB_VERSION},

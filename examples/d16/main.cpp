@@ -26,7 +26,7 @@ struct Command {
   std::function<Json()> call;
 };
 
-/// Where a command can compute: those that only run networks also on a GPU, or on the emulator of one.
+/// Where a command can compute: those with networks also on a GPU, or on the emulator of one.
 enum class Devices { cpu, all };
 
 void add_common(CLI::App* app, Common& o, Devices devices = Devices::cpu) {
@@ -171,7 +171,7 @@ void add_training(CLI::App* app, TrainOptions& o) {
       ->capture_default_str();
   app->add_option("--limit", o.limit, "use the first so many images only; 0: all")->capture_default_str();
   app->add_flag("--resume", o.resume, "go on from the last checkpoint, in the .training folder beside --out");
-  add_common(app, o);
+  add_common(app, o, Devices::all);
 }
 
 Command make_train_disk(CLI::App& parent) {
@@ -219,7 +219,7 @@ template <class Options> void add_highz_survey(CLI::App* app, Options& o) {
   app->add_option("--threshold", o.threshold, "redshift from which on high_z begins")
       ->check(CLI::Range(1.0, 14.0))
       ->capture_default_str();
-  add_common(app, o);
+  add_common(app, o, Devices::all);
 }
 
 Command make_train_highz(CLI::App& parent) {

@@ -89,7 +89,7 @@ std::string Network::summary() const {
 }
 
 Json const& Network::about() const { return body_->predict.about(); }
-Tensor Network::operator()(Tensor const& images) { return body_->predict(images); }
+Tensor Network::operator()(Tensor const& images) { return body_->predict(images).to(images.device()); }
 
 double Network::threshold() const {
   Json const& about = body_->predict.about();

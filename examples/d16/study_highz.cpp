@@ -101,6 +101,7 @@ void do_unit(Unit const& unit, HighzCache const& cache, HighzSet const& train, H
   Stopwatch watch;
   HighzTraining training{
       .epochs = o.epochs, .batch = o.batch, .seed = o.seed * 1000 + uint64_t(unit.run), .quiet = true};
+  training.device = o.device;
   std::string place = join(join(o.out, "units"), unit.name());
   HighzClassifier classifier = train_highz_run(unit.variant, train, validation, cache, place + ".training", training);
   HighzRule rule = fit_highz_rule(classifier.logits(validation, {}), validation);

@@ -65,9 +65,53 @@ optim::TrainerOptions trainer_options(TrainOptions const& o, Places const& place
   t.epochs = int(o.epochs), t.out = places.folder, t.resume = o.resume, t.max_minutes = o.minutes, t.about = about;
   t.schedule = optim::CosineSchedule{.epochs = double(o.epochs), .warmup = 1, .floor = 0.01};
   t.progress = o.json ? nullptr : stdout;
+  t.capture = is_gpu(o.device);  // small networks: the GPU would wait for the host between its kernels
   t.on_step = [](int, int64_t, int64_t, double) { check_interrupted(); };
   return t;
 }
+
+/// What a network sees of a batch, and what it should answer; made on the host.
+struct Example {
+  Tensor image, label;
+};
+using Prepare = std::function<Example(data::Batch const&)>;
+
+/// The batches of one epoch, prepared and on the device of the training.
+class Examples {
+ public:
+  Examples(data::Loader loader, Prepare prepare, d16::Device device)
+      : loader_(std::move(loader)), prepare_(std::move(prepare)), device_(device) {}
+  int64_t batches() const { return loader_.batches(); }
+
+  class Iterator {
+   public:
+    Iterator(data::Loader::Iterator at, Examples* all) : at_(at), all_(all) { make(); }
+    Example& operator*() { return made_; }
+    Iterator& operator++() {
+      ++at_;
+      make();
+      return *this;
+    }
+    friend bool operator==(Iterator const& i, data::Loader::End end) { return i.at_ == end; }
+
+   private:
+    void make() {
+      if (at_ == data::Loader::End()) return;
+      made_ = all_->prepare_(*at_);
+      made_ = {made_.image.to(all_->device_), made_.label.to(all_->device_)};
+    }
+    data::Loader::Iterator at_;
+    Examples* all_;
+    Example made_;
+  };
+  Iterator begin() { return {loader_.begin(), this}; }
+  data::Loader::End end() const { return {}; }
+
+ private:
+  data::Loader loader_;
+  Prepare prepare_;
+  d16::Device device_;
+};
 
 /// The batches of one epoch: any angle, mirrored or not, moved and zoomed a little. They follow from seed and epoch.
 data::Loader loader(TrainOptions const& o, data::Dataset const& set, int epoch) {
@@ -138,11 +182,12 @@ void write_card(Places const& places, Card const& card, Json const& about, optim
 }
 
 /// The probability of a disk for each input (N,H,W,1).
-template <class Net> std::vector<double> disk_probabilities(Net& net, Tensor const& inputs) {
+template <class Net> std::vector<double> disk_probabilities(Net& net, Tensor const& inputs, d16::Device device) {
   d16::NoGrad off;
   std::vector<double> out;
   for (int64_t i = 0; i < inputs.dim(0); i += 64) {
-    Tensor p = d16::softmax(net(inputs.slice(0, i, std::min(inputs.dim(0), i + 64))), 1);
+    Tensor x = inputs.slice(0, i, std::min(inputs.dim(0), i + 64)).to(device);
+    Tensor p = d16::softmax(net(x), 1).to(inputs.device());
     for (int64_t k = 0; k < p.dim(0); ++k) out.push_back(double(p.data<float>()[2 * k + 1]));
   }
   return out;
@@ -157,22 +202,26 @@ template <class Net> Json fit_disk(TrainOptions const& o, Net net, data::ThreePa
   Places places(o.out);
   Json about = about_training(o, "disk", crop, parts);
   about["classes"] = Json::array({"elliptical", "disk"});
+  d16::Device const device(o.device);
+  net.to(device);
   optim::AdamW optimiser(net.parameters(), {.lr = o.lr, .weight_decay = o.weight_decay});
   optim::Trainer trainer(net, optimiser, trainer_options(o, places, about));
   Tensor validation = classifier_inputs(pictures_of(parts.validation));
-  auto report = trainer.fit([&](int epoch) { return loader(o, parts.train, epoch); },
-                            [&](auto& batch) {
-                              auto draw = d16::default_generator().next();
-                              d16::Random random(draw.seed, draw.stream);
-                              Tensor x = classifier_inputs(batch.image, &random);
-                              return d16::cross_entropy(net(x), batch.label, {.label_smoothing = 0.02});
+  auto prepare = [](data::Batch const& batch) {
+    auto draw = d16::default_generator().next();
+    d16::Random random(draw.seed, draw.stream);
+    return Example{classifier_inputs(batch.image, &random), batch.label};
+  };
+  auto report = trainer.fit([&](int epoch) { return Examples(loader(o, parts.train, epoch), prepare, device); },
+                            [&](Example const& batch) {
+                              return d16::cross_entropy(net(batch.image), batch.label, {.label_smoothing = 0.02});
                             },
-                            [&] { return auc_of(disk_probabilities(net, validation), parts.validation); });
+                            [&] { return auc_of(disk_probabilities(net, validation, device), parts.validation); });
   d16::load(net, places.best());
   net.eval();
-  Tensor chosen_by = d16::from(disk_probabilities(net, validation), {parts.validation.size()});
+  Tensor chosen_by = d16::from(disk_probabilities(net, validation, device), {parts.validation.size()});
   double threshold = learn::best_threshold(chosen_by, parts.validation.labels).value;
-  std::vector<double> p = disk_probabilities(net, classifier_inputs(pictures_of(parts.test)));
+  std::vector<double> p = disk_probabilities(net, classifier_inputs(pictures_of(parts.test)), device);
   DiskScores scores = score_disk(p, parts.test, threshold, o.seed);
   about["threshold"] = threshold;
   about["scores"] = json_of(scores.scores);
@@ -200,7 +249,8 @@ template <class Net> Json fit_disk(TrainOptions const& o, Net net, data::ThreePa
 }
 
 /// Mean PSNR of a denoiser on pairs, in batches.
-double validate_denoiser(nn::UNetVae& net, d16::sim::ContaminatedPair const& pair, int64_t batch) {
+double validate_denoiser(std::function<Tensor(Tensor)> const& net, d16::sim::ContaminatedPair const& pair,
+                         int64_t batch) {
   std::vector<double> psnr;
   for (int64_t i = 0; i < pair.clean.dim(0); i += batch) {
     int64_t end = std::min(pair.clean.dim(0), i + batch);
@@ -234,21 +284,26 @@ Json train_denoise(TrainOptions const& o) {
   data::ThreeParts parts = prepare(o, crop);
   Json about = about_training(o, "denoise", crop, parts);
   nn::UNetVae net({.size = int(o.size), .widths = ints(o.widths, {16, 32, 64, 128}), .latent = int(o.latent)});
+  d16::Device const device(o.device);
+  net.to(device);
   optim::AdamW optimiser(net.parameters(), {.lr = o.lr, .weight_decay = o.weight_decay});
   optim::Trainer trainer(net, optimiser, trainer_options(o, places, about));
   d16::sim::ContaminatedPair validation = spoil(parts.validation, o.seed);
-  auto report = trainer.fit([&](int epoch) { return loader(o, parts.train, epoch); },
-                            [&](auto& batch) {
-                              auto draw = d16::default_generator().next();
-                              d16::Random random(draw.seed, draw.stream);
-                              d16::sim::ContaminatedPair pair = spoil(batch.image, random);
-                              return nn::vae_loss(net.encode_decode(pair.noisy), pair.clean, o.beta);
-                            },
-                            [&] { return validate_denoiser(net, validation, o.batch); });
+  auto prepare = [](data::Batch const& batch) {
+    auto draw = d16::default_generator().next();
+    d16::Random random(draw.seed, draw.stream);
+    d16::sim::ContaminatedPair pair = spoil(batch.image, random);
+    return Example{pair.noisy, pair.clean};
+  };
+  auto denoise = [&](Tensor x) { return net(x.to(device)).to(x.device()); };
+  auto report = trainer.fit(
+      [&](int epoch) { return Examples(loader(o, parts.train, epoch), prepare, device); },
+      [&](Example const& batch) { return nn::vae_loss(net.encode_decode(batch.image), batch.label, o.beta); },
+      [&] { return validate_denoiser(denoise, validation, o.batch); });
   d16::load(net, places.best());
   d16::NoGrad off;
   net.eval();
-  DenoiserScores scores = score_denoiser([&](Tensor x) { return net(x); }, parts, o.seed);
+  DenoiserScores scores = score_denoiser(denoise, parts, o.seed);
   about["scores"] = json_of(scores.network);
   d16::save(net, places.weights, about);
   write_card(places,

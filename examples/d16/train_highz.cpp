@@ -81,6 +81,7 @@ struct Objects {
 void do_run(int64_t k, HighzVariant const& variant, Objects const& sets, HighzCache const& cache, Places const& places,
             TrainHighzOptions const& o) {
   HighzTraining training{.epochs = o.epochs, .batch = o.batch, .seed = o.seed * 1000 + uint64_t(k), .quiet = o.json};
+  training.device = o.device;
   if (o.set == "poster") training.priors = highz_prevalence;
   HighzClassifier classifier = train_highz_run(variant, sets.train, sets.validation, cache, places.run(k), training);
   HighzRule rule = fit_highz_rule(classifier.logits(sets.validation, {}), sets.validation);

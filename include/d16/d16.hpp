@@ -3,6 +3,7 @@
 // some programs need: the survey of sim/, the photometry of vision/.
 #pragma once
 #include "autograd/gradcheck.hpp"
+#include "autograd/recompute.hpp"
 #include "autograd/tape.hpp"
 #include "core/allocator.hpp"
 #include "core/device.hpp"
@@ -13,6 +14,8 @@
 #include "core/random.hpp"
 #include "core/shape.hpp"
 #include "core/tensor.hpp"
+#include "cuda/captured_step.hpp"
+#include "data/ahead.hpp"
 #include "data/crc32.hpp"
 #include "data/dataset.hpp"
 #include "data/image_folder.hpp"
@@ -93,6 +96,7 @@
 #include "ops/views.hpp"
 #include "ops/weights.hpp"
 #include "optim/adam.hpp"
+#include "optim/loss_meter.hpp"
 #include "optim/optimiser.hpp"
 #include "optim/progress.hpp"
 #include "optim/schedule.hpp"

@@ -13,13 +13,14 @@ namespace d16::kernels::cpu {
 template <class T> int dropout(Dropout<T> const& a) {
   constexpr int64_t block = 1024;  // of elements; divides the grain, so that a piece starts at a whole Philox block
   T const scale = T(1 / (1 - a.p));
+  uint64_t const stream = a.stream + (a.offset ? *a.offset : 0);
   uint32_t const limit = uint32_t(std::ceil(a.p * 0x1p24));  // unit_interval(word) >= p, in integers
   parallel_chunks(a.n, pointwise_grain, [&](int64_t begin, int64_t end) {
     uint32_t drawn[block];
     uint32_t const* words = drawn;
     for (int64_t at = begin; at < end; at += block) {
       int64_t const n = std::min(block, end - at);
-      philox_words(a.seed, uint64_t(at / 4), a.stream, (n + 3) / 4, drawn);
+      philox_words(a.seed, uint64_t(at / 4), stream, (n + 3) / 4, drawn);
       T const* x = a.x + at;
       T* y = a.y + at;
       each<T>(

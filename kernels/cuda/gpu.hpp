@@ -13,6 +13,7 @@
 #include <cuda_runtime.h>
 #define D16_GPU cuda
 #else
+#include "emulator_graph.hpp"
 #include "emulator_words.hpp"
 #define D16_GPU emulated
 #endif
@@ -116,10 +117,12 @@ inline int multiprocessors() {
 #else
 template <class... P, class... A>
 int launch(void (*kernel)(P...), dim3 grid, dim3 block, size_t shared_bytes, Stream, A&&... args) {
-  emulator::launch(kernel, grid, block, shared_bytes, std::forward<A>(args)...);
+  emulator::launch_or_record(kernel, grid, block, shared_bytes, std::forward<A>(args)...);
   return ok;
 }
-inline void clear(void* at, size_t bytes, Stream) { std::memset(at, 0, bytes); }
+inline void clear(void* at, size_t bytes, Stream) {
+  emulator::do_or_record([=] { std::memset(at, 0, bytes); });
+}
 inline void upload(void* to, void const* from, size_t bytes, Stream) { std::memcpy(to, from, bytes); }
 inline void* keep(void const* from, size_t bytes, Stream) { return std::memcpy(::operator new(bytes), from, bytes); }
 inline int current_device() { return 0; }

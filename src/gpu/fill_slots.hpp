@@ -23,6 +23,7 @@ namespace d16 {
 
 /// For example fill_slots([](auto& slot) -> auto& { return slot.cuda; }).
 template <class Entry> void fill_slots(Entry entry) {
+  using namespace optim;  // whose slots are in the list too
 #define D16_GPU_FILL(op, Contract)                         \
   entry(op##_slot<float>) = {kernels::D16_GPU::op<float>}; \
   entry(op##_slot<double>) = {kernels::D16_GPU::op<double>};

@@ -2,6 +2,7 @@
 #pragma once
 #include <cstddef>
 
+#include <d16/kernels/adam.hpp>
 #include <d16/kernels/adaptive_avg_pool2d.hpp>
 #include <d16/kernels/antialiased_avg_pool.hpp>
 #include <d16/kernels/batch_norm.hpp>
@@ -17,10 +18,12 @@
 #include <d16/kernels/group_pool.hpp>
 #include <d16/kernels/linear.hpp>
 #include <d16/kernels/losses.hpp>
+#include <d16/kernels/meter.hpp>
 #include <d16/kernels/pad2d.hpp>
 #include <d16/kernels/pool2d.hpp>
 #include <d16/kernels/reduce.hpp>
 #include <d16/kernels/reparameterise.hpp>
+#include <d16/kernels/sgd.hpp>
 #include <d16/kernels/softmax.hpp>
 #include <d16/kernels/squeeze_excitation.hpp>
 #include <d16/kernels/unary.hpp>
@@ -56,6 +59,7 @@
   work(pair_loss, PairLoss) work(cross_entropy, CrossEntropy) work(focal_loss, FocalLoss) \
   work(group_norm, GroupNorm) work(group_norm_dw, GroupNorm) work(group_norm_dx, GroupNorm) \
   work(squeeze_excitation, SqueezeExcitation) work(squeeze_excitation_dx, SqueezeExcitation)
+#define D16_GPU_OPTIM(each, work) work(begin_step, BeginStep) work(adam, Adam) work(sgd, Sgd) each(meter, Meter)
 // Those of them that also take bfloat16 features; their slots have an entry for it, op_slot<bf16>.
 #define D16_GPU_POINTWISE_BF16(each, work) \
   each(unary, Unary) each(unary_dx, Unary) each(binary, Binary) work(sum, Reduce)
@@ -65,7 +69,7 @@
   D16_GPU_POINTWISE_BF16(each, work) D16_GPU_DENSE_BF16(each, work) D16_GPU_GROUP_BF16(each, work)
 #define D16_GPU_OPS(each, work) \
   D16_GPU_POINTWISE(each, work) D16_GPU_DENSE(each, work) D16_GPU_GROUP(each, work) D16_GPU_LAYERS(each, work) \
-  D16_GPU_LAYERS_SUMS(each, work)
+  D16_GPU_LAYERS_SUMS(each, work) D16_GPU_OPTIM(each, work)
 // clang-format on
 
 // The instances that a family's file compiles: D16_GPU_POINTWISE(D16_GPU_COMPILE, D16_GPU_COMPILE_WITH_WORK), and of

@@ -1,6 +1,15 @@
-// What d16::cuda gives to the core: the functions of its runtime.
+// What d16::cuda and d16::cuda_emulated give to the core: the functions of their runtimes.
 #pragma once
 #include <d16/core/machine.hpp>
+
+namespace d16 {
+
+/// Why a capture is refused: a replay would find that memory in other hands.
+inline constexpr char const* freed_in_capture =
+    "the captured step freed a tensor that was made before it (a gradient of an earlier backward, a value kept from "
+    "the step before); free it before the step, or make it inside";
+
+}  // namespace d16
 
 namespace d16::cuda {
 
@@ -8,3 +17,9 @@ namespace d16::cuda {
 Machine machine();
 
 }  // namespace d16::cuda
+
+namespace d16::emulated {
+
+Machine machine();
+
+}  // namespace d16::emulated

@@ -9,7 +9,8 @@
 #include <nvtx3/nvToolsExt.h>
 #include <d16/cuda/runtime.hpp>
 #include <d16/cuda/stream_arenas.hpp>
-#include <d16/kernels/cuda/gpu.hpp>
+#include <d16/kernels/cuda/arguments.cuh>
+#include <d16/kernels/cuda/fill.cuh>
 
 #include "machine.hpp"
 
@@ -85,6 +86,15 @@ void select(int index) {
 }
 cudaStream_t stream_of(int index) { return native(current().stream[index]); }
 
+/// A captured step: its stream, whose arena nobody else uses, and what was captured.
+struct Graph {
+  int index;
+  void *stream = nullptr, *before = nullptr;
+  cudaGraphExec_t executable = nullptr;
+  bool freed_what_it_did_not_make = false;
+};
+thread_local Graph* capturing = nullptr;
+
 // ---- memory ----
 
 struct DeviceMemory {
@@ -114,10 +124,15 @@ struct DeviceMemory {
   }
 };
 
-/// `to` waits for what `from` was asked for so far.
+/// `to` waits for what `from` was asked for so far. Not while a graph is captured, which must not reach other streams:
+/// end_capture() refuses it then.
 struct InOrder {
   int index;
   void operator()(void* from, void* to) const noexcept {
+    if (capturing) {
+      capturing->freed_what_it_did_not_make = true;
+      return;
+    }
     cudaEvent_t event;
     static_cast<void>(cudaSetDevice(index));
     current().index = index;
@@ -149,6 +164,22 @@ void release(int index, void* block, size_t bytes) noexcept {
 void clear(int index, void* at, size_t bytes) {
   select(index);
   check(cudaMemsetAsync(at, 0, bytes, stream_of(index)), "cuda:", index, ": clearing ", bytes, " bytes");
+}
+
+/// Runs a launcher on the current stream of this thread.
+template <class Launch> void launch(int index, char const* what, Launch const& launch_it) {
+  select(index);
+  kernels::gpu::current_stream() = static_cast<kernels::gpu::Stream>(current().stream[index]);
+  launch_it();
+  char const* const error = kernels::gpu::last_error();
+  require<DeviceError>(!error, "cuda:", index, ": ", what, ": ", error ? error : "");
+}
+void fill(int index, void* to, int64_t count, void const* element, int element_bytes) {
+  launch(index, "filling a tensor", [&] { kernels::fill(to, count, element, element_bytes); });
+}
+/// As an argument of a kernel: nothing of the host is read later.
+void store(int index, void* to, void const* from, size_t bytes) {
+  launch(index, "storing a number", [&] { kernels::send_as_arguments(from, bytes, to); });
 }
 
 // ---- copies ----
@@ -279,7 +310,7 @@ void after(int index, char const* op) {
   nvtxRangePop();
   char const* const error = kernels::gpu::last_error();
   require<DeviceError>(!error, op, ": cuda:", index, " did not start the kernel: ", error ? error : "");
-  if (synchronous()) check(cudaStreamSynchronize(stream_of(index)), op, ": on cuda:", index);
+  if (synchronous() && !capturing) check(cudaStreamSynchronize(stream_of(index)), op, ": on cuda:", index);
 }
 
 struct Clock {
@@ -308,6 +339,132 @@ double stop_clock(int index) {
   return double(ms);
 }
 
+std::vector<std::string> names() {
+  std::vector<std::string> all;
+  for (DeviceInfo const& d : devices())
+    all.push_back(text(d.name, ", compute capability ", d.major, ".", d.minor, ", ", d.multiprocessors,
+                       " multiprocessors, ", d.free_bytes >> 20, " of ", d.memory_bytes >> 20, " MiB free"));
+  return all;
+}
+
+void* allocate_pinned(size_t bytes) {
+  void* memory = nullptr;
+  cudaError_t const error = cudaMallocHost(&memory, std::max<size_t>(1, bytes));
+  if (error != cudaSuccess) static_cast<void>(cudaGetLastError());
+  require<OutOfMemory>(error == cudaSuccess, "cuda: ", double(bytes) / (1 << 20),
+                       " MiB of page-locked memory asked, which the system does not give: ", cudaGetErrorString(error));
+  return memory;
+}
+void release_pinned(void* memory) noexcept { static_cast<void>(cudaFreeHost(memory)); }
+
+// ---- graphs ----
+
+Graph* graph_of(void* handle) { return static_cast<Graph*>(handle); }
+
+/// Streams of graphs and threads that are gone, for the next ones: blocks of their arenas may still be in use.
+struct FreeStreams {
+  std::mutex mutex;
+  std::vector<void*> of_device[most_devices];
+};
+FreeStreams& free_streams() {
+  static FreeStreams& streams = *new FreeStreams;
+  return streams;
+}
+void* spare_stream(int index) {
+  std::lock_guard lock(free_streams().mutex);
+  auto& list = free_streams().of_device[index];
+  if (!list.empty()) {
+    void* const stream = list.back();
+    list.pop_back();
+    return stream;
+  }
+  cudaStream_t stream;
+  check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cuda:", index, ": a stream");
+  return stream;
+}
+
+void give_back(int index, void* stream) noexcept {
+  std::lock_guard lock(free_streams().mutex);
+  free_streams().of_device[index].push_back(stream);
+}
+
+/// Of this thread, until it ends.
+struct OwnStream {
+  int index = -1;
+  void* stream = nullptr;
+  ~OwnStream() {
+    if (!stream) return;
+    static_cast<void>(cudaStreamSynchronize(native(stream)));
+    give_back(index, stream);
+  }
+};
+void own_stream(int index) {
+  static thread_local OwnStream own;
+  select(index);
+  require<DeviceError>(!own.stream || own.index == index, "cuda:", index,
+                       ": this thread has a stream on cuda:", own.index);
+  if (!own.stream) own.index = index, own.stream = spare_stream(index);
+  current().stream[index] = own.stream;
+}
+
+void* new_graph(int index) {
+  select(index);
+  auto graph = std::make_unique<Graph>(Graph{.index = index});
+  graph->stream = spare_stream(index);
+  return graph.release();
+}
+void enter_graph(void* handle) {
+  Graph& g = *graph_of(handle);
+  select(g.index);
+  g.before = current().stream[g.index];
+  InOrder{g.index}(g.before, g.stream);
+  current().stream[g.index] = g.stream;
+}
+void leave_graph(void* handle) noexcept {
+  Graph& g = *graph_of(handle);
+  InOrder{g.index}(g.stream, g.before);
+  current().stream[g.index] = g.before;
+}
+void drop_executable(Graph& g) noexcept {
+  if (cudaGraphExec_t const old = std::exchange(g.executable, nullptr)) static_cast<void>(cudaGraphExecDestroy(old));
+}
+void begin_capture(void* handle) {
+  Graph& g = *graph_of(handle);
+  require<DeviceError>(!capturing, "cuda:", g.index, ": a captured step inside of another one");
+  drop_executable(g);
+  // Relaxed: the arena may ask for memory, and other threads may do what they like.
+  check(cudaStreamBeginCapture(native(g.stream), cudaStreamCaptureModeRelaxed), "cuda:", g.index, ": capturing a step");
+  g.freed_what_it_did_not_make = false;
+  capturing = &g;
+}
+void abandon_capture(void* handle) noexcept {
+  cudaGraph_t unfinished = nullptr;
+  capturing = nullptr;
+  static_cast<void>(cudaStreamEndCapture(native(graph_of(handle)->stream), &unfinished));
+  if (unfinished) static_cast<void>(cudaGraphDestroy(unfinished));
+  static_cast<void>(cudaGetLastError());
+}
+void end_capture(void* handle) {
+  Graph& g = *graph_of(handle);
+  cudaGraph_t captured = nullptr;
+  capturing = nullptr;
+  check(cudaStreamEndCapture(native(g.stream), &captured), "cuda:", g.index, ": the end of a captured step");
+  cudaError_t const error = cudaGraphInstantiate(&g.executable, captured, 0);
+  static_cast<void>(cudaGraphDestroy(captured));
+  check(error, "cuda:", g.index, ": making a graph of a captured step");
+  require<DeviceError>(!g.freed_what_it_did_not_make, "cuda:", g.index, ": ", freed_in_capture);
+}
+void replay(void* handle) {
+  Graph const& g = *graph_of(handle);
+  check(cudaGraphLaunch(g.executable, native(g.stream)), "cuda:", g.index, ": a captured step");
+}
+void free_graph(void* handle) noexcept {
+  std::unique_ptr<Graph> const g(graph_of(handle));
+  static_cast<void>(cudaStreamSynchronize(native(g->stream)));
+  drop_executable(*g);
+  give_back(g->index, g->stream);
+}
+
 }  // namespace
 
 Machine machine() {
@@ -318,11 +475,30 @@ Machine machine() {
           .release = release,
           .copy = copy,
           .clear = clear,
+          .fill = fill,
+          .store = store,
           .before = before,
           .after = after,
           .start_clock = start_clock,
           .stop_clock = stop_clock,
-          .set_deterministic = [](bool on) { kernels::gpu::deterministic() = on; }};
+          .set_deterministic = [](bool on) { kernels::gpu::deterministic() = on; },
+          .names = names,
+          .allocate_pinned = allocate_pinned,
+          .release_pinned = release_pinned,
+          .own_stream = own_stream,
+          .finish =
+              [](int index) {
+                select(index);
+                wait_for(index);
+              },
+          .new_graph = new_graph,
+          .enter_graph = enter_graph,
+          .leave_graph = leave_graph,
+          .begin_capture = begin_capture,
+          .end_capture = end_capture,
+          .abandon_capture = abandon_capture,
+          .replay = replay,
+          .free_graph = free_graph};
 }
 
 std::vector<DeviceInfo> devices() {
@@ -395,16 +571,11 @@ double Event::milliseconds_since(Event const& start) const {
 
 Tensor pinned_empty(Shape shape, DType dtype) {
   size_t const bytes = size_t(shape.numel() * size_of(dtype));
-  void* memory = nullptr;
-  cudaError_t const error = cudaMallocHost(&memory, std::max<size_t>(1, bytes));
-  if (error != cudaSuccess) static_cast<void>(cudaGetLastError());
-  require<OutOfMemory>(error == cudaSuccess, "cuda: ", double(bytes) / (1 << 20),
-                       " MiB of page-locked memory asked, which the system does not give: ", cudaGetErrorString(error));
   auto const free_pinned = [](detail::Storage* storage) {
-    static_cast<void>(cudaFreeHost(storage->data));
+    release_pinned(storage->data);
     delete storage;
   };
-  std::shared_ptr<detail::Storage> storage(new detail::Storage(memory, bytes), free_pinned);
+  std::shared_ptr<detail::Storage> storage(new detail::Storage(allocate_pinned(bytes), bytes), free_pinned);
   return Tensor::make(shape, {.dtype = dtype, .device = Device()}, std::move(storage));
 }
 

@@ -3,13 +3,14 @@
 #include <d16/kernels/cuda/gpu.hpp>
 
 #include "fill_slots.hpp"
+#include "machine.hpp"
 
 namespace d16 {
 
 void use_cuda_emulated() {
   kernels::emulator::settings();  // complains now about an environment variable that it does not understand
   fill_slots([](auto& slot) -> auto& { return slot.cuda_emulated; });
-  emulated_machine.set_deterministic = [](bool on) { kernels::emulated::gpu::deterministic() = on; };
+  emulated_machine = emulated::machine();
 }
 
 }  // namespace d16

@@ -1,6 +1,7 @@
 // Adam, AdamW and gradient descent against their formulas in double, their state, and the schedules.
 #include <doctest/doctest.h>
 
+#include <d16/cuda/use.hpp>
 #include <d16/nn/dense.hpp>
 #include <d16/optim/adam.hpp>
 #include <d16/optim/schedule.hpp>
@@ -22,6 +23,11 @@ struct AdamOnOne {
   }
 };
 
+std::vector<Device> all_devices() {
+  use_cuda_emulated();
+  return {"cpu", "reference", "cuda_emulated"};
+}
+
 double gradient(int i, int t) { return std::sin(1.7 * i + 0.9 * t) + 0.1; }
 
 }  // namespace
@@ -29,7 +35,7 @@ double gradient(int i, int t) { return std::sin(1.7 * i + 0.9 * t) + 0.1; }
 TEST_CASE("Adam and AdamW follow their formulas for several steps, on every device and type") {
   // lr / eps < 1: where g passes through zero the step changes by at most lr / eps times the rounding of g
   double lr = 0.02, b1 = 0.8, b2 = 0.95, eps = 0.1, decay = 0.3;
-  for (Device device : {Device("cpu"), Device("reference")})
+  for (Device device : all_devices())
     for (DType dtype : {DType::f32, DType::f64})
       for (bool decoupled : {false, true})
         for (int n : {1, 7, 40013}) {
@@ -58,7 +64,7 @@ TEST_CASE("Adam and AdamW follow their formulas for several steps, on every devi
 
 TEST_CASE("gradient descent: momentum, Nesterov, decay, and no memory of the past at the first step") {
   double lr = 0.1, friction = 0.9, decay = 0.05;
-  for (Device device : {Device("cpu"), Device("reference")})
+  for (Device device : all_devices())
     for (bool nesterov : {false, true}) {
       TensorOptions o{.dtype = DType::f64, .device = device};
       Tensor p = full({3}, 2, o), b = full({3}, 99, o);

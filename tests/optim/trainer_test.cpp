@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <d16/cuda/use.hpp>
 #include <d16/ops/losses.hpp>
 #include <d16/optim/adam.hpp>
 #include <d16/optim/schedule.hpp>
@@ -199,4 +200,123 @@ TEST_CASE("a checkpoint of another network or optimiser cannot be resumed") {
   train(nn::Sequential{nn::Linear(2, 1)}, adam, false);
   CHECK_THROWS_AS(train(nn::Sequential{nn::Linear(2, 2)}, adam, true), WeightsError);
   CHECK_THROWS_AS(train(nn::Sequential{nn::Linear(2, 1)}, sgd, true), WeightsError);
+}
+
+namespace {
+
+struct ToyBatch {
+  Tensor image, label;
+};
+/// Batches of four toy galaxies, flattened, with one-hot labels.
+std::vector<ToyBatch> toy_batches(int count, Device device) {
+  toy::Batch const data = toy::galaxies(4 * count, 8, 3);
+  std::vector<ToyBatch> out;
+  for (int i = 0; i < count; ++i) {
+    Tensor image = data.images.slice(0, 4 * i, 4 * i + 4).reshape({4, 64}), label = zeros({4, 2});
+    for (int k = 0; k < 4; ++k) label.data<float>()[2 * k + data.labels.data<int64_t>()[4 * i + k]] = 1;
+    out.push_back({image.contiguous().to(device), label.to(device)});
+  }
+  return out;
+}
+
+struct Trained {
+  std::vector<double> losses;
+  std::vector<float> weights;
+  size_t requests;  ///< of memory, after the second step
+};
+
+Trained train_on(Device device, optim::TrainerOptions o) {
+  use_cuda_emulated();
+  manual_seed(4);
+  nn::Sequential net{nn::Linear(64, 8), nn::BatchNorm1d(8), relu, nn::Linear(8, 2)};
+  net.to(device);
+  optim::AdamW opt(net.parameters(), {.lr = 0.01});
+  std::vector<ToyBatch> const batches = toy_batches(6, device);
+  Trained out;
+  size_t after_two = 0;
+  o.epochs = 2, o.progress = nullptr, o.schedule = optim::CosineSchedule{2};
+  o.on_step = [&](int epoch, int64_t step, int64_t, double) {
+    if (epoch == 1 && step == 2) after_two = host_arena().use().requests;
+    if (epoch == 1 && step == 6) out.requests = host_arena().use().requests - after_two;
+  };
+  optim::Trainer trainer(net, opt, o);
+  auto report =
+      trainer.fit([&](int) { return batches; }, [&](ToyBatch const& b) { return mean(square(net(b.image) - b.label)); },
+                  [&] { return mean(square(net(batches[0].image) - batches[0].label)).item(); });
+  for (optim::Epoch const& epoch : report.epochs) out.losses.push_back(epoch.loss), out.losses.push_back(epoch.metric);
+  for (nn::Named const& named : net.named_tensors()) {
+    Tensor const here = named.tensor.detach().to("cpu");
+    auto const values = here.host<float>();
+    out.weights.insert(out.weights.end(), values.begin(), values.end());
+  }
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("on a device the losses are those of the cpu, and no memory is asked for after the first steps") {
+  Trained const here = train_on("cpu", {}), there = train_on("cuda_emulated", {});
+  CHECK(there.requests == 0);
+  REQUIRE(there.losses.size() == 4);
+  for (size_t i = 0; i < 4; ++i) CHECK(there.losses[i] == doctest::Approx(here.losses[i]).epsilon(1e-4));
+  Trained const captured = train_on("cuda_emulated", {.capture = true});
+  CHECK(captured.losses == there.losses);
+  CHECK(captured.weights == there.weights);
+  CHECK(captured.requests == 0);
+  CHECK(train_on("cpu", {.capture = true}).weights == here.weights);
+}
+
+TEST_CASE("on a device a loss that is not a number ends the epoch, with the number of its step") {
+  use_cuda_emulated();
+  nn::Sequential net{nn::Linear(1, 1)};
+  net.to("cuda_emulated");
+  optim::Sgd opt(net.parameters());
+  int seen = 0;
+  optim::Trainer trainer(net, opt, {.progress = nullptr});
+  std::string message = error_of<ValueError>([&] {
+    trainer.fit(
+        [](int) {
+          return std::vector<double>{1, 2, NAN, 3};
+        },
+        [&](double x) {
+          ++seen;
+          return mean(square(net(full({1, 1}, x, {.device = "cuda_emulated"}))));
+        },
+        [] { return 1; });
+  });
+  CHECK(message.find("loss is nan in epoch 1, step 3") != std::string::npos);
+  CHECK(seen == 4);
+}
+
+TEST_CASE("accumulate: the mean of some batches is one step, the rest of an epoch another") {
+  auto train = [](int accumulate, std::vector<double> const& batches) {
+    manual_seed(1);
+    nn::Sequential net{nn::Linear(1, 1, {.bias = false})};
+    optim::Sgd opt(net.parameters(), {.lr = 0.1, .momentum = 0});
+    optim::Trainer trainer(net, opt, {.epochs = 1, .accumulate = accumulate, .progress = nullptr});
+    trainer.fit([&](int) { return batches; }, [&](double x) { return mean(net(full({1, 1}, x))); }, [] { return 1; });
+    return std::pair(net.named_tensors()[0].tensor.item(), opt.steps());
+  };
+  double const first = train(1, {0}).first;  // its gradient is 0
+  auto const [two, steps_of_two] = train(2, {1, 3, 5, 7, 8});
+  CHECK(steps_of_two == 3);
+  CHECK(two == doctest::Approx(first - 0.1 * (2 + 6 + 4)).epsilon(1e-5));
+  CHECK_THROWS_AS(train(0, {1}), ValueError);
+}
+
+TEST_CASE("capture needs batches with image and label, and no accumulation") {
+  use_cuda_emulated();
+  nn::Sequential net{nn::Linear(1, 1)};
+  net.to("cuda_emulated");
+  optim::Sgd opt(net.parameters());
+  CHECK_THROWS_AS(optim::Trainer(net, opt, {.accumulate = 2, .capture = true}), ValueError);
+  optim::Trainer trainer(net, opt, {.capture = true, .progress = nullptr});
+  auto fit = [&] {
+    trainer.fit([](int) { return std::vector<int>{1}; },
+                [&](int) {
+                  return mean(net(ones({1, 1})));
+                },
+                [] { return 1; });
+  };
+  CHECK(error_of<ValueError>(fit).find("image and label") != std::string::npos);
 }

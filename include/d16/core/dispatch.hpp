@@ -90,6 +90,9 @@ struct NoKernelError : DeviceError {
 /// kernel
 ///          does not take the arguments; OutOfMemory.
 template <class Args> void run(Slot<Args> const& slot, Device device, Args args) {
+  if (Capture const* capture = Capture::active(); capture && !(capture->device == device))
+    not_in_a_captured_step((slot.name + (" on " + device.text())).c_str(),
+                           "a replay would not compute it again: do it before, or on the device of the step");
   Kernel<Args> const& kernel = slot.on(device);
   require<NoKernelError>(kernel.run, slot.name, ": no kernel for ", device, " in this program; ",
                          detail::how_to_get_kernels(device));

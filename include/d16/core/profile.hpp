@@ -102,11 +102,14 @@ inline double clock_milliseconds() {
   return double(now.tv_sec) * 1e3 + double(now.tv_nsec) * 1e-6;
 }
 
-/// Times the kernel that runs while it lives, when a profile is active.
+/// Times the kernel that runs while it lives, when a profile is active. What is captured does not run yet.
 class Watch {
  public:
   Watch(char const* op, Device device, size_t scratch_bytes)
-      : profile_(Profile::active()), op_(op), device_(device), scratch_bytes_(scratch_bytes) {
+      : profile_(Capture::active() ? nullptr : Profile::active()),
+        op_(op),
+        device_(device),
+        scratch_bytes_(scratch_bytes) {
     if (profile_) [[unlikely]]
       start();
   }

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdint>
 
+#include "capture.hpp"
 #include "error.hpp"
 
 namespace d16 {
@@ -105,8 +106,9 @@ struct Generator {
   std::atomic<uint64_t> seed{0}, draws{0};
   struct Draw {
     uint64_t seed, stream;
+    uint64_t const* offset = nullptr;  ///< null, or in memory of a device: kernels add it to the stream (see Capture)
   };
-  Draw next() { return {seed, draws++}; }
+  Draw next() { return {seed, draws++, Capture::active() ? Capture::active()->random_offset : nullptr}; }
 };
 
 inline Generator& default_generator() {

@@ -124,6 +124,8 @@ class Tensor {
   template <class T> std::span<T> host() const& {
     require<DeviceError>(device().is_host(), "host() of a tensor on ", device(), "; use to(\"cpu\") first");
     require<ShapeError>(is_contiguous(), "host() of a strided view of shape ", shape(), "; use contiguous() first");
+    if (device().kind == Device::Kind::cuda_emulated)
+      not_in_a_captured_step("host()", "keep the tensor and read it after the step has returned");
     return {data<T>(), size_t(numel())};
   }
   template <class T> std::span<T> host() && = delete;  // the memory may die with the temporary
@@ -131,6 +133,7 @@ class Tensor {
   /// The only element, as a double.
   double item() const {
     require<ShapeError>(numel() == 1, "item() of a tensor of shape ", shape(), ": it needs exactly one element");
+    not_in_a_captured_step("item()", "keep the tensor and read it after the step has returned");
     return for_dtype(dtype(), [&]<class T>(T) {
       if (device().is_host()) return double(*data<T>());
       T value{};
@@ -152,8 +155,21 @@ class Tensor {
   /// Adds d this / d leaf to the gradient of every leaf that wants one. `seed` is d loss / d this (1 for one element).
   void backward(Tensor seed = {}) const;
 
+  /// Copies the elements of a contiguous tensor of this shape and type, on any device, into this contiguous one.
+  void assign(Tensor const& from) const {
+    require<ShapeError>(shape() == from.shape() && dtype() == from.dtype() && is_contiguous() && from.is_contiguous(),
+                        "assign: from a ", name_of(from.dtype()), " tensor ", from.shape(), " to a ", name_of(dtype()),
+                        " tensor ", shape(), "; both must be alike, and contiguous");
+    for_dtype(dtype(), [&]<class T>(T) {
+      copy_bytes(device(), data<T>(), from.device(), from.data<T>(), size_t(numel()) * sizeof(T));
+    });
+    mark_changed();
+  }
   /// To be called after changing elements in place.
-  void mark_changed() const { ++*body().storage->version; }
+  void mark_changed() const {
+    ++*body().storage->version;
+    if (Capture* capture = Capture::active()) capture->changed.push_back(body().storage->version);
+  }
   /// Counts those changes, of this memory and of all views of it.
   uint64_t version() const { return *body().storage->version; }
   /// Nobody else has this tensor or its memory.
@@ -213,6 +229,8 @@ inline Tensor empty(Shape shape, TensorOptions o = {}) {
 namespace detail {
 /// element(i) for every flat index of a new tensor of type T.
 template <class T, class F> void generate(Tensor const& x, F const& element) {
+  not_in_a_captured_step("numbers that the host makes (uniform, normal, arange, from)",
+                         "make them before, or use an op with a kernel: dropout, reparameterise");
   if (!x.device().is_host()) {  // made here and sent there: the same numbers on every device
     Tensor here = empty(x.shape(), {.dtype = x.dtype(), .device = Device(), .group = {}});
     generate<T>(here, element);
@@ -225,7 +243,12 @@ template <class T, class F> void generate(Tensor const& x, F const& element) {
 
 inline Tensor full(Shape shape, double value, TensorOptions o = {}) {
   Tensor x = empty(shape, o);
-  for_dtype(o.dtype, [&]<class T>(T) { detail::generate<T>(x, [=](int64_t) { return value; }); });
+  for_dtype(o.dtype, [&]<class T>(T) {
+    T const element = T(value);
+    auto const fill = machine_of(o.device).fill;
+    if (fill) fill(o.device.index, x.data<T>(), x.numel(), &element, int(sizeof element));
+    else detail::generate<T>(x, [=](int64_t) { return element; });
+  });
   return x;
 }
 inline Tensor zeros(Shape shape, TensorOptions o = {}) {

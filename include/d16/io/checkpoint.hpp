@@ -71,12 +71,7 @@ inline void copy_weights(io::TensorFile const& file, nn::Module& net) {
   std::vector<nn::Named> mine = net.named_tensors();
   check_weights(file, mine, net.group());
   for (nn::Named& named : mine) {
-    Tensor const& from = file.at(named.name);
-    for_dtype(from.dtype(), [&]<class T>(T) {
-      auto source = from.host<T>(), target = named.tensor.host<T>();
-      std::copy(source.begin(), source.end(), target.begin());
-    });
-    named.tensor.mark_changed();
+    named.tensor.assign(file.at(named.name));
   }
 }
 

@@ -3,6 +3,7 @@
 #include "attention.hpp"
 #include "blocks.hpp"
 #include "classifiers.hpp"
+#include "kept_tensor.hpp"
 
 namespace d16::nn {
 
@@ -134,13 +135,17 @@ class BandNetwork : public Module {
     }
     if (options_.position != Position::none) {
       every[axis::C] = position_channels();
-      parts.push_back(places(x.dim(axis::H), x.dim(axis::W)).cast(x.dtype()).to(x.device()).expand(every));
+      int64_t const H = x.dim(axis::H), W = x.dim(axis::W);
+      Tensor where =
+          detail::kept_tensor(text("places ", H, "x", W, ", ", position_channels(), ", ", name_of(x.dtype())),
+                              x.device(), [&] { return places(H, W).cast(x.dtype()); });
+      parts.push_back(where.expand(every));
     }
     return parts.size() == 1 ? x : concat(parts, axis::C);
   }
   /// r, and x to the right and y up; -1 to 1 from edge to edge. Shape (1,H,W,1 or 3).
   Tensor places(int64_t height, int64_t width) const {
-    Tensor out = empty({1, height, width, position_channels()});
+    Tensor out = empty({1, height, width, position_channels()}, {.device = Device()});
     float* to = out.data<float>();
     for (int64_t i = 0; i < height; ++i)
       for (int64_t j = 0; j < width; ++j) {

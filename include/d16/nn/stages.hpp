@@ -7,6 +7,7 @@
 #include "../ops/pool2d.hpp"
 #include "../ops/unary.hpp"
 #include "../ops/upsample.hpp"
+#include "kept_tensor.hpp"
 #include "module.hpp"
 
 namespace d16::nn {
@@ -109,11 +110,13 @@ struct DiskMask {
   double margin = 1, sigma = 2;
 
   Tensor operator()(Tensor x) const {
-    Tensor m = mask(x.dim(axis::H), x.dim(axis::W)).cast(x.dtype()).to(x.device());
+    int64_t const H = x.dim(axis::H), W = x.dim(axis::W);
+    Tensor m = detail::kept_tensor(text("disk ", H, "x", W, ", ", margin, ", ", sigma, ", ", name_of(x.dtype())),
+                                   x.device(), [&] { return mask(H, W).cast(x.dtype()); });
     return x * (x.rank() == 5 ? m.reshape({1, m.dim(axis::H), m.dim(axis::W), 1, 1}) : m);
   }
   Tensor mask(int64_t height, int64_t width) const {
-    Tensor m = empty({1, height, width, 1});
+    Tensor m = empty({1, height, width, 1}, {.device = Device()});
     double c = 0.5 * double(std::min(height, width) - 1), inner = c * (1 - margin / 100);
     float* out = m.data<float>();
     for (int64_t i = 0; i < height; ++i)

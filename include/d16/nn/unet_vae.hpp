@@ -1,5 +1,6 @@
 // U-Net VAE: a denoiser that squeezes the image through a noisy latent code and rebuilds it with the help of skips.
 #pragma once
+#include "../autograd/recompute.hpp"
 #include "../ops/concat.hpp"
 #include "../ops/dropout.hpp"
 #include "../ops/losses.hpp"
@@ -14,6 +15,7 @@ struct UNetVaeOptions {
   std::vector<int> widths = {16, 32, 64, 128};  ///< channels of each level; its number is the depth
   int latent = 16;                              ///< channels of the latent code, on the grid of the lowest level
   bool skips = true;
+  bool recompute = false;  ///< in training what is inside of a block is computed again on the way back: memory for time
 };
 
 /// Convolution 3x3, batch norm, ReLU, twice.
@@ -61,16 +63,16 @@ class UNetVae : public Module {
     check(x);
     std::vector<Tensor> levels;
     for (ConvBlock& block : down_) {
-      levels.push_back(block(x));
+      levels.push_back(run(block, x));
       x = MaxPool()(levels.back());
     }
-    x = bottom_(x);
+    x = run(bottom_, x);
     Tensor mu = mu_(x), logvar = clamp(logvar_(x), -10, 10);
     x = relu(from_latent_(training() ? reparameterise(mu, logvar) : mu));
     for (size_t i = 0; i < up_.size(); ++i) {
       x = relu(up_[i](x));
       if (options_.skips) x = concat({x, levels[levels.size() - 1 - i]}, axis::C);
-      x = merge_[i](x);
+      x = run(merge_[i], x);
     }
     return {last_(x), mu, logvar};
   }
@@ -82,6 +84,10 @@ class UNetVae : public Module {
   D16_MEMBERS(down_, bottom_, mu_, logvar_, from_latent_, up_, merge_, last_)
 
  private:
+  Tensor run(ConvBlock& block, Tensor x) const {
+    if (!options_.recompute || !block.training()) return block(x);
+    return d16::recompute([&block](Tensor t) { return block(t); }, x, block.parameters());
+  }
   int width(int from_end) const {
     require<ValueError>(options_.widths.size() > 1, "UNetVae: widths has ", options_.widths.size(),
                         " entries; two levels are the least");

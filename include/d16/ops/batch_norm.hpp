@@ -2,7 +2,7 @@
 #pragma once
 #include <vector>
 
-#include "../autograd/tape.hpp"
+#include "../autograd/recompute.hpp"
 #include "../core/dispatch.hpp"
 #include "../kernels/cpu/batch_norm.hpp"
 #include "../kernels/reference/batch_norm.hpp"
@@ -158,8 +158,9 @@ inline Tensor batch_norm(char const* op, Tensor x, Tensor weight, Tensor bias, T
   bool const recorded = !NoGrad::off() && (x.requires_grad() || weight.requires_grad() || bias.requires_grad());
   bool const later = o.recompute && recorded && x.device().kind == Device::Kind::cpu;
   Tensor y = later ? call.deferred(x.like()) : empty_like(x);
-  Tensor mean = running_mean.defined() ? running_mean.detach().contiguous() : Tensor();
-  Tensor var = running_var.defined() ? running_var.detach().contiguous() : Tensor();
+  bool const moves = !(o.training && Recomputing::on());  // running statistics have moved the first time
+  Tensor mean = running_mean.defined() && moves ? running_mean.detach().contiguous() : Tensor();
+  Tensor var = running_var.defined() && moves ? running_var.detach().contiguous() : Tensor();
   for_any_float(x.dtype(), [&]<class T>(T) {
     kernels::BatchNorm<T> a = call.args<T>();
     a.moments = o.training ? o.moments.data<double>() : nullptr;
@@ -167,7 +168,7 @@ inline Tensor batch_norm(char const* op, Tensor x, Tensor weight, Tensor bias, T
     a.y = later ? nullptr : y.data<T>();
     run(batch_norm_slot<T>, x.device(), a);
   });
-  if (o.training) {
+  if (o.training && moves) {
     write_back(mean, running_mean);
     write_back(var, running_var);
   }

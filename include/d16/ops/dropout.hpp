@@ -22,7 +22,8 @@ inline Tensor dropout(Tensor x, double p, Generator::Draw draw) {
   Tensor y = empty_like(x);
   for_float(x.dtype(), [&]<class T>(T) {
     kernels::Dropout<T> a;
-    a.n = x.numel(), a.p = p, a.seed = draw.seed, a.stream = draw.stream, a.x = x.data<T>(), a.y = y.data<T>();
+    a.n = x.numel(), a.p = p, a.seed = draw.seed, a.stream = draw.stream, a.offset = draw.offset;
+    a.x = x.data<T>(), a.y = y.data<T>();
     run(dropout_slot<T>, x.device(), a);
   });
   return y;
@@ -30,7 +31,7 @@ inline Tensor dropout(Tensor x, double p, Generator::Draw draw) {
 
 template <class T> kernels::Reparameterise<T> reparameterise_args(Tensor const& logvar, Generator::Draw draw) {
   kernels::Reparameterise<T> a;
-  a.n = logvar.numel(), a.seed = draw.seed, a.stream = draw.stream, a.logvar = logvar.data<T>();
+  a.n = logvar.numel(), a.seed = draw.seed, a.stream = draw.stream, a.offset = draw.offset, a.logvar = logvar.data<T>();
   return a;
 }
 

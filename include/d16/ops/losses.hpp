@@ -78,7 +78,8 @@ inline void check_labels(char const* op, Tensor const& logits, Tensor const& tar
     require<DeviceError>(weight.device() == logits.device(), op, ": weight on ", weight.device(), ", logits on ",
                          logits.device(), "; use to()");
   }
-  Tensor labels = target.to("cpu").contiguous();
+  if (machine_of(target.device()).new_graph) return;  // the host does not wait: of a label that is no class comes NaN
+  Tensor labels = target.contiguous();
   for (int64_t n = 0; n < N; ++n) {
     int64_t label = labels.data<int64_t>()[n];
     require<ValueError>(label >= 0 && label < K, op, ": target[", n, "] is ", label, "; labels are 0 to ", K - 1);
@@ -144,8 +145,8 @@ inline Tensor kl_standard_normal(Tensor mu, Tensor logvar, Reduction reduction =
 /// -(1 - s) w[t] logp[t] - s / K sum over k of w[k] logp[k], t = target[n]; the mean divides by the sum of w[target].
 /// Shapes   logits (N,K), target (N) int64, weight (K).
 /// Gradient to the logits.
-/// Errors   ShapeError, DTypeError, DeviceError when the inputs do not match; ValueError for a label outside [0, K),
-///          for smoothing outside [0, 1], or for a mean over no samples.
+/// Errors   ShapeError, DTypeError, DeviceError when the inputs do not match; ValueError for smoothing outside [0, 1], for
+///          a mean over no samples, or for a label outside [0, K): on cuda the loss is NaN then.
 /// Source   Szegedy et al. 2016, arXiv:1512.00567 (smoothing); weights as in PyTorch.
 inline Tensor cross_entropy(Tensor logits, Tensor target, CrossEntropyOptions o = {}) {
   require<ValueError>(o.label_smoothing >= 0 && o.label_smoothing <= 1, "cross_entropy: label_smoothing is ",
@@ -160,8 +161,8 @@ inline Tensor cross_entropy(Tensor logits, Tensor target, CrossEntropyOptions o 
 /// larger gamma turns training to what is still wrong, as rare classes are.
 /// Shapes   logits (N,K), target (N) int64, weight (K).
 /// Gradient to the logits.
-/// Errors   ShapeError, DTypeError, DeviceError when the inputs do not match; ValueError for a label outside [0, K),
-///          for gamma < 0, or for a mean over no samples.
+/// Errors   ShapeError, DTypeError, DeviceError when the inputs do not match; ValueError for gamma < 0, for a mean over no
+///          samples, or for a label outside [0, K): on cuda the loss is NaN then.
 /// Source   Lin et al. 2017, arXiv:1708.02002, equation 5, for many classes by softmax; they divide by the number of
 ///          positive samples, where this divides by the weights as cross_entropy does.
 inline Tensor focal_loss(Tensor logits, Tensor target, FocalLossOptions o = {}) {

@@ -41,9 +41,11 @@ class Progress {
   Progress& operator=(Progress const&) = delete;
   ~Progress() { clear(); }
 
+  /// Whether update() would show something now.
+  bool due() const { return out_ && watch_.seconds() >= next_; }
   /// On a terminal replaces the last such line, at most ten times a second; elsewhere prints one every 30 s.
   void update(std::string const& status) {
-    if (!out_ || watch_.seconds() < next_) return;
+    if (!due()) return;
     next_ = watch_.seconds() + (terminal_ ? 0.1 : 30);
     std::fprintf(out_, terminal_ ? "\r\033[K%s" : "%s\n", status.c_str());
     std::fflush(out_);

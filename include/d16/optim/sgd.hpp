@@ -1,6 +1,5 @@
 // Gradient descent with momentum.
 #pragma once
-#include "../core/dispatch.hpp"
 #include "../kernels/cpu/sgd.hpp"
 #include "../kernels/reference/sgd.hpp"
 #include "optimiser.hpp"
@@ -17,6 +16,14 @@ struct SgdOptions {
 template <class T>
 constinit Slot<kernels::Sgd<T>> sgd_slot{"sgd", {kernels::cpu::sgd<T>}, {kernels::reference::sgd<T>}, {}, {}};
 
+namespace detail {
+template <class T>
+void run_sgd(ParameterList<T> const& all, SgdOptions const& o, kernels::StepState const* state, Device device) {
+  kernels::Sgd<T> a{.friction = o.momentum, .weight_decay = o.weight_decay, .nesterov = o.nesterov, .state = state};
+  run(sgd_slot<T>, device, all.give(a));
+}
+}  // namespace detail
+
 /// One step in place: g = grad + weight_decay * param, b = momentum * b + g (g at step 1), param -= lr * b, or
 /// lr * (g + momentum * b) with nesterov.
 /// Shapes   all equal.     Cost  20 bytes per float32 value.     Deterministic  yes.     Aliasing  none allowed.
@@ -27,18 +34,11 @@ inline void sgd_step(Tensor param, Tensor grad, Tensor momentum, SgdOptions cons
                       "sgd_step: param is ", param.shape(), ", grad ", grad.shape(), ", momentum ", momentum.shape(),
                       "; equal shapes and a contiguous param are needed");
   require<ValueError>(step >= 1, "sgd_step: step is ", step, "; the first is 1");
-  grad = grad.contiguous();
+  Tensor const state = detail::state_tensor(detail::state_of_step(step, o.lr, 0, 0), param.device());
   for_float(param.dtype(), [&]<class T>(T) {
-    kernels::Sgd<T> a{.n = param.numel(),
-                      .lr = o.lr,
-                      .friction = o.momentum,
-                      .weight_decay = o.weight_decay,
-                      .nesterov = o.nesterov,
-                      .step = step,
-                      .grad = grad.data<T>(),
-                      .param = param.data<T>(),
-                      .momentum = momentum.data<T>()};
-    run(sgd_slot<T>, param.device(), a);
+    detail::ParameterList<T> all;
+    all.add(param, grad, momentum);
+    detail::run_sgd(all, o, detail::at(state), param.device());
   });
   for (Tensor const& changed : {param, momentum}) changed.mark_changed();
 }
@@ -47,9 +47,7 @@ inline void sgd_step(Tensor param, Tensor grad, Tensor momentum, SgdOptions cons
 class Sgd : public Optimiser {
  public:
   explicit Sgd(std::vector<Tensor> parameters, SgdOptions o = {})
-      : Optimiser(std::move(parameters)), options_(o), momentum_(zeros_like_parameters()) {}
-  double lr() const override { return options_.lr; }
-  void set_lr(double lr) override { options_.lr = lr; }
+      : Optimiser(std::move(parameters), o.lr), options_(o), momentum_(zeros_like_parameters()) {}
   std::vector<State> state() const override {
     std::vector<State> out;
     append(out, "momentum", momentum_);
@@ -57,7 +55,14 @@ class Sgd : public Optimiser {
   }
 
  protected:
-  void update(size_t i, Tensor& p, Tensor gradient) override { sgd_step(p, gradient, momentum_[i], options_, steps()); }
+  void update(std::vector<size_t> const& used) override {
+    for_float(parameters()[0].dtype(), [&]<class T>(T) {
+      detail::ParameterList<T> all;
+      for (size_t i : used) all.add(parameters()[i], parameters()[i].grad(), momentum_[i]);
+      begin(all);
+      detail::run_sgd(all, options_, numbers(), device());
+    });
+  }
 
  private:
   SgdOptions options_;

@@ -6,7 +6,9 @@
 #include <cstring>
 #include <functional>
 
+#include "../cuda/captured_step.hpp"
 #include "../io/checkpoint.hpp"
+#include "loss_meter.hpp"
 #include "optimiser.hpp"
 #include "progress.hpp"
 
@@ -20,9 +22,13 @@ struct TrainerOptions {
   bool higher_is_better = true;                       ///< of what validate() gives
   std::function<double(double epoch)> schedule = {};  ///< factor of the first learning rate: CosineSchedule, ...
   io::Json about = {};                                ///< kept in the files beside the weights
-  std::FILE* progress = stderr;                       ///< null: silent
-  /// Called after each step with the epoch (from 1), the step in it (from 1), the steps of an epoch (0: unknown) and
-  /// the mean loss of the epoch so far. What it throws ends the training; the last full epoch can be resumed.
+  int accumulate =
+      1;  ///< the mean of the gradients of so many batches is one step; a rest at an epoch's end counts less
+  bool capture = false;  ///< on cuda: from the second batch on a step is one CUDA graph (cuda/captured_step.hpp)
+  std::FILE* progress = stderr;  ///< null: silent
+  /// Called after each batch with the epoch (from 1), the batch in it (from 1), the batches of an epoch (0: unknown) and
+  /// the mean loss of the epoch so far; on cuda that of the last time when progress was shown. What it throws ends the
+  /// training; the last full epoch can be resumed.
   std::function<void(int epoch, int64_t step, int64_t steps, double loss)> on_step = {};
 };
 
@@ -54,6 +60,10 @@ struct TrainingReport {
 /// default generator and the history, and best.safetensors the weights of the best epoch. Files are replaced whole, so a
 /// run may be killed at any time and resumed from its last full epoch, to the same bits as one that was not
 /// interrupted, if the batches depend on the seed, the epoch's number and the default generator only.
+///
+/// On cuda nothing waits for the GPU within an epoch: losses stay there until progress is shown or the epoch ends, and
+/// only then a loss that is not finite ends the training, with the number of its step; the last checkpoint is from before.
+/// After the first step no memory is asked from the system.
 class Trainer {
  public:
   Trainer(nn::Module& net, Optimiser& optimiser, TrainerOptions o = {})
@@ -63,17 +73,22 @@ class Trainer {
         first_lr_(optimiser.lr()),
         progress_(options_.progress) {
     require<ValueError>(options_.epochs > 0, "Trainer: epochs is ", options_.epochs, "; it needs 1 or more");
+    require<ValueError>(options_.accumulate > 0 && (options_.accumulate == 1 || !options_.capture),
+                        "Trainer: accumulate is ", options_.accumulate,
+                        options_.capture ? " with capture; a captured step has one batch" : "; it needs 1 or more");
     if (options_.out.empty()) require<ValueError>(!options_.resume, "Trainer: resume needs the folder `out`");
     else make_folder();
     if (options_.resume && ::access(path("last.safetensors").c_str(), F_OK) == 0) resume();
   }
 
   /// `batches` is a data::Loader or a function from the epoch's number (from 1) to a range of batches, loss(batch) gives
-  /// a scalar tensor, validate() a number to watch.
+  /// a scalar tensor on the device of the network, validate() a number to watch. With capture, batches have the members
+  /// image and label, and loss is called with those of the graph.
   /// Errors   ValueError when a loss or the metric is not finite; FileError when a file cannot be written.
   template <class Batches, class Loss, class Validate>
   TrainingReport fit(Batches&& batches, Loss const& loss, Validate const& validate) {
     double longest = 0;
+    captured_ = nullptr;  // it would call the loss of an earlier fit()
     while (int(report_.epochs.size()) < options_.epochs) {
       bool fits = options_.max_minutes <= 0 || watch_.seconds() + longest <= 60 * options_.max_minutes;
       report_.out_of_time = !fits;
@@ -112,32 +127,65 @@ class Trainer {
     }
   }
 
+  /// The loss of a batch, whose gradients are added to those of the parameters or, captured, already applied.
+  template <class B, class Loss> void learn(B&& batch, Loss const& loss, LossMeter& meter, Epoch const& epoch) {
+    if (captures()) return meter.add(captured(batch, loss));
+    Tensor value = loss(batch);
+    meter.add(value.detach());
+    if (!on_gpu()) require_finite(meter.read(), epoch);
+    (options_.accumulate == 1 ? value : value / double(options_.accumulate)).backward();
+  }
+  template <class B, class Loss> Tensor captured(B const& batch, Loss const& loss) {
+    if constexpr (requires { B{batch.image, batch.label}; }) {
+      if (!captured_)
+        captured_ = std::make_unique<cuda::CapturedStep>(optimiser_.device(), [&](std::vector<Tensor> const& in) {
+          B of_graph{in[0], in[1]};
+          Tensor value = loss(of_graph);
+          value.backward();
+          optimiser_.step();
+          return value;
+        });
+      return (*captured_)({batch.image, batch.label});
+    } else {
+      throw ValueError("Trainer: capture needs batches with the members image and label, as data::Loader gives them");
+    }
+  }
+  bool on_gpu() const { return machine_of(optimiser_.device()).new_graph != nullptr; }
+  bool captures() const { return options_.capture && on_gpu(); }
+  void require_finite(LossMeter::Reading const& losses, Epoch const& epoch) const {
+    require<ValueError>(losses.bad == 0, "training: the loss is ", losses.first_value, " in epoch ", epoch.number,
+                        ", step ", losses.first_bad, "; lower the learning rate (", optimiser_.lr(),
+                        ") or look for NaN in the images");
+  }
+
   template <class Batches, class Loss> Epoch train_epoch(Batches& batches, Loss const& loss) {
     int number = int(report_.epochs.size()) + 1;
     net_.train();
     auto&& range = batches_of(batches, number);
     int64_t total = size_of_range(range);
     Epoch epoch{.number = number};
-    double sum = 0;
+    LossMeter meter(optimiser_.device());
     for (auto&& batch : range) {
       double done = total ? double(epoch.steps) / double(total) : 0;
       if (options_.schedule) optimiser_.set_lr(first_lr_ * options_.schedule(number - 1 + done));
-      Tensor value = loss(batch);
-      double number_of_it = value.item();
-      require<ValueError>(std::isfinite(number_of_it), "training: the loss is ", number_of_it, " in epoch ", number,
-                          ", step ", epoch.steps + 1, "; lower the learning rate (", optimiser_.lr(),
-                          ") or look for NaN in the images");
-      value.backward();
-      optimiser_.step();
-      sum += number_of_it;
+      learn(batch, loss, meter, epoch);
       ++epoch.steps;
-      show(epoch, sum, total);
-      if (options_.on_step) options_.on_step(number, epoch.steps, total, sum / double(epoch.steps));
+      if (!captures() && epoch.steps % options_.accumulate == 0) optimiser_.step();
+      if (!on_gpu() || progress_.due()) epoch.loss = loss_so_far(meter, epoch);
+      show(epoch, total);
+      if (options_.on_step) options_.on_step(number, epoch.steps, total, epoch.loss);
     }
     require<ValueError>(epoch.steps > 0, "training: epoch ", number, " has no batches; look at the data");
-    epoch.loss = sum / double(epoch.steps);
+    if (epoch.steps % options_.accumulate) optimiser_.step();
+    epoch.loss = loss_so_far(meter, epoch);
+    optimiser_.check();
     epoch.lr = optimiser_.lr();
     return epoch;
+  }
+  double loss_so_far(LossMeter const& meter, Epoch const& epoch) const {
+    LossMeter::Reading const losses = meter.read();
+    require_finite(losses, epoch);
+    return losses.mean();
   }
   template <class Range> static int64_t size_of_range(Range const& range) {
     if constexpr (requires { range.batches(); }) return range.batches();
@@ -155,12 +203,13 @@ class Trainer {
     return metric;
   }
 
-  void show(Epoch const& epoch, double sum, int64_t total) {
+  void show(Epoch const& epoch, int64_t total) {
+    if (!progress_.due()) return;
     double done = epoch.number - 1 + (total ? double(epoch.steps) / double(total) : 0),
            before = double(resumed_epochs_);
     double left = done > before ? watch_.seconds() * (options_.epochs - done) / (done - before) : 0;
     progress_.update(text("epoch ", epoch.number, "/", options_.epochs, "  step ", epoch.steps,
-                          total ? text("/", total) : "", "  loss ", sum / double(epoch.steps),
+                          total ? text("/", total) : "", "  loss ", epoch.loss,
                           left > 0 ? text("  ", duration_text(left), " left") : "", "  peak ", peak_memory_text()));
   }
 
@@ -231,6 +280,7 @@ class Trainer {
   Stopwatch watch_;
   TrainingReport report_;
   int resumed_epochs_ = 0;
+  std::unique_ptr<cuda::CapturedStep> captured_;
 };
 
 }  // namespace d16::optim
