@@ -3,6 +3,8 @@
 #include <cstddef>
 
 #include <d16/kernels/antialiased_avg_pool.hpp>
+#include <d16/kernels/augment.hpp>
+#include <d16/kernels/band_levels.hpp>
 #include <d16/kernels/batch_norm.hpp>
 #include <d16/kernels/binary.hpp>
 #include <d16/kernels/cast.hpp>
@@ -11,9 +13,11 @@
 #include <d16/kernels/copy.hpp>
 #include <d16/kernels/group_conv2d.hpp>
 #include <d16/kernels/group_pool.hpp>
+#include <d16/kernels/hog.hpp>
 #include <d16/kernels/linear.hpp>
 #include <d16/kernels/reduce.hpp>
 #include <d16/kernels/softmax.hpp>
+#include <d16/kernels/stretch.hpp>
 #include <d16/kernels/unary.hpp>
 
 // A new op is one line here: each(op, contract), or work(op, contract) when it has scratch memory. Its launchers in
@@ -36,8 +40,11 @@
   each(antialiased_avg_pool, AntialiasedAvgPool) each(antialiased_avg_pool_dx, AntialiasedAvgPool) \
   work(batch_norm, BatchNorm) each(batch_norm_apply, BatchNorm) work(batch_norm_dw, BatchNorm) \
   each(batch_norm_dx, BatchNorm)
+#define D16_GPU_VISION(each, work) \
+  each(hog, Hog) each(stretch, Stretch) each(stretch_dx, Stretch) each(band_levels, BandLevels)
 // clang-format on
-#define D16_GPU_OPS(each, work) D16_GPU_POINTWISE(each, work) D16_GPU_DENSE(each, work) D16_GPU_GROUP(each, work)
+#define D16_GPU_OPS(each, work) \
+  D16_GPU_POINTWISE(each, work) D16_GPU_DENSE(each, work) D16_GPU_GROUP(each, work) D16_GPU_VISION(each, work)
 
 // The instances that a family's file compiles: D16_GPU_POINTWISE(D16_GPU_COMPILE, D16_GPU_COMPILE_WITH_WORK)
 #define D16_GPU_COMPILE(op, Contract)             \

@@ -31,6 +31,20 @@ group|kernels/cuda/fourier_fused.cuh|D16 convolution: planes used before they ar
 group|kernels/cuda/fourier_fused.cuh|D16 convolution: store without its guard of columns|s/q >= a\.g\.Q \|\| //
 group|kernels/cuda/group_pool.cuh|group pooling: no barrier before the tile is used again|s/    __syncthreads\(\);\n  \}/  }/
 group|kernels/cuda/batch_norm.cuh|batch norm: no barrier before the rows are added|s/= sum;\n  __syncthreads\(\);/= sum;/
+vision|kernels/cuda/hog.cuh|HOG: no barrier before the votes are counted|s/    __syncthreads\(\);  \/\/ the votes are complete[^\n]*//
+vision|kernels/cuda/hog.cuh|HOG: no barrier before the votes are cleared|s/    __syncthreads\(\);  \/\/ the votes may be[^\n]*//
+vision|kernels/cuda/hog.cuh|HOG: guard of the cells of a tile forgotten|s/ \&\& cell < count;/;/
+vision|kernels/cuda/hog.cuh|HOG: right border of the picture forgotten|s/j > 0 \&\& j \+ 1 < p\.W/j > 0/
+vision|kernels/cuda/hog.cuh|HOG: no barrier before the next picture|s/    __syncthreads\(\);  \/\/ the bounds[^\n]*//
+vision|kernels/cuda/stretch.cuh|stretch: no barrier before the scales are read|s/  __syncthreads\(\);\n//
+vision|kernels/cuda/band_levels.cuh|levels: no barrier after clearing the counts|s/    __syncthreads\(\);  \/\/ all counts are[^\n]*//
+vision|kernels/cuda/band_levels.cuh|levels: no barrier before the bucket is looked for|s/    __syncthreads\(\);  \/\/ all are counted[^\n]*//
+vision|kernels/cuda/band_levels.cuh|levels: no barrier before the next sum|s/  __syncthreads\(\);  \/\/ of_warp may[^\n]*//
+vision|kernels/cuda/band_levels.cuh|levels: += for an atomic addition|s/atomicAdd\(s\.count \+ (int\(word >> shift \& 255\)), 1\)/++s.count[\1]/
+vision|kernels/cuda/augment.cuh|augment: no barrier before the motion is read|s/    __syncthreads\(\);  \/\/ the motion[^\n]*//
+vision|kernels/cuda/augment.cuh|augment: no barrier before the next tile|s/    __syncthreads\(\);  \/\/ the tile before[^\n]*//
+vision|kernels/cuda/augment.cuh|augment: guard of the last tile forgotten|s/ \&\& first \+ k < p\.values;/;/
+vision|kernels/cuda/augment.cuh|augment: noise of a neighbour|s/value % 4 \/ 2 \* pitch/value % 4 % 2 * pitch/
 LIST
 }
 
@@ -109,7 +123,7 @@ export -f plant compile verdict columns one
 printf '%-58s%8s%8s%8s%8s%8s%8s\n' bug forward reverse random early asan tsan
 {
   number=0
-  for program in pointwise dense group; do
+  for program in pointwise dense group vision; do
     printf '%s\0' $((number++)) $program "" "none in $program" ""
   done
   while IFS='|' read -r program file bug change; do

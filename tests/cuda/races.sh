@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.."
 temp=$(mktemp -d)
 trap 'rm -rf "$temp"' EXIT
 
-for program in pointwise dense group; do
+for program in pointwise dense group vision; do
   for kind in thread address,undefined; do
     g++ -std=c++20 -O1 -g -Wno-unknown-pragmas -I include -pthread -fsanitize=$kind -fno-sanitize-recover=all \
       tests/cuda/mutants/$program.cpp -o "$temp/program"

@@ -105,6 +105,7 @@ struct Generator {
   std::atomic<uint64_t> seed{0}, draws{0};
   struct Draw {
     uint64_t seed, stream;
+    uint64_t const* offset = nullptr;  ///< null, or in memory of a device: kernels add it to the stream
   };
   Draw next() { return {seed, draws++}; }
 };
