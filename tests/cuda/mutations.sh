@@ -40,7 +40,6 @@ vision|kernels/cuda/stretch.cuh|stretch: no barrier before the scales are read|s
 vision|kernels/cuda/band_levels.cuh|levels: no barrier after clearing the counts|s/    __syncthreads\(\);  \/\/ all counts are[^\n]*//
 vision|kernels/cuda/band_levels.cuh|levels: no barrier before the bucket is looked for|s/    __syncthreads\(\);  \/\/ all are counted[^\n]*//
 vision|kernels/cuda/band_levels.cuh|levels: no barrier before the next sum|s/  __syncthreads\(\);  \/\/ of_warp may[^\n]*//
-vision|kernels/cuda/band_levels.cuh|levels: += for an atomic addition|s/atomicAdd\(s\.count \+ (int\(word >> shift \& 255\)), 1\)/++s.count[\1]/
 vision|kernels/cuda/augment.cuh|augment: no barrier before the motion is read|s/    __syncthreads\(\);  \/\/ the motion[^\n]*//
 vision|kernels/cuda/augment.cuh|augment: no barrier before the next tile|s/    __syncthreads\(\);  \/\/ the tile before[^\n]*//
 vision|kernels/cuda/augment.cuh|augment: guard of the last tile forgotten|s/ \&\& first \+ k < p\.values;/;/
