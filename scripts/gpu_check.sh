@@ -4,8 +4,8 @@
 #   build     preset cuda for this card, in build-cuda/
 #   test      the kernel tests and the conformance cases on the GPU, and all other tests that can be built here
 #   sanitize  compute-sanitizer, memcheck and racecheck, on the kernel tests
-#   bench     bench_cuda (ceilings, products, convolutions, D16 convolution, ladders), bench_training, and PyTorch and escnn
-#             where present
+#   bench     bench_cuda (ceilings, products, convolutions, D16 convolution, ladders, memory, images), bench_training, and
+#             PyTorch and escnn where present
 #   report    the JSON and the table again from what the last bench has left
 # Each part ends after D16_GPU_SECONDS (default 540), for machines that give only some minutes at a
 # time; what was measured until then is kept, and the next call of `bench` goes on behind it (D16_GPU_FRESH=1: from the
@@ -163,6 +163,7 @@ part_bench() {
     expect "bench: products" section products 3-products
     expect "bench: ladders" section ladder 4-ladder
     expect "bench: ops bound by memory" section memory 5-memory
+    expect "bench: images" section vision 6-vision
   else skip "bench_cuda: it was not built"; fi
   if [[ -x $build/bin/bench_training ]]; then
     expect "bench: training steps" section "training step" 6-training bench_training

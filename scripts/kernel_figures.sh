@@ -206,6 +206,10 @@ rows() {
       if (name ~ /^norm::add_rows</) return 32 * 8 * 16
       if (name ~ /^pooling::pool_rows</) return 128 * 17 * larger(4, bytes_of(argument(list, 1)))  # order 16
       if (name ~ /^pooling::pool_max_dx</) return 128 * 17 * larger(4, bytes_of(argument(list, 1))) + 128 * 4
+      if (name ~ /^oriented::hog_kernel</) return 80 + 8 * 8 * 9 * 8 + 256 * 9 * 8  # 64 x 64 pixels, usual options
+      if (name ~ /^levels::/) return 16 * 8 + 1040
+      if (name ~ /^stretching::/) return 3 * 32  # three bands
+      if (name ~ /^augmenting::/) return 48 + 64 + 32 + 32 + 2 * 260 * 16  # seven bands, with noise
       return -1
     }
     # Blocks of a multiprocessor: 64 warps, 32 blocks, 4 x 16384 registers in pieces of 256, 228 KB with 1 KB for each
@@ -272,7 +276,7 @@ here was measured on a GPU: it is what can be known without one. [cuda-rooflines
 
 - *threads*: of a block, by the kernel's launch bound; with a star it has none, and launchers take 256.
 - *shared*: bytes of shared memory of a block, as the launcher asks for them; of the fused group convolution for 3 x 3
-  filters, of pooling over the group for order 16.
+  filters, of pooling over the group for order 16, of HOG for 64 x 64 pixels, of the stretch for 3 bands, of augmentation for 7 with noise.
 - *spills*, *local*: bytes of registers in memory, and of arrays there. Both must be 0.
 - *blocks*, *occupancy*: blocks on one multiprocessor at once, and the share of its 64 warps that they are. Products keep their sums in registers and
   hide latency by asynchronous copies, not by warps: for them a low occupancy is the design.

@@ -10,6 +10,7 @@
 #include "op_list/pooling.hpp"
 #include "op_list/reduce.hpp"
 #include "op_list/views.hpp"
+#include "op_list/vision.hpp"
 
 namespace d16::testing {
 
@@ -17,7 +18,7 @@ inline std::vector<OpCase> const& op_list() {
   static std::vector<OpCase> const all = [] {
     std::vector<OpCase> joined;
     for (auto family : {convolution_cases, group_cases, layer_cases, loss_cases, pointwise_cases, pooling_cases,
-                        reduce_cases, view_cases})
+                        reduce_cases, view_cases, vision_cases})
       for (OpCase const& op : family()) joined.push_back(op);
     return joined;
   }();

@@ -25,6 +25,15 @@ void* allocate(size_t bytes);
 void release(void* memory) noexcept;
 void fill_with_nan(void* memory, size_t bytes);  ///< every byte 0xff
 void copy_to_host(void* to, void const* from, size_t bytes);
+/// Between page-locked memory and the device, either way, in order with the launches; the host does not wait.
+void copy_in_order(void* to, void const* from, size_t bytes);
+struct PageLocked {
+  void* data;
+  explicit PageLocked(size_t bytes);
+  ~PageLocked();
+  PageLocked(PageLocked const&) = delete;
+  PageLocked& operator=(PageLocked const&) = delete;
+};
 
 /// The stream, a cudaStream_t, that everything runs on.
 void* machine_stream();

@@ -117,6 +117,14 @@ void copy_to_host(void* to, void const* from, size_t bytes) {
   check(cudaStreamSynchronize(stream), "a copy to the host");
 }
 
+void copy_in_order(void* to, void const* from, size_t bytes) {
+  check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, main_clock().stream), "a copy");
+}
+PageLocked::PageLocked(size_t bytes) : data(nullptr) {
+  check(cudaMallocHost(&data, bytes ? bytes : 1), "page-locked memory");
+}
+PageLocked::~PageLocked() { static_cast<void>(cudaFreeHost(data)); }
+
 double milliseconds(int launches, std::function<void(int)> const& run) {
   return milliseconds_of([&] {
     for (int i = 0; i < launches; ++i) run(i);

@@ -32,6 +32,10 @@ void release(void* memory) noexcept { std::free(memory); }
 void fill_with_nan(void* memory, size_t bytes) { std::memset(memory, 0xff, bytes); }
 void copy_to_host(void* to, void const* from, size_t bytes) { std::memcpy(to, from, bytes); }
 
+void copy_in_order(void* to, void const* from, size_t bytes) { std::memcpy(to, from, bytes); }
+PageLocked::PageLocked(size_t bytes) : data(allocate(bytes)) {}
+PageLocked::~PageLocked() { release(data); }
+
 void* machine_stream() { return nullptr; }
 double milliseconds(int launches, std::function<void(int)> const& run) {
   auto const start = std::chrono::steady_clock::now();

@@ -108,6 +108,7 @@
 #include "sim/noise.hpp"
 #include "sim/psf.hpp"
 #include "sim/sersic.hpp"
+#include "vision/augment.hpp"
 #include "vision/filter.hpp"
 #include "vision/image.hpp"
 #include "vision/line_map.hpp"

@@ -80,8 +80,16 @@ inline float __logf(float x) { return std::log(x); }
 inline float __fdividef(float a, float b) { return a / b; }
 inline float rsqrtf(float x) { return 1.0f / std::sqrt(x); }
 inline double rsqrt(double x) { return 1.0 / std::sqrt(x); }
+/// sin(pi x) and cos(pi x), exactly 0 and 1 where they are.
 inline void sincospi(double x, double* sine, double* cosine) {
-  *sine = std::sin(3.141592653589793 * x), *cosine = std::cos(3.141592653589793 * x);
+  double const quarter = std::nearbyint(2 * x), angle = 3.141592653589793 * (x - quarter / 2);
+  double const s = std::sin(angle), c = std::cos(angle);
+  switch (int64_t(quarter) & 3) {
+    case 0: *sine = s, *cosine = c; break;
+    case 1: *sine = c, *cosine = -s; break;
+    case 2: *sine = -s, *cosine = -c; break;
+    default: *sine = -c, *cosine = s;
+  }
 }
 inline int __popc(unsigned x) { return std::popcount(x); }
 inline int __clz(int x) { return std::countl_zero(unsigned(x)); }

@@ -1,6 +1,9 @@
 // Puts the launchers of one machine, namespace D16_GPU, into the slots of the ops.
 #pragma once
 #include <d16/compiled.hpp>
+#include <d16/vision/augment.hpp>
+#include <d16/vision/hog.hpp>
+#include <d16/vision/stretch.hpp>
 
 #include "launchers.hpp"
 
@@ -15,6 +18,7 @@ namespace D16_GPU {
 D16_GPU_OPS(D16_GPU_DECLARE, D16_GPU_DECLARE_WITH_WORK)
 int launch_copy(Copy const& a);
 int launch_cast(Cast const& a);
+int launch_augment(Augment const& a);
 
 }  // namespace D16_GPU
 }  // namespace d16::kernels
@@ -38,6 +42,7 @@ template <class Entry> void fill_slots(Entry entry) {
   D16_GPU_OPS_BF16(D16_GPU_FILL_BF16, D16_GPU_FILL_BF16_WITH_WORK)
   entry(copy_slot) = {kernels::D16_GPU::launch_copy};
   entry(cast_slot) = {kernels::D16_GPU::launch_cast};
+  entry(augment_slot) = {kernels::D16_GPU::launch_augment};
 }
 
 }  // namespace d16

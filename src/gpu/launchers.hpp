@@ -5,6 +5,8 @@
 #include <d16/kernels/adam.hpp>
 #include <d16/kernels/adaptive_avg_pool2d.hpp>
 #include <d16/kernels/antialiased_avg_pool.hpp>
+#include <d16/kernels/augment.hpp>
+#include <d16/kernels/band_levels.hpp>
 #include <d16/kernels/batch_norm.hpp>
 #include <d16/kernels/binary.hpp>
 #include <d16/kernels/cast.hpp>
@@ -16,6 +18,7 @@
 #include <d16/kernels/group_conv2d.hpp>
 #include <d16/kernels/group_norm.hpp>
 #include <d16/kernels/group_pool.hpp>
+#include <d16/kernels/hog.hpp>
 #include <d16/kernels/linear.hpp>
 #include <d16/kernels/losses.hpp>
 #include <d16/kernels/meter.hpp>
@@ -26,6 +29,7 @@
 #include <d16/kernels/sgd.hpp>
 #include <d16/kernels/softmax.hpp>
 #include <d16/kernels/squeeze_excitation.hpp>
+#include <d16/kernels/stretch.hpp>
 #include <d16/kernels/unary.hpp>
 #include <d16/kernels/upsample.hpp>
 
@@ -60,6 +64,8 @@
   work(group_norm, GroupNorm) work(group_norm_dw, GroupNorm) work(group_norm_dx, GroupNorm) \
   work(squeeze_excitation, SqueezeExcitation) work(squeeze_excitation_dx, SqueezeExcitation)
 #define D16_GPU_OPTIM(each, work) work(begin_step, BeginStep) work(adam, Adam) work(sgd, Sgd) each(meter, Meter)
+#define D16_GPU_VISION(each, work) \
+  each(hog, Hog) each(stretch, Stretch) each(stretch_dx, Stretch) each(band_levels, BandLevels)
 // Those of them that also take bfloat16 features; their slots have an entry for it, op_slot<bf16>.
 #define D16_GPU_POINTWISE_BF16(each, work) \
   each(unary, Unary) each(unary_dx, Unary) each(binary, Binary) work(sum, Reduce)
@@ -69,7 +75,7 @@
   D16_GPU_POINTWISE_BF16(each, work) D16_GPU_DENSE_BF16(each, work) D16_GPU_GROUP_BF16(each, work)
 #define D16_GPU_OPS(each, work) \
   D16_GPU_POINTWISE(each, work) D16_GPU_DENSE(each, work) D16_GPU_GROUP(each, work) D16_GPU_LAYERS(each, work) \
-  D16_GPU_LAYERS_SUMS(each, work) D16_GPU_OPTIM(each, work)
+  D16_GPU_LAYERS_SUMS(each, work) D16_GPU_OPTIM(each, work) D16_GPU_VISION(each, work)
 // clang-format on
 
 // The instances that a family's file compiles: D16_GPU_POINTWISE(D16_GPU_COMPILE, D16_GPU_COMPILE_WITH_WORK), and of

@@ -1,4 +1,4 @@
-// Conformance runners of preprocessing: HOG, aperture photometry, the mesh background; plain functions of the host.
+// Conformance runners of preprocessing: HOG, and aperture photometry and the mesh background, functions of the host.
 #pragma once
 #include <string>
 #include <vector>
@@ -43,7 +43,7 @@ inline Outcome run_background_mesh(Run& r) {
 inline OpTable bands_ops() {
   OpTable table;
   auto add = [&](char const* name, Runner run) { table[name] = {run, false}; };
-  add("hog", run_hog);
+  table["hog"] = {run_hog};
   add("photometry_aperture", run_photometry_aperture);
   add("background_mesh", run_background_mesh);
   return table;

@@ -1,4 +1,4 @@
-// Conformance runners of simulation, statistics and scores: plain functions of the host.
+// Conformance runners of the asinh stretch, and of simulation, statistics and scores, plain functions of the host.
 #pragma once
 #include <d16/learn/metrics.hpp>
 #include <d16/sim/sersic.hpp>
@@ -60,12 +60,12 @@ inline Outcome run_sersic_profile(Run& r) {
 inline OpTable vision_ops() {
   OpTable table;
   auto add = [&](char const* name, Runner run) { table[name] = {run, false}; };
+  table["asinh_stretch"] = {run_asinh_stretch};
   add("psnr", run_psnr);
   add("ssim", run_ssim);
   add("sersic_profile", run_sersic_profile);
   add("roc_auc", run_roc_auc);
   add("confusion_matrix", run_confusion_matrix);
-  add("asinh_stretch", run_asinh_stretch);
   add("mad_sigma", run_mad_sigma);
   add("sigma_clipped_stats", run_sigma_clipped_stats);
   return table;

@@ -1,5 +1,6 @@
 // HOG: the fast path of each instruction set against atan2 pixel by pixel, every tie, and what mirroring must do.
 #include <doctest/doctest.h>
+#include <d16/cuda/use.hpp>
 #include <d16/ops/arithmetic.hpp>
 #include <d16/vision/filter.hpp>
 #include <d16/vision/hog.hpp>
@@ -26,9 +27,10 @@ Tensor picture(Shape shape, uint64_t seed, int levels = 0) {
 }
 
 std::vector<double> fast(Tensor const& x, HogOptions const& o, kernels::cpu::Isa isa) {
-  vision::Extent e = vision::extent_of("hog", x.shape());
-  std::vector<double> y(size_t(vision::hog_shape(e.H, e.W, o).numel()));
-  vision::detail::hog_fast(x.data<double>(), e, o, y.data(), isa);
+  kernels::Hog<double> a = vision::detail::hog_args<double>(vision::extent_of("hog", x.shape()), o);
+  std::vector<double> y(static_cast<size_t>(a.features()));
+  a.x = x.data<double>(), a.y = y.data();
+  vision::detail::hog_fast(a, 0, isa);
   return y;
 }
 
@@ -143,6 +145,24 @@ TEST_CASE("hog: batches, strides and float32 are what single pictures are") {
     }
   }
   CHECK(vision::hog_shape(64, 64).text() == Shape({6, 6, 3, 3, 9}).text());
+}
+
+TEST_CASE("hog: the devices reference and cuda_emulated give the same, in the same shapes") {
+  use_cuda_emulated();
+  Tensor x = picture({2, 24, 27, 3}, 6).cast(DType::f32);
+  HogOptions o{.orientations = 7, .pixels_per_cell = {5, 4}, .cells_per_block = 2};
+  for (Tensor const& image : {x, x.select(0, 1), x.select(0, 0).select(2, 1)}) {
+    Tensor expected = vision::hog(image, o);
+    for (char const* device : {"reference", "cuda_emulated"}) {
+      Tensor y = vision::hog(image.to(device), o);
+      CHECK(y.device() == Device(device));
+      REQUIRE(y.shape() == expected.shape());
+      Tensor got = y.to("cpu");
+      for (int64_t k = 0; k < got.numel(); ++k)  // doubles of the same number, each rounded to float32, below 1
+        REQUIRE(std::abs(got.data<float>()[k] - expected.data<float>()[k]) <= 0x1p-23);
+    }
+  }
+  CHECK_THROWS_AS(vision::hog(x.to("cuda_emulated"), {.orientations = 129, .cells_per_block = 1}), ValueError);
 }
 
 TEST_CASE("hog: NaN stays in the blocks that it touches; wrong input is refused") {

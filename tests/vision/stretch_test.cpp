@@ -2,7 +2,9 @@
 #include <doctest/doctest.h>
 #include <d16/autograd/gradcheck.hpp>
 #include <d16/core/random.hpp>
+#include <d16/cuda/use.hpp>
 #include <d16/ops/arithmetic.hpp>
+#include <d16/ops/reduce.hpp>
 #include <d16/vision/stretch.hpp>
 
 #include <limits>
@@ -88,6 +90,37 @@ TEST_CASE("NaN pixels are masked and become sky") {
   CHECK(y.data<float>()[7] == doctest::Approx(s.sky_level(1)));
   CHECK(y.data<float>()[8] == doctest::Approx(s.sky_level(0)));
   for (float v : y.host<float>()) REQUIRE((v >= 0 && v <= 1));
+}
+
+TEST_CASE("stretches on the devices reference and cuda_emulated are those of the cpu") {
+  use_cuda_emulated();
+  Tensor x = noisy_square(1);
+  vision::Stretch s = vision::fit_stretch(x);
+  auto difference = [](Tensor const& a, Tensor const& b) {
+    Tensor other = a.to("cpu");
+    double most = 0;
+    for (int64_t i = 0; i < b.numel(); ++i)
+      most = std::max(most, double(std::abs(other.data<float>()[i] - b.data<float>()[i])));
+    return most;
+  };
+  double epsilon = std::numeric_limits<float>::epsilon();
+  for (char const* device : {"reference", "cuda_emulated"}) {
+    Tensor there = x.to(device), y = s.apply(x);
+    vision::Stretch fitted = vision::fit_stretch(there);
+    for (size_t b = 0; b < 2; ++b) {  // 1600 pixels below 600 and their squares, summed in doubles in another order
+      CHECK(fitted.bands[b].sky == s.bands[b].sky);
+      CHECK(std::abs(fitted.bands[b].sigma - s.bands[b].sigma) <= 2 * 1600 * 0x1p-52 * 600);
+      CHECK(fitted.bands[b].white == doctest::Approx(s.bands[b].white).epsilon(1e-9));
+    }
+    CHECK(s.apply(there).device() == Device(device));
+    CHECK(difference(s.apply(there), y) <= 8 * epsilon);  // see tests/cuda/stretch_test.cpp; nothing is above 1
+    CHECK(difference(s.black_sky(y.to(device)), s.black_sky(y)) <= 4 * epsilon);
+    CHECK(difference(s.invert(y.to(device)), s.invert(y)) <= 2 * epsilon * 600);  // in double, pixels are below 600
+    there.set_requires_grad();
+    Tensor leaf = x.clone().set_requires_grad();
+    sum(vision::asinh_stretch(there, 0.5)).backward(), sum(vision::asinh_stretch(leaf, 0.5)).backward();
+    CHECK(difference(there.grad(), leaf.grad()) <= 8 * epsilon / std::asinh(2) / 0.5);  // the slope at 0
+  }
 }
 
 TEST_CASE("images without a scale are refused, images without noise have one") {

@@ -1,13 +1,13 @@
 // Batches from a Dataset: shuffled, turned, mirrored, moved, on all threads, the same for a seed.
 #pragma once
+#include <algorithm>
 #include <cstdint>
-#include <numbers>
 #include <numeric>
 #include <optional>
 #include <utility>
 #include <vector>
 
-#include "../vision/resample.hpp"
+#include "../vision/augment.hpp"
 #include "dataset.hpp"
 
 namespace d16::data {
@@ -108,19 +108,42 @@ class Loader {
     int64_t left = int64_t(order_.size()) - state_.position, n = std::min(o_.batch, left);
     if (n <= 0 || (o_.drop_last && n < o_.batch)) return false;
     items_.assign(order_.begin() + state_.position, order_.begin() + state_.position + n);
+    batch_.label = empty({n}, {.dtype = DType::i64, .device = Device()});
+    for (int64_t i = 0; i < n; ++i) batch_.label.data<int64_t>()[i] = dataset_->label(items_[size_t(i)]);
+    Device::Kind where = default_device().kind;
+    bool here = where == Device::Kind::cpu || where == Device::Kind::reference;
+    batch_.image = here ? changed_here(n) : changed_there(n);
+    batch_.label = batch_.label.to(default_device());
+    state_.position += n;
+    return true;
+  }
+
+  /// The images of the batch, made by the threads of the host.
+  Tensor changed_here(int64_t n) {
     Dataset const& d = *dataset_;
-    batch_ = {empty({n, d.height(), d.width(), d.channels()}, {.device = Device()}),
-              empty({n}, {.dtype = DType::i64, .device = Device()})};
-    bool bytes = d.images.dtype() == DType::u8;
+    batch_.image = empty({n, d.height(), d.width(), d.channels()}, {.device = Device()});
     parallel_tasks(n, [&](int64_t i) {
-      batch_.label.data<int64_t>()[i] = d.label(items_[size_t(i)]);
-      if (bytes) read<uint8_t>(i, 1.0f / 255);
+      if (d.images.dtype() == DType::u8) read<uint8_t>(i, 1.0f / 255);
       else if (d.images.dtype() == DType::bf16) read<bf16>(i, 1);
       else read<float>(i, 1);
     });
-    batch_ = {batch_.image.to(default_device()), batch_.label.to(default_device())};
-    state_.position += n;
-    return true;
+    return batch_.image.to(default_device());
+  }
+
+  /// The same made on a GPU: what is sent are the items as they are, bytes a quarter as large as what is made of them.
+  Tensor changed_there(int64_t n) const {
+    Dataset const& d = *dataset_;
+    Tensor items =
+        empty({n, d.images.dim(1), d.images.dim(2), d.channels()}, {.dtype = d.images.dtype(), .device = Device()});
+    int64_t values = items.numel() / n;
+    for_dtype(items.dtype(), [&]<class T>(T) {
+      parallel_tasks(n, [&](int64_t i) {
+        std::copy_n(d.images.data<T>() + items_[size_t(i)] * values, values, items.data<T>() + i * values);
+      });
+    });
+    vision::AugmentOptions o{.shift = o_.shift, .zoom = o_.zoom, .height = d.height(), .width = d.width()};
+    if (!o_.augment) o.turn = o.mirror = false, o.shift = o.zoom = 0;
+    return vision::augment(items.to(default_device()), o, {state_.seed, uint64_t(state_.epoch)}, state_.position);
   }
 
   template <class T> void read(int64_t i, float unit) {
@@ -128,12 +151,9 @@ class Loader {
     int64_t H = d.images.dim(1), W = d.images.dim(2), C = d.channels(), h = d.height(), w = d.width();
     vision::Motion motion;
     if (o_.augment) {
-      uint64_t draw = uint64_t(state_.epoch) << 32 | uint64_t(state_.position + i);
-      Random random(state_.seed, draw | uint64_t(1) << 63);  // streams below are the orders of the epochs
-      motion.angle = random.uniform(0, 2 * std::numbers::pi);
-      motion.mirror = random.uniform() < 0.5;
-      motion.scale = 1 + random.uniform(-o_.zoom, o_.zoom);
-      motion.shift_y = random.uniform(-o_.shift, o_.shift), motion.shift_x = random.uniform(-o_.shift, o_.shift);
+      // streams below 2^63 are the orders of the epochs
+      Random random = vision::random_of_item(state_.seed, uint64_t(state_.epoch), uint64_t(state_.position + i));
+      motion = vision::random_motion(random, {.shift = o_.shift, .zoom = o_.zoom});
     }
     vision::sample(d.images.data<T>() + items_[size_t(i)] * H * W * C, H, W, C, unit,
                    vision::Affine::about_centre(H, W, h, w, motion), batch_.image.data<float>() + i * h * w * C, h, w);

@@ -2,15 +2,18 @@
 #pragma once
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <string_view>
 #include <vector>
 
+#include "../core/dispatch.hpp"
+#include "../kernels/hog.hpp"
+#include "../kernels/reference/hog.hpp"
 #include "../ops/pair.hpp"
 #include "hog_simd.hpp"
 #include "image.hpp"
 
-namespace d16::vision {
+namespace d16 {
+namespace vision {
 
 /// The norm by scikit-image's name: "L1", "L1-sqrt", "L2", "L2-Hys".      Errors   ValueError for another.
 inline BlockNorm block_norm_of(std::string_view name) {
@@ -58,140 +61,109 @@ struct HogPlanes {
         T const* in = x + from * e.row() + c;
         double* line = values.data() + c * plane + (i + 1) * stride + hog_padding;
         for (int64_t j = 0; j < e.W; ++j) line[j] = double(in[j * e.C]);
-        if (root) take_root(line, e.W);
+        if (root)
+          for (int64_t j = 0; j < e.W; ++j) line[j] = std::sqrt(line[j]);
         line[-1] = line[std::min<int64_t>(1, e.W - 1)], line[e.W] = line[std::max<int64_t>(e.W - 2, 0)];
       }
   }
-
- private:
-  static void take_root(double* line, int64_t n) {
-    double lowest = *std::min_element(line, line + n);
-    require<ValueError>(!(lowest < 0), "hog: a pixel is ", lowest,
-                        "; transform_sqrt takes no negative ones, subtract the lowest value first");
-    for (int64_t j = 0; j < n; ++j) line[j] = std::sqrt(line[j]);
-  }
 };
 
-/// The cotangent of the angle where bin i begins. Gradients of float32 pixels meet it exactly at multiples of 45
-/// degrees only; there scikit-image compares with the rounded number 180 / n * i, and a beginning that was rounded
-/// upwards leaves them to the bin below.
-inline double hog_begin(int i, int bins) {
-  double degrees = 180.0 / bins * i, angle = 3.141592653589793 * i / bins;
-  if (i == 0) return std::numeric_limits<double>::infinity();
-  if (4 * i == bins) return degrees > 45 ? std::nextafter(1.0, 0.0) : 1;
-  if (2 * i == bins) return degrees > 90 ? -std::numeric_limits<double>::denorm_min() : 0;
-  if (4 * i == 3 * bins) return degrees > 135 ? std::nextafter(-1.0, -2.0) : -1;
-  return std::cos(angle) / std::sin(angle);
+/// The arguments of the kernels, but the pictures and their features.
+template <class T> kernels::Hog<T> hog_args(Extent e, HogOptions const& o) {
+  return {.N = e.N,
+          .H = e.H,
+          .W = e.W,
+          .C = e.C,
+          .bins = o.orientations,
+          .cell_h = o.pixels_per_cell.h,
+          .cell_w = o.pixels_per_cell.w,
+          .block_h = o.cells_per_block.h,
+          .block_w = o.cells_per_block.w,
+          .norm = o.block_norm,
+          .root = o.transform_sqrt};
 }
 
+/// Picture n of a batch, by vectors of an instruction set.
 template <class T>
-void hog_fast(T const* x, Extent e, HogOptions const& o, T* y, kernels::cpu::Isa isa = kernels::cpu::best_isa()) {
-  HogPlanes planes(x, e, o.transform_sqrt);
-  int64_t bins = o.orientations, down = e.H / o.pixels_per_cell.h, across = e.W / o.pixels_per_cell.w;
-  std::vector<double> begin(size_t(bins + 3)), gradients(size_t(2 * o.pixels_per_cell.h * hog_padding)),
+void hog_fast(kernels::Hog<T> const& a, int64_t n, kernels::cpu::Isa isa = kernels::cpu::best_isa()) {
+  HogPlanes planes(a.x + n * a.H * a.W * a.C, {1, a.H, a.W, a.C}, a.root);
+  int64_t bins = a.bins, down = a.down(), across = a.across();
+  std::vector<double> begin(size_t(bins + 3)), gradients(size_t(2 * a.cell_h * hog_padding)),
       sums(size_t(bins * planes.stride)), cells(size_t(down * across * bins)),
-      block(size_t(int64_t(o.cells_per_block.h) * o.cells_per_block.w * bins + hog_padding));
-  for (int i = 0; i < o.orientations; ++i) begin[size_t(i)] = hog_begin(i, o.orientations);
-  hog_run(HogPicture{.C = e.C,
+      block(size_t(a.block_values() + hog_padding));
+  for (int i = 0; i < a.bins; ++i) begin[size_t(i)] = kernels::hog_begin(i, a.bins);
+  hog_run(HogPicture{.C = a.C,
                      .stride = planes.stride,
                      .plane = planes.plane,
-                     .cell_h = o.pixels_per_cell.h,
-                     .cell_w = o.pixels_per_cell.w,
+                     .cell_h = a.cell_h,
+                     .cell_w = a.cell_w,
                      .down = down,
                      .across = across,
                      .bins = bins,
-                     .block_h = o.cells_per_block.h,
-                     .block_w = o.cells_per_block.w,
-                     .norm = o.block_norm,
+                     .block_h = a.block_h,
+                     .block_w = a.block_w,
+                     .norm = a.norm,
                      .pixels = planes.pixels(),
                      .begin = begin.data(),
                      .gradients = gradients.data(),
                      .sums = sums.data(),
                      .cells = cells.data(),
                      .block = block.data()},
-          y, isa);
+          a.y + n * a.features(), isa);
+}
+template <class T> int hog_batch(kernels::Hog<T> const& a) {
+  parallel_tasks(a.N, [&](int64_t n) { hog_fast(a, n); });
+  return kernels::ok;
 }
 
-/// The gradient of pixel (i, j) voted into its cell's histogram: its angle by atan2, in degrees, compared with the
-/// bounds of each bin.
-inline void hog_vote(HogPlanes const& planes, int64_t C, int64_t i, int64_t j, int64_t bins, double* cell) {
-  double gx = 0, gy = 0, length = -1;
-  for (int64_t c = 0; c < C; ++c) {
-    double const* p = planes.pixels() + c * planes.plane + i * planes.stride + j;
-    double dx = p[1] - p[-1], dy = p[planes.stride] - p[-planes.stride], steep = std::hypot(dx, dy);
-    if (steep > length || steep != steep) gx = dx, gy = dy, length = steep;
-  }
-  double degrees = std::fmod(std::atan2(gy, gx) * (180 / 3.141592653589793), 180.0), width = 180.0 / double(bins);
-  if (degrees < 0) degrees += 180;
-  for (int64_t bin = 0; bin < bins; ++bin)
-    if (!(degrees < width * double(bin) || degrees >= width * double(bin + 1))) cell[bin] += length;
-}
-
-template <class T> void hog_obvious(T const* x, Extent e, HogOptions const& o, T* y) {
-  HogPlanes planes(x, e, o.transform_sqrt);
-  Pair cell = o.pixels_per_cell;
-  int64_t bins = o.orientations, down = e.H / cell.h, across = e.W / cell.w;
-  std::vector<double> cells(size_t(down * across * bins)), block;
-  for (int64_t i = 0; i < down * cell.h; ++i)
-    for (int64_t j = 0; j < across * cell.w; ++j)
-      hog_vote(planes, e.C, i, j, bins, cells.data() + (i / cell.h * across + j / cell.w) * bins);
-  for (double& bin : cells) bin /= double(cell.h * cell.w);
-
-  for (int64_t i = 0; i + o.cells_per_block.h <= down; ++i)
-    for (int64_t j = 0; j + o.cells_per_block.w <= across; ++j) {
-      block.clear();
-      for (int64_t r = i; r < i + o.cells_per_block.h; ++r) {
-        auto first = cells.begin() + (r * across + j) * bins;
-        block.insert(block.end(), first, first + o.cells_per_block.w * bins);
-      }
-      double sum = 0, squares = 0, clipped = 0, eps = 1e-5;
-      for (double v : block) sum += v, squares += v * v;
-      double root = std::sqrt(squares + eps * eps);
-      for (double v : block) clipped += std::pow(std::min(v / root, 0.2), 2);
-      for (double v : block) switch (o.block_norm) {
-          case BlockNorm::l1: *y++ = T(v / (sum + eps)); break;
-          case BlockNorm::l1_sqrt: *y++ = T(std::sqrt(v / (sum + eps))); break;
-          case BlockNorm::l2: *y++ = T(v / root); break;
-          case BlockNorm::l2_hys: *y++ = T(std::min(v / root, 0.2) / std::sqrt(clipped + eps * eps)); break;
-        }
-    }
-}
-
-/// picture(pixels, extent, options, features) for each of a batch.
-template <class Picture> Tensor hog_each(Tensor const& x, HogOptions const& o, Picture const& picture) {
-  Extent e = extent_of("hog", x.shape());
-  int64_t features = hog_shape(e.H, e.W, o).numel();
-  Tensor in = on_host("hog", x), out = empty(x.rank() == 4 ? Shape{e.N, features} : Shape{features}, x.like());
+/// Errors   ValueError for a negative pixel in host memory: there is no square root. What is not a number passes.
+inline void refuse_negative(Tensor const& x) {
   for_float(x.dtype(), [&]<class T>(T) {
-    parallel_tasks(e.N,
-                   [&](int64_t n) { picture(in.data<T>() + n * e.picture(), e, o, out.data<T>() + n * features); });
+    for (T v : x.host<T>())
+      require<ValueError>(!(v < 0), "hog: a pixel is ", double(v),
+                          "; transform_sqrt takes no negative ones, subtract the lowest value first");
   });
-  return out;
 }
 
 }  // namespace detail
+}  // namespace vision
+
+template <class T>
+constinit Slot<kernels::Hog<T>> hog_slot{"hog", {vision::detail::hog_batch<T>}, {kernels::reference::hog<T>}, {}, {}};
+
+namespace vision {
 
 /// Histograms of oriented gradients: central differences; of several channels, pixel by pixel, the one that changes
 /// most; in each cell the mean length of the gradients by their angle (0 to 180 degrees, not shared between bins);
-/// blocks of cells at every cell, normalised. Computed in double. The bins are scikit-image's at every angle that a
-/// double can tell from their bounds, and at ties.
+/// blocks of cells at every cell, normalised. Computed in double, on the device of x. The bins are scikit-image's at
+/// every angle that a double can tell from their bounds, and at ties.
 /// Shapes   x (H,W) or (H,W,C): y (F); x (N,H,W,C): y (N,F). F is the product of hog_shape(H, W), in that order.
 /// Units    none: y does not depend on the unit of x, as long as gradients are well above 1e-5.
-/// Cost     4 operations for each bin and 30 more, a pixel.      Deterministic  yes.      Gradient  none.
+/// Cost     4 operations for each bin and 30 more, a pixel; on a GPU one kernel that reads x and writes y once.
+/// Deterministic  yes.      Gradient  none.
 /// Errors   ShapeError for other ranks; DTypeError for integers; ValueError for options out of range, an image smaller
-///          than a block, negative pixels under transform_sqrt. Pixels that are not finite make their blocks NaN.
+///          than a block, on a GPU more than 128 orientations; negative pixels under transform_sqrt: a ValueError on
+///          the host, on a GPU, which does not stop to look, NaN as next. Pixels that are not finite make their blocks
+///          NaN.
 /// Source   skimage.feature.hog; Dalal & Triggs 2005, doi:10.1109/CVPR.2005.177.
 inline Tensor hog(Tensor const& x, HogOptions const& o = {}) {
-  return detail::hog_each(x, o, []<class T>(T const* in, Extent e, HogOptions const& options, T* out) {
-    detail::hog_fast(in, e, options, out);
+  Extent e = extent_of("hog", x.shape());
+  int64_t features = hog_shape(e.H, e.W, o).numel();
+  Tensor in = x.detach().contiguous(), y = empty(x.rank() == 4 ? Shape{e.N, features} : Shape{features}, x.like());
+  bool plain = x.device() == Device("cpu") || x.device() == Device("reference");
+  if (o.transform_sqrt && plain) detail::refuse_negative(in);
+  for_float(x.dtype(), [&]<class T>(T) {
+    kernels::Hog<T> a = detail::hog_args<T>(e, o);
+    a.x = in.data<T>(), a.y = y.data<T>();
+    run(hog_slot<T>, x.device(), a);
   });
+  return y;
 }
 
 /// The same by atan2, pixel by pixel: the specification of hog().
 inline Tensor hog_reference(Tensor const& x, HogOptions const& o = {}) {
-  return detail::hog_each(x, o, []<class T>(T const* in, Extent e, HogOptions const& options, T* out) {
-    detail::hog_obvious(in, e, options, out);
-  });
+  return hog(x.detach().to("reference"), o).to(x.device());
 }
 
-}  // namespace d16::vision
+}  // namespace vision
+}  // namespace d16

@@ -6,16 +6,11 @@
 #include <vector>
 
 #include "../kernels/cpu/isa.hpp"
+#include "../kernels/hog.hpp"
 
 namespace d16::vision {
 
-/// How the histograms of a block are scaled; v is all of them, eps 1e-5.
-enum class BlockNorm {
-  l1,       ///< v / (sum |v| + eps)
-  l1_sqrt,  ///< the square root of that
-  l2,       ///< v / sqrt(sum v^2 + eps^2)
-  l2_hys,   ///< l2, cut off at 0.2, and l2 again
-};
+using kernels::BlockNorm;
 
 namespace detail {
 

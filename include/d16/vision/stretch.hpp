@@ -2,40 +2,57 @@
 #pragma once
 #include <algorithm>
 #include <cmath>
-#include <string>
+#include <limits>
+#include <utility>
 #include <vector>
 
 #include "../autograd/tape.hpp"
+#include "../core/dispatch.hpp"
+#include "../kernels/cpu/stretch.hpp"
+#include "../kernels/reference/band_levels.hpp"
+#include "../kernels/reference/stretch.hpp"
 #include "image.hpp"
 #include "statistics.hpp"
 
-namespace d16::vision {
+namespace d16 {
+
+template <class T> constinit Slot<kernels::Stretch<T>> stretch_slot{
+    "stretch", {kernels::cpu::stretch<T>}, {kernels::reference::stretch<T>}, {}, {}};
+template <class T> constinit Slot<kernels::Stretch<T>> stretch_dx_slot{
+    "stretch_dx", {kernels::cpu::stretch_dx<T>}, {kernels::reference::stretch_dx<T>}, {}, {}};
+
+namespace vision {
+
+namespace detail {
+/// Element i of the contiguous x through band i % bands, outside the gradient graph.
+inline Tensor stretch(kernels::StretchOp op, std::vector<kernels::StretchBand> const& bands, Tensor const& x) {
+  Tensor y = empty(x.shape(), x.like());
+  for_float(x.dtype(), [&]<class T>(T) {
+    kernels::Stretch<T> a{.op = op, .n = x.numel(), .C = int(bands.size()), .bands = bands.data(), .x = x.data<T>()};
+    a.y = y.data<T>();
+    run(stretch_slot<T>, x.device(), a);
+  });
+  return y;
+}
+}  // namespace detail
 
 /// asinh(x / a) / asinh(1 / a): linear well below a, logarithmic above; 0 stays 0 and 1 stays 1.
-/// Shapes   any, y as x.      Units  x in units of the white level.     Deterministic  yes.
+/// Shapes   any, y as x, on any device.      Units  x in units of the white level.     Deterministic  yes.
 /// Gradient dy / (a asinh(1/a) sqrt(1 + (x/a)^2)).
 /// Errors   ValueError unless a > 0; DTypeError for integers.
 /// Source   Lupton, Gunn & Szalay 1999, AJ 118, 1406; astropy.visualization.AsinhStretch.
 inline Tensor asinh_stretch(Tensor x, double a) {
   require<ValueError>(a > 0, "asinh_stretch: a is ", a, "; it must be positive");
-  require<DeviceError>(x.device().is_host(), "asinh_stretch: x is on ", x.device(),
-                       ", this runs on the host; use to(\"cpu\") first");
   x = x.contiguous();
-  Tensor y = empty(x.shape(), x.like());
-  double unit = std::asinh(1 / a);
-  for_float(x.dtype(), [&]<class T>(T) {
-    T const* in = x.data<T>();
-    T* out = y.data<T>();
-    parallel_for(x.numel(), [=](int64_t i) { out[i] = T(std::asinh(double(in[i]) / a) / unit); });
-  });
+  kernels::StretchBand scale{.s = a, .range = std::asinh(1 / a)};
+  Tensor y = detail::stretch(kernels::StretchOp::asinh, {scale}, x);
   return record("asinh_stretch", y, wrt(x, [=](Tensor dy) {
                   dy = dy.contiguous();
                   Tensor dx = empty(x.shape(), x.like());
                   for_float(x.dtype(), [&]<class T>(T) {
-                    T const *in = x.data<T>(), *up = dy.data<T>();
-                    T* out = dx.data<T>();
-                    parallel_for(x.numel(),
-                                 [=](int64_t i) { out[i] = T(double(up[i]) / (unit * std::hypot(a, double(in[i])))); });
+                    kernels::Stretch<T> k{.n = x.numel(), .bands = &scale, .x = x.data<T>(), .dy = dy.data<T>()};
+                    k.dx = dx.data<T>();
+                    run(stretch_dx_slot<T>, x.device(), k);
                   });
                   return dx;
                 }));
@@ -66,61 +83,39 @@ struct Stretch {
   double softness = 5;  ///< in sigma: where linear turns into logarithmic
 
   /// Pixels to 0 .. 1, values beyond cut off; pixels that are not finite become the level of the sky.
-  /// Shapes   x (H,W) with one band, (H,W,C) or (N,H,W,C) with one for each channel; float32 or float64.
+  /// Shapes   x (H,W) with one band, (H,W,C) or (N,H,W,C) with one for each channel; float32 or float64, on any device.
   /// Errors   ShapeError for another number of bands.
-  Tensor apply(Tensor const& x) const {
-    return each(x, [](Line const& line, double value) {
-      double y = std::isfinite(value) ? line.forward(value - line.sky) : line.forward(0);
-      return std::clamp(y, 0.0, 1.0);
-    });
-  }
+  Tensor apply(Tensor const& x) const { return each(kernels::StretchOp::apply, x); }
   /// Back to the units of the input. What apply() cut off stays cut.
-  Tensor invert(Tensor const& y) const {
-    return each(y, [](Line const& line, double value) { return line.sky + line.backward(value); });
-  }
+  Tensor invert(Tensor const& y) const { return each(kernels::StretchOp::invert, y); }
   /// d input / d stretched at the stretched value y of band b: turns small stretched differences into input units.
   double slope(double y, int band) const {
-    Line line(bands.at(size_t(band)), softness);
-    return line.range * line.s * std::cosh(y * line.range - line.zero);
+    kernels::StretchBand b = scale(bands.at(size_t(band)));
+    return b.range * b.s * std::cosh(y * b.range - b.zero);
   }
   /// The stretched level of the sky in band b.
-  double sky_level(int band) const { return Line(bands.at(size_t(band)), softness).forward(0); }
+  double sky_level(int band) const { return scale(bands.at(size_t(band))).sky_level(); }
   /// Stretched pixels with the sky brought to black: (y - sky level) / (1 - sky level), as pictures of a survey look.
-  Tensor black_sky(Tensor const& y) const {
-    return each(y, [](Line const& line, double value) {
-      double sky = line.forward(0);
-      return std::clamp((value - sky) / (1 - sky), 0.0, 1.0);
-    });
-  }
+  Tensor black_sky(Tensor const& y) const { return each(kernels::StretchOp::black_sky, y); }
 
  private:
-  struct Line {
-    double sky, s, zero, range;
-    Line(BandScale const& b, double softness)
-        : sky(b.sky), s(softness * b.sigma), zero(std::asinh(5 / softness)), range(std::asinh(b.white / s) + zero) {}
-    double forward(double above_sky) const { return (std::asinh(above_sky / s) + zero) / range; }
-    double backward(double y) const { return s * std::sinh(y * range - zero); }
-  };
+  kernels::StretchBand scale(BandScale const& b) const {
+    double s = softness * b.sigma, zero = std::asinh(5 / softness);
+    return {.sky = b.sky, .s = s, .zero = zero, .range = std::asinh(b.white / s) + zero};
+  }
 
-  template <class F> Tensor each(Tensor const& x, F const& f) const {
+  Tensor each(kernels::StretchOp op, Tensor const& x) const {
     Extent e = extent_of("stretch", x.shape());
     require<ShapeError>(e.C == int64_t(bands.size()), "stretch: the image is ", x.shape(), ", the stretch has ",
                         bands.size(), " bands; their number must be the same");
     require<ValueError>(softness > 0, "stretch: softness is ", softness, "; it must be positive");
-    std::vector<Line> lines;
+    std::vector<kernels::StretchBand> scales;
     for (BandScale const& band : bands) {
       require<ValueError>(band.sigma > 0 && band.white > 0, "stretch: sigma is ", band.sigma, ", white ", band.white,
                           "; both must be positive");
-      lines.emplace_back(band, softness);
+      scales.push_back(scale(band));
     }
-    Tensor in = on_host("stretch", x), out = empty(x.shape(), x.like());
-    for_float(x.dtype(), [&]<class T>(T) {
-      T const* p = in.data<T>();
-      T* q = out.data<T>();
-      Line const* line = lines.data();
-      parallel_for(in.numel(), [&, p, q, line](int64_t i) { q[i] = T(f(line[i % e.C], double(p[i]))); });
-    });
-    return out;
+    return detail::stretch(op, scales, x.detach().contiguous());
   }
 };
 
@@ -130,33 +125,69 @@ struct StretchOptions {
   double least_white = 20;        ///< in sigma: noise is never stretched to full range
 };
 
+namespace detail {
+/// By the statistics of this room, band after band.
+template <class T> int band_levels(kernels::BandLevels<T> const& a) {
+  for (int64_t i = 0; i < a.N * a.C; ++i) {
+    T const* band = a.x + i / a.C * a.pixels * a.C + i % a.C;
+    std::vector<double> values;
+    for (int64_t p = 0; p < a.pixels; ++p)
+      if (double v = double(band[p * a.C]); std::isfinite(v)) values.push_back(v);
+    constexpr double none = std::numeric_limits<double>::quiet_NaN();
+    a.levels[i] = {double(values.size()), none, none, none, none, none};
+    if (values.empty()) continue;
+    auto [low, high] = std::minmax_element(values.begin(), values.end());
+    a.levels[i].lowest = *low, a.levels[i].highest = *high;
+    a.levels[i].bright = quantile(values, a.quantile);
+    ClippedStats sky = sigma_clipped_stats(std::move(values), {.sigma = a.clip, .maxiters = a.rounds});
+    a.levels[i].median = sky.median, a.levels[i].std = sky.std;
+  }
+  return kernels::ok;
+}
+}  // namespace detail
+}  // namespace vision
+
+template <class T> constinit Slot<kernels::BandLevels<T>> band_levels_slot{
+    "band_levels", {vision::detail::band_levels<T>}, {kernels::reference::band_levels<T>}, {}, {}};
+
+namespace vision {
+
 /// The stretch that suits an image: in each band sky and sigma by sigma clipping (3 sigma, 10 rounds). White is the
 /// quantile of the pixels of the band where it is most sigma above the sky, and as many sigma in every band: so sky
 /// and noise look the same in all bands, and colours are ratios of signal to noise.
-/// Shapes   image (H,W) or (H,W,C), float32 or float64, any unit. NaN pixels are left out.
+/// Shapes   image (H,W) or (H,W,C), float32 or float64, any unit, on any device, of which six numbers for each band come
+///          back. NaN pixels are left out.
 /// Errors   ShapeError for a batch; ValueError for a band without finite pixels or with all pixels equal.
 inline Stretch fit_stretch(Tensor const& image, StretchOptions o = {}) {
   require<ShapeError>(image.rank() == 2 || image.rank() == 3, "fit_stretch: the image is ", image.shape(),
                       "; one (H,W) or (H,W,C) is needed");
+  using kernels::Levels;
+  constexpr int64_t numbers = sizeof(Levels) / sizeof(double);
+  int64_t bands = image.rank() == 3 ? image.dim(2) : 1;
+  Tensor in = image.detach().contiguous(), there = empty({bands, numbers}, {DType::f64, image.device(), {}});
+  for_float(in.dtype(), [&]<class T>(T) {
+    kernels::BandLevels<T> a{
+        .pixels = in.numel() / bands, .C = int(bands), .quantile = o.white_quantile, .x = in.data<T>()};
+    a.levels = reinterpret_cast<Levels*>(there.data<double>());
+    run(band_levels_slot<T>, in.device(), a);
+  });
+  Tensor here = there.to("cpu");
   Stretch stretch{{}, o.softness};
   double white = o.least_white;
-  for (int64_t b = 0, bands = image.rank() == 3 ? image.dim(2) : 1; b < bands; ++b) {
-    std::vector<double> values = finite_values(image.rank() == 3 ? image.select(2, b) : image);
-    require<ValueError>(!values.empty(), "fit_stretch: band ", b, " of the image ", image.shape(),
-                        " has no finite pixel");
-    auto [low, high] = std::minmax_element(values.begin(), values.end());
-    double first = *low, span = *high - *low;
-    require<ValueError>(span > 0, "fit_stretch: band ", b, ": all pixels are ", first,
+  for (int64_t b = 0; b < bands; ++b) {
+    Levels const& l = reinterpret_cast<Levels const*>(here.data<double>())[b];
+    require<ValueError>(l.count > 0, "fit_stretch: band ", b, " of the image ", image.shape(), " has no finite pixel");
+    double span = l.highest - l.lowest;
+    require<ValueError>(span > 0, "fit_stretch: band ", b, ": all pixels are ", l.lowest,
                         "; an image has at least two values");
-    double bright = quantile(values, o.white_quantile);
-    ClippedStats sky = sigma_clipped_stats(std::move(values), {.sigma = 3, .maxiters = 10});
-    double sigma =
-        std::max({sky.std, 1e-4 * (bright - sky.median), 1e-9 * span});  // without noise there is a scale too
-    stretch.bands.push_back({sky.median, sigma, 0});
-    white = std::max(white, (bright - sky.median) / sigma);
+    // without noise there is a scale too
+    double sigma = std::max({l.std, 1e-4 * (l.bright - l.median), 1e-9 * span});
+    stretch.bands.push_back({l.median, sigma, 0});
+    white = std::max(white, (l.bright - l.median) / sigma);
   }
   for (BandScale& band : stretch.bands) band.white = white * band.sigma;
   return stretch;
 }
 
-}  // namespace d16::vision
+}  // namespace vision
+}  // namespace d16
