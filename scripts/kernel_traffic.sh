@@ -39,9 +39,12 @@ echo "the counter is right about $(wc -l <"$work/known.txt") kernels that it kno
 
 status=0
 "$program" tests/cuda/traffic/remarks.txt "$work/addresses.txt" >"$work/table.md" || status=$?
-# An address is that behind the call: the byte before it belongs to the instruction.
-cut -f 1 "$work/addresses.txt" | while read -r address; do printf '%#x\n' $((address - 1)); done |
-  addr2line -e "$program" | sed 's| (discriminator.*||; s|.*/kernels/|kernels/|' |
+# An address is that behind the call: the byte before it belongs to the instruction. Of the functions inlined there the first
+# one that is not the emulator's own has its place.
+cut -f 1 "$work/addresses.txt" | while read -r address; do printf '%#x\n' $((address - 1)); done | addr2line -a -i -e "$program" |
+  awk '/^0x/ { if (NR > 1) print place; place = ""; next }
+       place == "" || place ~ /\/(emulator[a-z_]*|mma|gpu)\.hpp:/ { place = $1 }
+       END { if (NR) print place }' | sed 's|.*/kernels/|kernels/|' |
   paste - <(cut -f 2- "$work/addresses.txt") >"$work/instructions.txt"
 ((status <= 1)) || exit 1
 

@@ -20,6 +20,7 @@ struct TrafficCase {
   std::string op, shape;
   std::vector<Input> inputs;
   std::function<Tensor(Inputs)> run;
+  DType dtype = DType::f32;  ///< of the inputs
 };
 
 inline std::vector<TrafficCase> dense_traffic() {
@@ -80,6 +81,13 @@ inline std::vector<TrafficCase> group_traffic() {
       {"batch_norm2d", "64 channels, 2 x 32²", statistics({2, 32, 32, 64}, 64), norm(batch_norm2d, false, false)},
       {"inner_batch_norm", "order 16, 12 fields, 2 x 16², training, ReLU",
        statistics(features({2, 16, 16, 12, 16}, D8), 12), norm(inner_batch_norm, true, true)},
+      {"inner_batch_norm",
+       "order 16, 8 fields, 1 x 8², computed again for the convolution behind it",
+       {features({1, 8, 8, 8, 16}, D8), {8}, {8}, {8, 8, 6, 16}},
+       [=](Inputs t) {
+         Tensor y = inner_batch_norm(t[0], t[1], t[2], {}, {}, {.training = true, .relu = true, .recompute = true});
+         return group_conv2d(D8, y, t[3], {}, {.padding = 1});
+       }},
       {"group_max_pool",
        "order 16, 24 fields, 2 x 16²",
        {features({2, 16, 16, 24, 16}, D8)},

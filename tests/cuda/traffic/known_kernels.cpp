@@ -25,6 +25,11 @@ __global__ void pairs(float const* x, float* y) {
   int const i = int(gpu::this_thread());
   reinterpret_cast<Two*>(y)[i] = {x[i], 1.0f};
 }
+/// 16 bytes whose type is aligned to 8 only: two instructions.
+struct Doubles {
+  double first, second;
+};
+__global__ void half_aligned(Doubles const* x, Doubles* y) { y[gpu::this_thread()] = x[gpu::this_thread()]; }
 /// Two numbers that only happen to be neighbours in some lanes' eyes: two instructions.
 __global__ void odd_neighbours(float const* x, float* y) {
   int const i = int(gpu::this_thread());
@@ -156,6 +161,16 @@ std::vector<Known> known_kernels() {
        {},
        {},
        1024 + 2048},
+      {"16 bytes a lane that are aligned to 8: two requests, each of half of every sector",
+       [](float* x, float* y) {
+         run(known::half_aligned, 1, 256, 0, reinterpret_cast<known::Doubles*>(x),
+             reinterpret_cast<known::Doubles*>(y));
+       },
+       {16, 16 * 16, 16 * 8},
+       {16, 16 * 16, 16 * 8},
+       {},
+       {},
+       2 * 4096},
       {"two of three numbers: each write spreads over twelve sectors",
        [](float* x, float* y) { run(known::odd_neighbours, 1, 256, 0, x, y); },
        {8, 32, 32},
