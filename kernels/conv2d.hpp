@@ -2,7 +2,7 @@
 #pragma once
 #include <cstdint>
 
-#include "product_precision.hpp"
+#include "precision.hpp"
 #include "view.hpp"
 
 namespace d16::kernels {
@@ -27,7 +27,7 @@ template <class T> struct Conv2d {
   T const *x{}, *w{}, *bias{}, *dy{};
   T *y{}, *dx{}, *dw{}, *db{};
   void* work{};
-  ProductPrecision precision{};  ///< of float32 tensors; the gradient of the bias is a sum and has no factors
+  Precision precision{};  ///< of float32 tensors; the gradient of the bias is a sum and has no factors
 
   constexpr int P() const { return (H + 2 * pad_h - dilation_h * (kh - 1) - 1) / stride_h + 1; }
   constexpr int Q() const { return (W + 2 * pad_w - dilation_w * (kw - 1) - 1) / stride_w + 1; }

@@ -2,7 +2,7 @@
 #pragma once
 #include <cstdint>
 
-#include "product_precision.hpp"
+#include "precision.hpp"
 #include "view.hpp"
 
 namespace d16::kernels {
@@ -18,7 +18,7 @@ template <class T> struct Gemm {
   T* c{};
   bool accumulate = false;
   void* work{};
-  ProductPrecision precision{};  ///< of float32 matrices
+  Precision precision{};  ///< of float32 matrices
 
   constexpr int64_t row_of_a() const { return lda ? lda : trans_a ? M : K; }
   constexpr int64_t row_of_b() const { return ldb ? ldb : trans_b ? K : N; }

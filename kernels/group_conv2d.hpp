@@ -4,6 +4,7 @@
 
 #include <d16/group/steerable_filter.hpp>
 
+#include "precision.hpp"
 #include "view.hpp"
 
 namespace d16::kernels {
@@ -13,13 +14,6 @@ namespace d16::kernels {
 ///   expanded   the dense filter, then an ordinary convolution
 ///   fourier    one small product per irreducible representation
 enum class Path { automatic, expanded, fourier };
-
-/// What the products of the fourier path are computed with. Sums are float32 always, and the gradient of the weights is
-/// computed from float32 numbers.
-///   float32   T, whatever it is
-///   bfloat16  features and weights rounded to 8 bits: errors of some 1e-3 of the largest value, on processors that have
-///             a matrix unit for it. Between group features only.
-enum class Precision { float32, bfloat16 };
 
 /// With Gin, Gout the group's order, or 1 on the plain side of a lifting or projecting convolution:
 /// x, dx (N,H,W,Ci,Gin)    y, dy (N,P,Q,Co,Gout) with P = out(H), Q = out(W)    w, dw (Co,Ci,V,G) or (Co,Ci,V)
@@ -35,6 +29,8 @@ enum class Precision { float32, bfloat16 };
 /// group_conv2d_dx  reads dy, w, basis; writes dx.
 /// group_conv2d_dw  reads dy, x, basis; writes dw.
 /// group_conv2d_db  reads dy; writes db.
+/// precision: of the products of the fourier path between group features, forward and in the gradient of x. With bfloat16
+/// errors are some 1e-3 of the largest value.
 /// A path or a precision that an implementation does not have is answered with `unsupported`.
 template <class T> struct GroupConv2d {
   Group group{};

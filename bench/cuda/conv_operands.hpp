@@ -43,8 +43,8 @@ template <class T> class ConvOperands {
     ConvShape const& s = shape_;
     kernels::Conv2d<T> a{.N = s.N, .H = s.size, .W = s.size, .Ci = s.Ci, .Co = s.Co, .kh = s.k, .kw = s.k};
     a.stride_h = a.stride_w = s.stride, a.pad_h = a.pad_w = s.k / 2;
-    if (sizeof(T) == 4 && cost_.number == Number::tf32) a.precision = kernels::ProductPrecision::tf32;
-    if (sizeof(T) == 4 && cost_.number == Number::bf16) a.precision = kernels::ProductPrecision::bfloat16;
+    if (sizeof(T) == 4 && cost_.number == Number::tf32) a.precision = kernels::Precision::tf32;
+    if (sizeof(T) == 4 && cost_.number == Number::bf16) a.precision = kernels::Precision::bfloat16;
     a.x = x_.at(copy), a.w = w_.at(copy), a.dy = y_.at(copy);
     a.y = y_.at(copy), a.dx = x_.at(copy), a.dw = w_.at(copy);
     return a;

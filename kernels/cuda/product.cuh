@@ -2,7 +2,7 @@
 #pragma once
 #include <algorithm>
 
-#include "../product_precision.hpp"
+#include "../precision.hpp"
 #include "product_tiles.cuh"
 
 namespace d16::kernels {
@@ -273,11 +273,11 @@ template <class E, class T> class Prepared {
 };
 
 /// Calls run(Tiles()) with the way to multiply numbers of T.
-template <class T, class Run> auto with_tiles(ProductPrecision precision, Run const& run) {
+template <class T, class Run> auto with_tiles(Precision precision, Run const& run) {
   if constexpr (std::is_same_v<T, double>) return run(Exact<double>());
   else if constexpr (std::is_same_v<T, bf16>) return run(TensorCores<bf16>());
-  else if (precision == ProductPrecision::tf32) return run(TensorCores<float>());
-  else if (precision == ProductPrecision::bfloat16) return run(TensorCores<bf16>());
+  else if (precision == Precision::tf32) return run(TensorCores<float>());
+  else if (precision == Precision::bfloat16) return run(TensorCores<bf16>());
   else return run(Exact<float>());
 }
 

@@ -61,7 +61,7 @@ template <class T> struct Case {
 };
 
 std::string text(Conv2d<float> const& a) {
-  std::string s = name(a.precision);
+  std::string s = name_of(a.precision);
   for (int n : {a.N, a.H, a.W, a.Ci, a.Co, a.kh, a.kw, a.stride_h, a.pad_h, a.dilation_h, a.groups})
     s += " " + std::to_string(n);
   return s;
@@ -111,8 +111,7 @@ std::vector<Conv2d<float>> all_sizes() {
   };
 }
 
-constexpr ProductPrecision precisions[] = {ProductPrecision::float32, ProductPrecision::tf32,
-                                           ProductPrecision::bfloat16};
+constexpr Precision precisions[] = {Precision::float32, Precision::tf32, Precision::bfloat16};
 
 }  // namespace
 
@@ -177,7 +176,7 @@ TEST_CASE("cuda conv2d: a batch norm, a residual and relu on the way to memory")
       Work work(kernels::conv2d_work_bytes(a));
       a.work = work.data();
       for (int parts = 0; parts < 8; ++parts) {
-        INFO(name(precision), " groups ", groups, " parts ", parts);
+        INFO(name_of(precision), " groups ", groups, " parts ", parts);
         kernels::dense::Fused<float> f;
         if (parts & 1) f.scale = scale.data(), f.shift = shift.data();
         if (parts & 2) f.residual = residual.data();

@@ -3,33 +3,29 @@
 #include <cstring>
 
 #include <d16/core/dtype.hpp>
-#include <d16/kernels/product_precision.hpp>
+#include <d16/kernels/precision.hpp>
 
 #include "../kernels/isas.hpp"
 
 namespace d16::testing {
 
-using kernels::ProductPrecision;
+using kernels::Precision;
 
 /// What a factor becomes: to bfloat16 ties go to even, to tf32 away from zero.
-inline float rounded(float value, ProductPrecision precision) {
-  if (precision == ProductPrecision::bfloat16) return float(bf16(value));
-  if (precision == ProductPrecision::float32) return value;
+inline float rounded(float value, Precision precision) {
+  if (precision == Precision::bfloat16) return float(bf16(value));
+  if (precision == Precision::float32) return value;
   uint32_t word;
   std::memcpy(&word, &value, sizeof word);
   word = (word + 0x1000u) & 0xffffe000u;
   std::memcpy(&value, &word, sizeof word);
   return value;
 }
-template <class T> std::vector<T> rounded(std::vector<T> values, ProductPrecision precision) {
+template <class T> std::vector<T> rounded(std::vector<T> values, Precision precision) {
   if constexpr (std::is_same_v<T, float>)
     for (T& value : values) value = rounded(value, precision);
   return values;
 }
-inline char const* name(ProductPrecision precision) {
-  return precision == ProductPrecision::float32 ? "float32" : precision == ProductPrecision::tf32 ? "tf32" : "bfloat16";
-}
-
 inline std::vector<bf16> to_bf16(std::vector<float> const& values) { return {values.begin(), values.end()}; }
 inline std::vector<float> to_float(std::vector<bf16> const& values) { return {values.begin(), values.end()}; }
 

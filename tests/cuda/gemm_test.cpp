@@ -19,7 +19,7 @@ struct Sizes {
 struct Options {
   bool trans_a = false, trans_b = false, bias = false, accumulate = false;
   int gap = 0;  // rows have that many more elements in memory than they need
-  ProductPrecision precision = ProductPrecision::float32;
+  Precision precision = Precision::float32;
 };
 
 template <class T> struct Case {
@@ -57,13 +57,13 @@ template <class T> struct Case {
 /// Rounded factors have exact products in float32, so that only the sum's K + 1 roundings are left. The gaps between
 /// rows are compared too: nobody may write there.
 template <class T> void compare(Sizes s, Options o) {
-  INFO("M ", s.M, " N ", s.N, " K ", s.K, " transposed ", o.trans_a, o.trans_b, " gap ", o.gap, " ", name(o.precision));
+  INFO("M ", s.M, " N ", s.N, " K ", s.K, " transposed ", o.trans_a, o.trans_b, " gap ", o.gap, " ",
+       name_of(o.precision));
   Case<T> const c(s, o);
   CHECK(error(c.got(), c.expected(), s.K + 1) <= 1);
 }
 
-constexpr ProductPrecision precisions[] = {ProductPrecision::float32, ProductPrecision::tf32,
-                                           ProductPrecision::bfloat16};
+constexpr Precision precisions[] = {Precision::float32, Precision::tf32, Precision::bfloat16};
 // one element, less than a tile, whole narrow tiles, remainders, a deep sum in parts, no sum at all
 constexpr Sizes all_sizes[] = {{1, 1, 1},    {3, 5, 7},  {128, 64, 64}, {131, 67, 37},
                                {7, 3, 2003}, {5, 31, 0}, {1, 100, 100}};
@@ -84,7 +84,7 @@ TEST_CASE("cuda gemm: large tiles") {
   Sizes const s{1300, 1410, 40};
   CHECK(kernels::dense::takes_large<kernels::dense::Exact<float>>({.M = s.M, .N = s.N, .K = s.K}));
   for (auto precision : precisions)
-    compare<float>(s, {.trans_b = precision == ProductPrecision::tf32, .precision = precision});
+    compare<float>(s, {.trans_b = precision == Precision::tf32, .precision = precision});
 }
 
 TEST_CASE("cuda gemm: bf16 matrices, at addresses of every alignment") {

@@ -165,16 +165,16 @@ inline void check_group_weights(GroupConv const& c, Tensor const& x, Tensor cons
 inline void check_precision(char const* op, Sides sides, Tensor const& x, GroupConv2dOptions const& o) {
   using kernels::cpu::Isa;
   if (o.precision == kernels::Precision::float32) return;
-  require<ValueError>(sides == Sides::regular && o.path != kernels::Path::expanded, op,
-                      ": precision is bfloat16, for convolutions between group features on the fourier path; "
-                      "use float32");
-  require<DTypeError>(x.dtype() == DType::f32, op, ": precision is bfloat16 and x is ", name_of(x.dtype()),
-                      "; needs float32 features");
+  require<ValueError>(sides == Sides::regular && o.path != kernels::Path::expanded, op, ": precision is ",
+                      name_of(o.precision),
+                      ", for convolutions between group features on the fourier path; use float32");
+  require<DTypeError>(x.dtype() == DType::f32, op, ": precision is ", name_of(o.precision), " and x is ",
+                      name_of(x.dtype()), "; needs float32 features");
   Device::Kind const kind = x.device().kind;
   require<DeviceError>(
       kind != Device::Kind::reference && (kind != Device::Kind::cpu || kernels::cpu::best_isa() >= Isa::amx), op,
-      ": precision is bfloat16, for a GPU or a cpu with a matrix unit (amx); this is ", x.device(), " with ",
-      kernels::cpu::isa_name(kernels::cpu::best_isa()), ": use float32");
+      ": precision is ", name_of(o.precision), ", for a GPU or a cpu with a matrix unit (amx); this is ", x.device(),
+      " with ", kernels::cpu::isa_name(kernels::cpu::best_isa()), ": use float32");
 }
 
 inline void check_group_options(char const* op, Sides sides, Tensor const& x, GroupConv2dOptions const& o,

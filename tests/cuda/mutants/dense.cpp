@@ -8,11 +8,11 @@
 
 using namespace d16;
 using namespace d16::mutants;
-using kernels::ProductPrecision;
+using kernels::Precision;
 
 namespace {
 
-void product(ProductPrecision precision, int M, int N, int K, bool trans_b) {
+void product(Precision precision, int M, int N, int K, bool trans_b) {
   auto const a = whole_numbers<float>(size_t(M * K), 1), b = whole_numbers<float>(size_t(K * N), 2);
   std::vector<float> c(size_t(M * N), NAN), expected = c;
   kernels::Gemm<float> g;
@@ -25,7 +25,7 @@ void product(ProductPrecision precision, int M, int N, int K, bool trans_b) {
   compare("gemm", c, expected);
 }
 
-void convolution(ProductPrecision precision) {
+void convolution(Precision precision) {
   kernels::Conv2d<float> a;
   a.N = kernels::emulator::tsan ? 1 : 2, a.H = 7, a.W = kernels::emulator::tsan ? 5 : 9, a.Ci = 8, a.Co = 10,
   a.kh = a.kw = 3, a.pad_h = a.pad_w = 1, a.precision = precision;
@@ -52,10 +52,10 @@ void convolution(ProductPrecision precision) {
 
 int main() {
   return run([] {
-    product(ProductPrecision::float32, 37, 29, 45, false);
-    convolution(ProductPrecision::bfloat16);
+    product(Precision::float32, 37, 29, 45, false);
+    convolution(Precision::bfloat16);
     if (kernels::emulator::tsan) return;  // half a millisecond for each CUDA thread there
-    for (ProductPrecision precision : {ProductPrecision::float32, ProductPrecision::tf32, ProductPrecision::bfloat16}) {
+    for (Precision precision : {Precision::float32, Precision::tf32, Precision::bfloat16}) {
       product(precision, 37, 29, 45, false);
       product(precision, 66, 40, 1100, true);  // a split sum
       convolution(precision);
