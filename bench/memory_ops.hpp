@@ -85,7 +85,7 @@ inline std::vector<MemoryOp> memory_ops(int64_t batch) {
   unary("dropout", [](Tensor x) { return dropout(x, 0.5); });
   unary("spatial_dropout", [](Tensor x) { return spatial_dropout(x, 0.5); });
   binary(
-      "add", [](Tensor a, Tensor b) { return a + b; }, 1);
+      "add", [](Tensor a, Tensor b) { return a + b; }, 0);  // dy is both gradients
   binary(
       "subtract", [](Tensor a, Tensor b) { return a - b; }, 2);
   binary(

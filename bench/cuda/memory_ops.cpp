@@ -16,9 +16,9 @@ struct Clock {
   /// Milliseconds of the device for what f asks of it.
   template <class F> double milliseconds(F const& f) const {
     if (!device.is_host()) cuda_machine.start_clock(device.index);
-    double const start = clock_milliseconds();
+    double const start = d16::detail::clock_milliseconds();
     f();
-    return device.is_host() ? clock_milliseconds() - start : cuda_machine.stop_clock(device.index);
+    return device.is_host() ? d16::detail::clock_milliseconds() - start : cuda_machine.stop_clock(device.index);
   }
 };
 
