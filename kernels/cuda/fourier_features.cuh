@@ -90,12 +90,9 @@ template <class Transform, class E> __device__ __forceinline__ void read_coeffic
     unrolled<order>([&](auto i) { f[i] = 0; });
     return;
   }
+  if (a.coefficients) return read_values(pixel + c * order, f);
   float x[order];
   read_values(pixel + c * order, x);
-  if (a.coefficients) {
-    unrolled<order>([&](auto i) { f[i] = x[i]; });
-    return;
-  }
   if (a.norm) unrolled<order>([&](auto i) { x[i] = normalised(x[i], a.norm, c, a.fields); });
   Transform::forward(x, f);
 }
