@@ -228,7 +228,7 @@ struct Trained {
 Trained train_on(Device device, optim::TrainerOptions o) {
   use_cuda_emulated();
   manual_seed(4);
-  nn::Sequential net{nn::Linear(64, 8), nn::BatchNorm1d(8), relu, nn::Linear(8, 2)};
+  nn::Sequential net{nn::Linear(64, 8, {.bias = false}), nn::BatchNorm1d(8), relu, nn::Linear(8, 2)};
   net.to(device);
   optim::AdamW opt(net.parameters(), {.lr = 0.01});
   std::vector<ToyBatch> const batches = toy_batches(6, device);
