@@ -46,6 +46,16 @@ __global__ void in_steps(float const* x, float* y, int steps) {
   y[threadIdx.x] = sum;
 }
 
+/// Odd lanes leave out the first step: the barrier keeps their second visit apart from the others' first.
+__global__ void uneven_steps(float const* x, float* y) {
+  float sum = 0;
+  for (int s = 0; s < 2; ++s) {
+    if (s > 0 || threadIdx.x % 2 == 0) sum += x[s * 256 + int(threadIdx.x)];
+    __syncthreads();
+  }
+  y[threadIdx.x] = sum;
+}
+
 /// Row `lane` of a tile with such a pitch, written along rows by whole warps, read along columns.
 __global__ void columns_of_tile(float* y, int pitch) {
   gpu::Smem smem;
@@ -184,6 +194,13 @@ std::vector<Known> known_kernels() {
        {},
        {},
        5 * 1024 + 1024},
+      {"odd lanes leave out the step before a barrier",
+       [](float* x, float* y) { run(known::uneven_steps, 1, 256, 0, x, y); },
+       {16, 8 * 4 + 8 * 4, 8 * 2 + 8 * 4},
+       {8, 32, 32},
+       {},
+       {},
+       512 + 1024 + 1024},
       {"columns of a tile of 32: all lanes in one bank",
        in_column(32),
        {},
