@@ -189,7 +189,11 @@ rows() {
       if (name ~ /^ladder::dense_tensor_cores</) return 2 * 64 * 40 * 2
       if (name ~ /^ladder::dense_staged</) return 8 * 64 * 40 * 2
       if (name ~ /^(dense::sum_chunk|dense::sum_chunks)</) return 256 * 8
-      if (name ~ /^sum_kernel</) return 8 * 8
+      if (name ~ /^(sum_kernel|losses::(pairs|labels|sum_weights))</) return 8 * 8
+      if (name ~ /^max_kernel</) return 8 * 16
+      if (name ~ /^windows::large_mean</) return 256 * 8 * argument(list, 2)
+      if (name ~ /^channels::add_pixels</) return 256 * 16
+      if (name ~ /^gates::whole_sample</) return 512 * 8
       if (name ~ /^norm::add_rows</) return 32 * 8 * 16
       if (name ~ /^pooling::pool_rows</) return 128 * 17 * bytes_of(argument(list, 1))  # order 16
       if (name ~ /^pooling::pool_max_dx</) return 128 * 17 * bytes_of(argument(list, 1)) + 128 * 4

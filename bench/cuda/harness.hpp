@@ -92,5 +92,6 @@ void add_products();
 void add_convolutions();
 void add_group_convolutions();
 void add_ladders();
+void add_memory_ops();
 
 }  // namespace d16::bench

@@ -8,7 +8,7 @@ namespace D16_GPU {
 namespace moving {
 
 /// Lines are the pixels of all samples, their items the C G values of a pixel.
-template <class T> __global__ void __launch_bounds__(line_threads) gather(GroupAction<T> const a, int values) {
+template <class T> __global__ void __launch_bounds__(line_threads, 4) gather(GroupAction<T> const a, int values) {
   int const i = along_line(), pixels = int(a.P);
   if (i >= values) return;
   int const from = a.element ? i / a.G * a.G + int(a.element[i % a.G]) : i;
@@ -26,7 +26,7 @@ template <class T> __global__ void __launch_bounds__(line_threads) gather(GroupA
 }
 
 /// The adjoint, from the taps that read a pixel: nobody adds to the same dx.
-template <class T> __global__ void __launch_bounds__(line_threads) gather_dx(GroupAction<T> const a, int values) {
+template <class T> __global__ void __launch_bounds__(line_threads, 4) gather_dx(GroupAction<T> const a, int values) {
   int const i = along_line(), pixels = int(a.P);
   if (i >= values) return;
   int const to = a.element ? i / a.G * a.G + int(a.element[i % a.G]) : i;

@@ -98,7 +98,7 @@ template <class T, int width> struct Largest {
   }
 };
 
-template <class T, int width> __global__ void __launch_bounds__(line_threads)
+template <class T, int width> __global__ void __launch_bounds__(line_threads, 4)
     largest(Plane<Axis> const s, T const* x, T* y) {
   int const q = along_line() / s.packs, pack = along_line() % s.packs;
   if (q >= s.columns.count) return;
@@ -110,7 +110,7 @@ template <class T, int width> __global__ void __launch_bounds__(line_threads)
 }
 
 /// A pixel looks at each window that it lies in: nothing is stored in between, and nobody adds to the same dx.
-template <class T, int width> __global__ void __launch_bounds__(line_threads)
+template <class T, int width> __global__ void __launch_bounds__(line_threads, 3)
     largest_dx(Plane<Axis> const s, T const* x, T const* dy, T* dx) {
   int const w = along_line() / s.packs, pack = along_line() % s.packs;
   if (w >= s.columns.size) return;

@@ -8,6 +8,7 @@
 #include "losses.hpp"
 #include "network.hpp"
 #include "optim.hpp"
+#include "tensor_ops.hpp"
 #include "vision.hpp"
 
 namespace d16::conform {
@@ -15,7 +16,7 @@ namespace d16::conform {
 inline OpTable op_table() {
   OpTable table;
   for (OpTable const& part : {dense_ops(), layer_ops(), loss_ops(), group_ops(), network_ops(), optim_ops(),
-                              vision_ops(), bands_ops(), learn_ops()})
+                              vision_ops(), bands_ops(), learn_ops(), tensor_ops()})
     table.insert(part.begin(), part.end());
   return table;
 }
