@@ -44,7 +44,7 @@ status=0
 cut -f 1 "$work/addresses.txt" | while read -r address; do printf '%#x\n' $((address - 1)); done | addr2line -a -i -e "$program" |
   awk '/^0x/ { if (NR > 1) print place; place = ""; next }
        place == "" || place ~ /\/(emulator[a-z_]*|mma|gpu)\.hpp:/ { place = $1 }
-       END { if (NR) print place }' | sed 's|.*/kernels/|kernels/|' |
+       END { if (NR) print place }' | sed -E 's#.*/(kernels|src)/#\1/#' |
   paste - <(cut -f 2- "$work/addresses.txt") >"$work/instructions.txt"
 ((status <= 1)) || exit 1
 

@@ -2,7 +2,7 @@
 //   d16-support GOLDEN BENCHMARKS     a folder of conformance cases; a file with the names of all benchmarks, one a line
 // A column is filled by running the op's cases of tests/op_list.hpp on that device. A golden case belongs to the op that
 // it names in its "op"; a benchmark to the op whose name, or whose gradient's name (conv2d_dx), its own name begins with,
-// up to the first of / < and space. For operators both may also say add, subtract, multiply, divide.
+// up to the first of / < , and space. For operators both may also say add, subtract, multiply, divide.
 // Exit status 1 when a cell is empty that `by_design` has no reason for, or not empty although it has one.
 #include <cstdio>
 #include <filesystem>
@@ -30,7 +30,6 @@ struct Reason {
 constexpr char const *is_view = "a view: no kernel runs", *is_drawn = "its numbers are drawn from d16's own generator";
 constexpr Reason by_design[] = {
     {"argmax", Column::backward, "the result is a whole number"},
-    {"pack_group_weights", Column::backward, "weights are packed for evaluation"},
     {"pack_group_weights", Column::golden, "the order of packed weights is d16's own; its cases are group_conv2d's"},
     {"slice", Column::benchmark, is_view},
     {"select", Column::benchmark, is_view},
@@ -119,7 +118,7 @@ std::set<std::string> benchmarked_ops(char const* path) {
   if (!in) throw FileError(text(path, ": cannot be read"));
   std::set<std::string> ops;
   for (std::string line; std::getline(in, line);) {
-    std::string name = op_of(line.substr(0, line.find_first_of("/< ")));
+    std::string name = op_of(line.substr(0, line.find_first_of("/<, ")));
     ops.insert(name);
     for (char const* gradient : {"_dx", "_dw", "_db"})
       if (name.ends_with(gradient)) ops.insert(name.substr(0, name.size() - 3));

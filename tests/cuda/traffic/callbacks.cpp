@@ -12,9 +12,11 @@ using d16::traffic::Kind;
 
 namespace {
 
-/// In pieces as a GPU's instructions have them: of at most so many bytes, and aligned to their own size.
-void note_pieces(void const* pointer, size_t bytes, uintptr_t most, Kind kind, void const* instruction) {
+/// A struct whose type is less aligned than its size, or larger than any instruction: in pieces as a GPU has them. What is
+/// no longer than 16 bytes is told as a range only when it is not even aligned to 8.
+void note_range(void const* pointer, size_t bytes, Kind kind, void const* instruction) {
   uintptr_t at = reinterpret_cast<uintptr_t>(pointer);
+  uintptr_t const most = bytes > 16 ? 16 : 4;
   for (uintptr_t const end = at + bytes; at < end;) {
     uintptr_t piece = most;
     while (piece > 1 && (at % piece || at + piece > end)) piece /= 2;
@@ -35,25 +37,17 @@ void __tsan_vptr_update(void**, void*) {}
 void __tsan_vptr_read(void**) {}
 void __tsan_atomic_thread_fence(int) { std::atomic_thread_fence(std::memory_order_seq_cst); }
 void __tsan_atomic_signal_fence(int) { std::atomic_signal_fence(std::memory_order_seq_cst); }
-void __tsan_read_range(void* at, unsigned long bytes) { note_pieces(at, bytes, 16, Kind::read, D16_INSTRUCTION); }
-void __tsan_write_range(void* at, unsigned long bytes) { note_pieces(at, bytes, 16, Kind::write, D16_INSTRUCTION); }
+void __tsan_read_range(void* at, unsigned long bytes) { note_range(at, bytes, Kind::read, D16_INSTRUCTION); }
+void __tsan_write_range(void* at, unsigned long bytes) { note_range(at, bytes, Kind::write, D16_INSTRUCTION); }
 
-#define D16_ALIGNED(bytes)                                                                                 \
+#define D16_ACCESS(bytes)                                                                                  \
   void __tsan_read##bytes(void* at) { d16::traffic::note_access(at, bytes, Kind::read, D16_INSTRUCTION); } \
   void __tsan_write##bytes(void* at) { d16::traffic::note_access(at, bytes, Kind::write, D16_INSTRUCTION); }
-// The type is less aligned than its size, so a GPU needs several instructions.
-#define D16_UNALIGNED(bytes, piece)                                                                           \
-  void __tsan_unaligned_read##bytes(void* at) { note_pieces(at, bytes, piece, Kind::read, D16_INSTRUCTION); } \
-  void __tsan_unaligned_write##bytes(void* at) { note_pieces(at, bytes, piece, Kind::write, D16_INSTRUCTION); }
-D16_ALIGNED(1)
-D16_ALIGNED(2)
-D16_ALIGNED(4)
-D16_ALIGNED(8)
-D16_ALIGNED(16)
-D16_UNALIGNED(2, 1)
-D16_UNALIGNED(4, 2)
-D16_UNALIGNED(8, 4)
-D16_UNALIGNED(16, 8)
+D16_ACCESS(1)
+D16_ACCESS(2)
+D16_ACCESS(4)
+D16_ACCESS(8)
+D16_ACCESS(16)
 
 #define D16_FETCH(bits, name)                                                                        \
   uint##bits##_t __tsan_atomic##bits##_fetch_##name(uint##bits##_t* at, uint##bits##_t value, int) { \

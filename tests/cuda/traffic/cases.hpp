@@ -23,9 +23,28 @@ struct TrafficCase {
   DType dtype = DType::f32;  ///< of the inputs
 };
 
+/// A pass of the convolution 3x3, 64→64 by its contract, with products of that precision: writes to the third input.
+template <class SlotOf> auto dense_products(SlotOf const& slot, kernels::Precision precision) {
+  return [&slot, precision](Inputs t) {
+    kernels::Conv2d<float> a{.N = 2, .H = 16, .W = 16, .Ci = 64, .Co = 64, .kh = 3, .kw = 3};
+    a.pad_h = a.pad_w = 1, a.precision = precision;
+    a.x = a.dx = t[0].data<float>(), a.w = a.dw = t[1].data<float>(), a.y = t[2].data<float>(), a.dy = a.y;
+    run(slot, t[0].device(), a);
+    return t[2];
+  };
+}
+
 inline std::vector<TrafficCase> dense_traffic() {
+  std::vector<TrafficCase> all;
+  for (auto precision : {kernels::Precision::tf32, kernels::Precision::bfloat16}) {
+    std::vector<Input> const inputs{constant({2, 16, 16, 64}), constant({64, 64, 3, 3}), constant({2, 16, 16, 64})};
+    std::string const shape = std::string("3x3, 64→64, 2 x 16², products in ") + name_of(precision);
+    all.push_back({"conv2d", shape, inputs, dense_products(conv2d_slot<float>, precision)});
+    all.push_back({"conv2d", shape + ", dx", inputs, dense_products(conv2d_dx_slot<float>, precision)});
+    all.push_back({"conv2d", shape + ", dw", inputs, dense_products(conv2d_dw_slot<float>, precision)});
+  }
   auto conv = [](Conv2dOptions o) { return [=](Inputs t) { return conv2d(t[0], t[1], t[2], o); }; };
-  return {
+  std::vector<TrafficCase> const exact = {
       {"linear", "256 x 512 → 192", {{256, 512}, {192, 512}, {192}}, [](Inputs t) { return linear(t[0], t[1], t[2]); }},
       {"conv2d", "3x3, 64→64, 2 x 16²", {{2, 16, 16, 64}, {64, 64, 3, 3}, {64}}, conv({.padding = 1})},
       {"conv2d",
@@ -43,6 +62,8 @@ inline std::vector<TrafficCase> dense_traffic() {
        {{2, 16, 16, 64}, {64, 32, 2, 2}, {32}},
        [](Inputs t) { return conv_transpose2d(t[0], t[1], t[2], {.stride = 2}); }},
   };
+  all.insert(all.begin(), exact.begin(), exact.end());
+  return all;
 }
 
 inline std::vector<TrafficCase> group_traffic() {
@@ -64,6 +85,12 @@ inline std::vector<TrafficCase> group_traffic() {
        "order 16, 3x3, 16→24, 1 x 16²",
        {features({1, 16, 16, 16, 16}, D8), {24, 16, 6, 16}, {24}},
        [=](Inputs t) { return group_conv2d(D8, t[0], t[1], t[2], {.padding = 1}); }},
+      {"group_conv2d",
+       "order 16, 3x3, 16→24, 1 x 16², products in bfloat16",
+       {features({1, 16, 16, 16, 16}, D8), {24, 16, 6, 16}, {24}},
+       [=](Inputs t) {
+         return group_conv2d(D8, t[0], t[1], t[2], {.padding = 1, .precision = kernels::Precision::bfloat16});
+       }},
       {"group_conv2d",
        "order 32, 3x3, 8→24, 1 x 16²",
        {features({1, 16, 16, 8, 32}, D16x2), {24, 8, 6, 32}, {24}},

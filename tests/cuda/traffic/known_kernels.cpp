@@ -25,11 +25,11 @@ __global__ void pairs(float const* x, float* y) {
   int const i = int(gpu::this_thread());
   reinterpret_cast<Two*>(y)[i] = {x[i], 1.0f};
 }
-/// 16 bytes whose type is aligned to 8 only: two instructions.
-struct Doubles {
-  double first, second;
+/// 16 bytes whose type is aligned to 4 only: four instructions.
+struct Four {
+  float value[4];
 };
-__global__ void half_aligned(Doubles const* x, Doubles* y) { y[gpu::this_thread()] = x[gpu::this_thread()]; }
+__global__ void hardly_aligned(Four const* x, Four* y) { y[gpu::this_thread()] = x[gpu::this_thread()]; }
 /// Two numbers that only happen to be neighbours in some lanes' eyes: two instructions.
 __global__ void odd_neighbours(float const* x, float* y) {
   int const i = int(gpu::this_thread());
@@ -41,6 +41,16 @@ __global__ void in_steps(float const* x, float* y, int steps) {
   float sum = 0;
   for (int s = 0; s < steps; ++s) {
     sum += x[s * 256 + int(threadIdx.x)];
+    __syncthreads();
+  }
+  y[threadIdx.x] = sum;
+}
+
+/// Odd lanes leave out the first step: the barrier keeps their second visit apart from the others' first.
+__global__ void uneven_steps(float const* x, float* y) {
+  float sum = 0;
+  for (int s = 0; s < 2; ++s) {
+    if (s > 0 || threadIdx.x % 2 == 0) sum += x[s * 256 + int(threadIdx.x)];
     __syncthreads();
   }
   y[threadIdx.x] = sum;
@@ -161,13 +171,12 @@ std::vector<Known> known_kernels() {
        {},
        {},
        1024 + 2048},
-      {"16 bytes a lane that are aligned to 8: two requests, each of half of every sector",
+      {"16 bytes a lane that are aligned to 4: four requests, each of a part of every sector",
        [](float* x, float* y) {
-         run(known::half_aligned, 1, 256, 0, reinterpret_cast<known::Doubles*>(x),
-             reinterpret_cast<known::Doubles*>(y));
+         run(known::hardly_aligned, 1, 256, 0, reinterpret_cast<known::Four*>(x), reinterpret_cast<known::Four*>(y));
        },
-       {16, 16 * 16, 16 * 8},
-       {16, 16 * 16, 16 * 8},
+       {32, 32 * 16, 32 * 4},
+       {32, 32 * 16, 32 * 4},
        {},
        {},
        2 * 4096},
@@ -185,6 +194,13 @@ std::vector<Known> known_kernels() {
        {},
        {},
        5 * 1024 + 1024},
+      {"odd lanes leave out the step before a barrier",
+       [](float* x, float* y) { run(known::uneven_steps, 1, 256, 0, x, y); },
+       {16, 8 * 4 + 8 * 4, 8 * 2 + 8 * 4},
+       {8, 32, 32},
+       {},
+       {},
+       512 + 1024 + 1024},
       {"columns of a tile of 32: all lanes in one bank",
        in_column(32),
        {},
