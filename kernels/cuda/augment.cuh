@@ -172,7 +172,7 @@ template <class In> __device__ float sample(Plan const& p, Map const& m, In cons
          wc * pixel(x[(bottom * p.W + left) * p.C + c]) + wd * pixel(x[(bottom * p.W + right) * p.C + c]);
 }
 
-template <class In> __global__ void __launch_bounds__(threads)
+template <class In> __global__ void __launch_bounds__(threads, 3)
     augment_kernel(Plan const p, In const* x, float const* valid, uint64_t const* offset, float* y, float* valid_out) {
   gpu::Smem smem;
   Map* const map = smem.take<Map>(1);

@@ -23,21 +23,21 @@ constexpr int64_t most_votes = 6 << 10, usual_bins = 4 << 10, most_cell_bins = 1
 /// How pictures are cut into tiles, and what all threads know. A tile is as large as its cells fit into shared memory:
 /// neighbouring tiles count the cells between them twice.
 struct Plan {
-  int64_t H, W, C, blocks_down, blocks_across;
+  int H, W, C, blocks_down, blocks_across;
   int bins, cell_h, cell_w, block_h, block_w;
   BlockNorm norm;
   bool root;
   int tile_h, tile_w;  ///< blocks of cells
-  int64_t tiles_down, tiles_across;
+  int tiles_down, tiles_across;
   int threads = most_threads, team, top;  ///< of a block of threads; of a cell; the power of two below bins
   double begin[most_bins] = {};           ///< cotangents of the angles where bins begin, falling
 
   template <class T> explicit Plan(Hog<T> const& a)
-      : H(a.H),
-        W(a.W),
-        C(a.C),
-        blocks_down(a.blocks_down()),
-        blocks_across(a.blocks_across()),
+      : H(int(a.H)),
+        W(int(a.W)),
+        C(int(a.C)),
+        blocks_down(int(a.blocks_down())),
+        blocks_across(int(a.blocks_across())),
         bins(a.bins),
         cell_h(a.cell_h),
         cell_w(a.cell_w),
@@ -45,10 +45,10 @@ struct Plan {
         block_w(a.block_w),
         norm(a.norm),
         root(a.root) {
-    int64_t height = blocks_down, width = blocks_across;
+    int height = blocks_down, width = blocks_across;
     while (cell_bins(height, width) > usual_bins && height * width > 1)
       (height >= width ? height : width) = ((height >= width ? height : width) + 1) / 2;
-    tile_h = int(height), tile_w = int(width);
+    tile_h = height, tile_w = width;
     tiles_down = (blocks_down + height - 1) / height, tiles_across = (blocks_across + width - 1) / width;
     while (threads > 32 && threads * bins > most_votes) threads /= 2;
     team = cell_w < threads ? cell_w : threads;
@@ -77,12 +77,12 @@ template <class T> __device__ __forceinline__ double pixel(T const* x, bool root
 /// Of pixel (i, j): central differences, 0 across the border, of several channels the first that is steepest. What is
 /// not finite in any channel makes the length NaN. Angles closer to 180 degrees than a double can tell round up:
 /// scikit-image then puts those from above (y >= 0) into bin 0 and leaves out those from below.
-template <class T> __device__ Gradient gradient(Plan const& p, T const* picture, int64_t i, int64_t j) {
+template <class T> __device__ Gradient gradient(Plan const& p, T const* picture, int i, int j) {
   T const* here = picture + (i * p.W + j) * p.C;
-  int64_t const row = p.W * p.C;
+  int const row = p.W * p.C;
   bool const between_columns = j > 0 && j + 1 < p.W, between_rows = i > 0 && i + 1 < p.H;
   double gx = 0, gy = 0, steepest = -1, fault = 0;
-  for (int64_t c = 0; c < p.C; ++c, ++here) {
+  for (int c = 0; c < p.C; ++c, ++here) {
     double const x = between_columns ? pixel(here + p.C, p.root) - pixel(here - p.C, p.root) : 0;
     double const y = between_rows ? pixel(here + row, p.root) - pixel(here - row, p.root) : 0;
     double const wide = std::abs(x), high = std::abs(y);
@@ -112,8 +112,8 @@ __device__ __forceinline__ int bin_of(Plan const& p, double const* begin, double
 }
 
 /// The histograms of `rows` x `columns` cells of a picture, from cell (top, left) on, into cells (rows, columns, bins).
-template <class T> __device__ void histograms(Plan const& p, T const* picture, int64_t top, int64_t left, int rows,
-                                              int columns, double const* begin, double* votes, double* cells) {
+template <class T> __device__ void histograms(Plan const& p, T const* picture, int top, int left, int rows, int columns,
+                                              double const* begin, double* votes, double* cells) {
   int const thread = int(threadIdx.x), threads = int(blockDim.x);
   int const at_once = threads / p.team, mine = thread / p.team, member = thread % p.team, count = rows * columns;
   double const scale = 1 / (double(p.cell_h) * p.cell_w);
@@ -122,7 +122,7 @@ template <class T> __device__ void histograms(Plan const& p, T const* picture, i
     bool const busy = mine < at_once && cell < count;
     for (int bin = 0; bin < p.bins; ++bin) votes[bin * threads + thread] = 0;
     if (busy) {
-      int64_t const i = (top + cell / columns) * p.cell_h, j = (left + cell % columns) * p.cell_w;
+      int const i = (top + cell / columns) * p.cell_h, j = (left + cell % columns) * p.cell_w;
       for (int u = 0; u < p.cell_h; ++u)
         for (int v = member; v < p.cell_w; v += p.team) {
           Gradient const g = gradient(p, picture, i + u, j + v);
@@ -176,7 +176,7 @@ template <class T> __device__ void scale_block(Plan const& p, double const* corn
   }
 }
 
-template <class T> __global__ void __launch_bounds__(most_threads)
+template <class T> __global__ void __launch_bounds__(most_threads, 2)
     hog_kernel(Plan const p, int64_t tiles, T const* x, T* y) {
   gpu::Smem smem;
   double* const begin = smem.take<double>(size_t(p.bins));
@@ -186,10 +186,9 @@ template <class T> __global__ void __launch_bounds__(most_threads)
   int const warp = int(threadIdx.x) / 32, warps = int(blockDim.x) / 32;
   int64_t const block_values = int64_t(p.block_h) * p.block_w * p.bins;
   for (int64_t tile = blockIdx.x; tile < tiles; tile += gridDim.x) {
-    int64_t const n = tile / (p.tiles_down * p.tiles_across);
-    int64_t const top = tile / p.tiles_across % p.tiles_down * p.tile_h, left = tile % p.tiles_across * p.tile_w;
-    int const rows = int(min(p.blocks_down - top, int64_t(p.tile_h)));
-    int const columns = int(min(p.blocks_across - left, int64_t(p.tile_w)));
+    int64_t const n = tile / (int64_t(p.tiles_down) * p.tiles_across);
+    int const top = int(tile / p.tiles_across % p.tiles_down) * p.tile_h, left = int(tile % p.tiles_across) * p.tile_w;
+    int const rows = min(p.blocks_down - top, p.tile_h), columns = min(p.blocks_across - left, p.tile_w);
     __syncthreads();  // the bounds of the bins are there, and the cells of the tile before are read
     histograms(p, x + n * p.H * p.W * p.C, top, left, rows + p.block_h - 1, columns + p.block_w - 1, begin, votes,
                cells);
@@ -205,9 +204,9 @@ template <class T> __global__ void __launch_bounds__(most_threads)
 
 /// Floor: x read once, y written once; with scikit-image's usual options y is 0.7 times as many values as x has pixels.
 /// The pixels around a tile are read by its neighbours too, from L2. For up to 128 bins, and blocks whose cells fit into
-/// shared memory: 12,000 bins together.
+/// shared memory: 12,000 bins together; for pictures of up to 2^31 values.
 template <class T> int hog(Hog<T> const& a) {
-  if (a.bins > oriented::most_bins) return unsupported;
+  if (a.bins > oriented::most_bins || a.H * a.W * a.C >= int64_t(1) << 31) return unsupported;
   oriented::Plan const p(a);
   if (p.cell_bins(p.tile_h, p.tile_w) > oriented::most_cell_bins) return unsupported;
   int64_t const tiles = a.N * p.tiles_down * p.tiles_across;

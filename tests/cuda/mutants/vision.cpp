@@ -75,12 +75,11 @@ void augmentation(kernels::AugmentRule rule) {
 
 }  // namespace
 
-int main() {
-  return run([] {
-    gradients();
-    stretches();
-    levels();
-    augmentation(kernels::AugmentRule::items);
-    augmentation(kernels::AugmentRule::bands);
-  });
+int main(int count, char** words) {
+  return run(count, words,
+             {{"hog", gradients},
+              {"stretch", stretches},
+              {"levels", levels},
+              {"items", [] { augmentation(kernels::AugmentRule::items); }},
+              {"bands", [] { augmentation(kernels::AugmentRule::bands); }}});
 }
