@@ -134,7 +134,8 @@ struct Worker {
   unsigned alive[max_warps] = {};
   Meeting meetings[max_warps][32];  ///< by warp and first lane of the mask
   Barrier barriers[max_barriers];
-  char warp_order[max_warps] = {}, exit_order = 0;  ///< only their addresses count: TSan orders by them
+  // Only their addresses count: TSan orders by them.
+  char warp_order[max_warps] = {}, launch_order = 0, exit_order = 0;
   void (*call)(void*) = nullptr;
   void* job = nullptr;
   unsigned char* shared = nullptr;
@@ -295,6 +296,7 @@ inline void thread_entry() {
   if (!worker->main.bottom) worker->main.bottom = bottom, worker->main.size = size;
 #endif
   for (;;) {
+    acquire(&worker->launch_order);
     worker->call(worker->job);
     Fiber *mine, *next;
     {
@@ -365,8 +367,10 @@ inline void run_block(dim3 block, size_t shared_bytes) {
   Worker& w = *worker;
   set_up_block(block);
   give_shared_memory(shared_bytes);
-  if (tsan)  // here, since a fiber that a CUDA thread made would be ordered after that thread
+  if (tsan) {  // here, since a fiber that a CUDA thread made would be ordered after that thread
     while (w.idle.size() < w.size) w.idle.push_back(new_fiber(thread_entry));
+    std::rotate(w.idle.begin(), w.idle.begin() + 1, w.idle.end());  // thread 0 of two blocks is two threads of TSan's
+  }
   Thread* const first = take_new();
   first->fiber = take_fiber();
   activate(first);
@@ -374,10 +378,6 @@ inline void run_block(dim3 block, size_t shared_bytes) {
   acquire(&w.exit_order);
   if (!w.failure.empty()) abandon_block();
   take_shared_memory_back();
-  if (tsan) {  // new fibers for each block, so that blocks are not ordered
-    for (Fiber* fiber : w.idle) free_fiber(fiber);
-    w.idle.clear();
-  }
   if (!w.failure.empty()) throw DeviceError(std::exchange(w.failure, {}));
 }
 
@@ -402,6 +402,7 @@ struct AtWork {
 #ifdef D16_EMULATOR_TSAN
     worker->main.tsan_fiber = __tsan_get_current_fiber();
 #endif
+    release(&worker->launch_order);  // CUDA threads come after earlier launches, not after earlier blocks of their own
   }
   ~AtWork() { worker = nullptr; }
   Quiet quiet;
