@@ -7,7 +7,8 @@ namespace d16::kernels::reference {
 // y[n,p,q,o] = bias[o] + sum_{c,i,j} w[o,c,i,j] x[n, p stride + i dilation - pad, q stride + j dilation - pad, c]
 template <class T> int conv2d(Conv2d<T> const& a) {
   int const I = a.Ci / a.groups, O = a.Co / a.groups;  // of one group
-  auto x = View(a.x, a.N, a.H, a.W, a.Ci), w = View(a.w, a.Co, I, a.kh, a.kw);
+  auto x = View(a.x, a.N, a.H, a.W, a.Ci);
+  auto w = View(a.w, a.Co, I, a.kh, a.kw);
   auto y = View(a.y, a.N, a.P(), a.Q(), a.Co);
   for (int n : upto(a.N)) for (int p : upto(a.P())) for (int q : upto(a.Q())) for (int o : upto(a.Co)) {
     double sum = a.bias ? double(a.bias[o]) : 0;
@@ -24,7 +25,8 @@ template <class T> int conv2d(Conv2d<T> const& a) {
 // dx[n,h,v,c] = sum of w[o,c,i,j] dy[n,p,q,o] over the outputs (p,q) and taps (i,j) that meet at pixel (h,v)
 template <class T> int conv2d_dx(Conv2d<T> const& a) {
   int const I = a.Ci / a.groups, O = a.Co / a.groups;
-  auto dy = View(a.dy, a.N, a.P(), a.Q(), a.Co), w = View(a.w, a.Co, I, a.kh, a.kw);
+  auto dy = View(a.dy, a.N, a.P(), a.Q(), a.Co);
+  auto w = View(a.w, a.Co, I, a.kh, a.kw);
   auto dx = View(a.dx, a.N, a.H, a.W, a.Ci);
   for (int n : upto(a.N)) for (int h : upto(a.H)) for (int v : upto(a.W)) for (int c : upto(a.Ci)) {
     double sum = 0;

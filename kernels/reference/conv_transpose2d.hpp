@@ -16,7 +16,8 @@ constexpr int stamped_from(int p, int i, int stride, int pad, int size) {
 
 // y[n,p,q,o] = bias[o] + sum of x[n,h,v,c] w[c,o,i,j] over h stride + i - pad = p, v stride + j - pad = q
 template <class T> int conv_transpose2d(ConvTranspose2d<T> const& a) {
-  auto x = View(a.x, a.N, a.H, a.W, a.Ci), w = View(a.w, a.Ci, a.Co, a.kh, a.kw);
+  auto x = View(a.x, a.N, a.H, a.W, a.Ci);
+  auto w = View(a.w, a.Ci, a.Co, a.kh, a.kw);
   auto y = View(a.y, a.N, a.P(), a.Q(), a.Co);
   for (int n : upto(a.N)) for (int p : upto(a.P())) for (int q : upto(a.Q())) for (int o : upto(a.Co)) {
     double sum = a.bias ? double(a.bias[o]) : 0;
@@ -33,7 +34,8 @@ template <class T> int conv_transpose2d(ConvTranspose2d<T> const& a) {
 
 // dx[n,h,v,c] = sum_{o,i,j} w[c,o,i,j] dy[n, h stride + i - pad, v stride + j - pad, o]
 template <class T> int conv_transpose2d_dx(ConvTranspose2d<T> const& a) {
-  auto dy = View(a.dy, a.N, a.P(), a.Q(), a.Co), w = View(a.w, a.Ci, a.Co, a.kh, a.kw);
+  auto dy = View(a.dy, a.N, a.P(), a.Q(), a.Co);
+  auto w = View(a.w, a.Ci, a.Co, a.kh, a.kw);
   auto dx = View(a.dx, a.N, a.H, a.W, a.Ci);
   for (int n : upto(a.N)) for (int h : upto(a.H)) for (int v : upto(a.W)) for (int c : upto(a.Ci)) {
     double sum = 0;

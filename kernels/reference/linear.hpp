@@ -6,7 +6,8 @@ namespace d16::kernels::reference {
 
 // y[r,o] = bias[o] + sum_i x[r,i] w[o,i]
 template <class T> int linear(Linear<T> const& a) {
-  auto x = View(a.x, a.rows, a.I), w = View(a.w, a.O, a.I);
+  auto x = View(a.x, a.rows, a.I);
+  auto w = View(a.w, a.O, a.I);
   auto y = View(a.y, a.rows, a.O);
   for (int r : upto(a.rows)) for (int o : upto(a.O)) {
     double sum = a.bias ? double(a.bias[o]) : 0;
@@ -18,7 +19,8 @@ template <class T> int linear(Linear<T> const& a) {
 
 // dx[r,i] = sum_o dy[r,o] w[o,i]
 template <class T> int linear_dx(Linear<T> const& a) {
-  auto dy = View(a.dy, a.rows, a.O), w = View(a.w, a.O, a.I);
+  auto dy = View(a.dy, a.rows, a.O);
+  auto w = View(a.w, a.O, a.I);
   auto dx = View(a.dx, a.rows, a.I);
   for (int r : upto(a.rows)) for (int i : upto(a.I)) {
     double sum = 0;

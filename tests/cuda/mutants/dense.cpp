@@ -34,7 +34,12 @@ void product(Gemm<float> const& g) {
 void gemm() {
   for (Precision precision : every_precision) {
     product({.M = 37, .N = 29, .K = 45, .precision = precision});
-    product({.M = 37, .N = 30, .K = 45, .trans_a = true, .accumulate = true, .precision = precision});
+    product({.M = 130,
+             .N = 30,
+             .K = 45,
+             .trans_a = true,
+             .accumulate = true,
+             .precision = precision});  // all rows of a tile
     product({.M = 37, .N = 29, .K = 45, .trans_a = true, .trans_b = true, .precision = precision});
     product({.M = 40, .N = 66, .K = 600, .trans_b = true, .precision = precision});  // a split sum
   }
