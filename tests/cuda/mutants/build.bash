@@ -1,6 +1,6 @@
 # For mutations.sh and races.sh: the programs of this folder, compiled from a copy of what they include.
 # shellcheck shell=bash
-programs=(pointwise dense layers group ladder vision)
+programs=(pointwise dense layers group ladder vision sums)
 
 # copy_sources DIRECTORY: of the six transforms of the fused kernel, instances of one template, two are compiled.
 copy_sources() {
