@@ -56,8 +56,8 @@ std::string where(char const* name) {
 Json devices() {
   Json out = Json::object({{"cpu", text(std::thread::hardware_concurrency(), " cores, ", processor())},
                            {"reference", "plain loops in double, on the cpu"}});
-  for (auto [name, use, machine] : {std::tuple("cuda", d16::use_cuda, &d16::cuda_machine),
-                                    std::tuple("cuda_emulated", d16::use_cuda_emulated, &d16::emulated_machine)})
+  for (auto [name, use, machine] : {std::tuple("cuda", &d16::use_cuda, &d16::cuda_machine),
+                                    std::tuple("cuda_emulated", &d16::use_cuda_emulated, &d16::emulated_machine)})
     try {
       use();
       std::vector<std::string> const names = machine->names();
