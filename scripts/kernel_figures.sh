@@ -181,6 +181,7 @@ rows() {
     # What the launchers ask for; the same sums as there.
     function dynamic_bytes(name, list) {
       if (name ~ /^dense::product</) return product_bytes(list)
+      if (name ~ /^dense::depthwise_dw</) return 256 * argument(list, 2) * (argument(list, 1) ~ /double/ ? 8 : 4)
       if (name ~ /^fourier::fused</) return fused_bytes(name)
       if (name ~ /^fourier::multiply_/) return 2 * 16 * 68 * bytes_of(argument(list, 1))
       if (name ~ /^ladder::dense_shared</) return 2 * 16 * 16 * 4

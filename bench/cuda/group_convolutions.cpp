@@ -18,7 +18,7 @@ Launcher<kernels::GroupConv2d<float>> launcher(Pass pass) {
 /// The filter has random numbers in all its taps: cuDNN's time does not depend on their being equivariant.
 template <class T> void dense(benchmark::State& state, GroupShape const& shape, Pass pass, Number number) {
   Comparator const cudnn = cudnn_convolution(shape.dense(), pass, number);
-  ConvOperands<T> const o(shape.dense(), pass, number, FilterOrder::channels_last);
+  ConvOperands<T, T> const o(shape.dense(), pass, number, FilterOrder::channels_last);
   state.SetLabel(cudnn.about);
   time_comparator(state, o, cudnn);
 }

@@ -114,9 +114,10 @@ struct Meeting {
   Wait wait{};
   Place place{};
   Combine combine = nullptr;
+  unsigned turn = 0;  ///< how often they have met
 };
 struct Barrier {
-  unsigned arrived = 0;
+  unsigned arrived = 0, turn = 0;
   Place place{};
   std::vector<Thread*> waiting;
 };
@@ -135,7 +136,13 @@ struct Worker {
   unsigned alive[max_warps] = {};
   Meeting meetings[max_warps][32];  ///< by warp and first lane of the mask
   Barrier barriers[max_barriers];
-  char warp_order[max_warps] = {}, exit_order = 0;  ///< only their addresses count: TSan orders by them
+  /// Only the addresses count: TSan orders by them. New for each block, or blocks would be ordered. Two for each meeting,
+  /// in turn, or a thread that has gone on to the next one would be ordered before those that have not left this one.
+  struct Orders {
+    char barrier[max_barriers][2] = {}, warp[max_warps][32][2] = {};
+  };
+  std::unique_ptr<Orders> orders = std::make_unique<Orders>();
+  char launch_order = 0, exit_order = 0;
   void (*call)(void*) = nullptr;
   void* job = nullptr;
   unsigned char* shared = nullptr;
@@ -255,6 +262,7 @@ inline void open(Barrier& barrier) {
   for (Thread* thread : barrier.waiting) worker->ready.push_back(thread);
   barrier.waiting.clear();
   barrier.arrived = 0;
+  barrier.turn++;
 }
 inline void conclude(unsigned warp, Meeting& meeting, Thread* me) {
   Thread* const lanes = worker->threads.data() + warp * 32;
@@ -262,6 +270,7 @@ inline void conclude(unsigned warp, Meeting& meeting, Thread* me) {
   lanes_meet(warp, present);
   for (unsigned left = present; left; left &= left - 1)
     if (Thread* lane = lanes + std::countr_zero(left); lane != me) worker->ready.push_back(lane);
+  meeting.turn++;
   if (meeting.combine) meeting.combine(lanes, present);
 }
 
@@ -304,6 +313,7 @@ inline void thread_entry() {
   if (!worker->main.bottom) worker->main.bottom = bottom, worker->main.size = size;
 #endif
   for (;;) {
+    acquire(&worker->launch_order);
     worker->call(worker->job);
     Fiber *mine, *next;
     {
@@ -374,8 +384,12 @@ inline void run_block(dim3 block, size_t shared_bytes) {
   Worker& w = *worker;
   set_up_block(block);
   give_shared_memory(shared_bytes);
-  if (tsan)  // here, since a fiber that a CUDA thread made would be ordered after that thread
+  if (tsan) {
+    w.orders = std::make_unique<Worker::Orders>();
+    // Here, since a fiber that a CUDA thread made would be ordered after that thread
     while (w.idle.size() < w.size) w.idle.push_back(new_fiber(thread_entry));
+    std::rotate(w.idle.begin(), w.idle.begin() + 1, w.idle.end());  // thread 0 of two blocks is two threads of TSan's
+  }
   Thread* const first = take_new();
   first->fiber = take_fiber();
   activate(first);
@@ -384,10 +398,6 @@ inline void run_block(dim3 block, size_t shared_bytes) {
   block_ends();
   if (!w.failure.empty()) abandon_block();
   take_shared_memory_back();
-  if (tsan) {  // new fibers for each block, so that blocks are not ordered
-    for (Fiber* fiber : w.idle) free_fiber(fiber);
-    w.idle.clear();
-  }
   if (!w.failure.empty()) throw DeviceError(std::exchange(w.failure, {}));
 }
 
@@ -412,6 +422,7 @@ struct AtWork {
 #ifdef D16_EMULATOR_TSAN
     worker->main.tsan_fiber = __tsan_get_current_fiber();
 #endif
+    release(&worker->launch_order);  // CUDA threads come after earlier launches, not after earlier blocks of their own
   }
   ~AtWork() { worker = nullptr; }
   Quiet quiet;
@@ -456,7 +467,8 @@ void launch(void (*kernel)(P...), dim3 grid, dim3 block, size_t shared_bytes, A&
 /// All threads of the block, or `count` of them at barrier `id`, meet here; what they wrote before is seen after.
 inline void block_barrier(unsigned id, unsigned count, Wait wait, Place place) {
   Barrier& barrier = worker->barriers[id];
-  release(&barrier);
+  void* const order = &worker->orders->barrier[id][barrier.turn % 2];
+  release(order);
   {
     Quiet quiet;
     Thread* const me = worker->current;
@@ -474,7 +486,7 @@ inline void block_barrier(unsigned id, unsigned count, Wait wait, Place place) {
       wait_here(me);
     }
   }
-  acquire(&barrier);
+  acquire(order);
 }
 
 /// Each lane of the mask gives `in`; the last one to arrive combines for all; each reads its own `out`.
@@ -489,7 +501,7 @@ Out warp_operation(unsigned mask, Wait wait, Place place, In const& in, Combine 
   Meeting& meeting = worker->meetings[warp][std::countr_zero(mask)];
   std::memcpy(me->in, &in, sizeof in);
   bool const by_place = wait >= Wait::ldmatrix;
-  if (!meeting.arrived) meeting = {0, mask, wait, place, combine};
+  if (!meeting.arrived) meeting = {0, mask, wait, place, combine, meeting.turn};
   else if (meeting.mask != mask || meeting.wait != wait || (by_place && !(meeting.place == place)))
     fail("divergent warp operation: lanes of one mask meet in different operations");
   meeting.arrived |= bit;
@@ -505,7 +517,11 @@ Out warp_operation(unsigned mask, Wait wait, Place place, In const& in, Combine 
 }
 
 inline unsigned lane() { return worker->current->id % 32; }
-inline void* warp_order() { return &worker->warp_order[worker->current->id / 32]; }
+/// What orders the lanes of a mask that meet now.
+inline void* warp_order(unsigned mask) {
+  unsigned const warp = worker->current->id / 32, first = unsigned(std::countr_zero(mask)) % 32;
+  return &worker->orders->warp[warp][first][worker->meetings[warp][first].turn % 2];
+}
 
 inline void check_shared(void const* at, size_t bytes, std::string_view what) {
   auto const p = static_cast<unsigned char const*>(at);

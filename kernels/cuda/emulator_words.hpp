@@ -16,9 +16,10 @@ inline void __syncthreads(Place place = Place::here()) {
   emulator::block_barrier(0, 0, emulator::Wait::block_barrier, place);
 }
 inline void __syncwarp(unsigned mask = ~0u, Place place = Place::here()) {
-  emulator::release(emulator::warp_order());
+  void* const order = emulator::warp_order(mask);
+  emulator::release(order);
   emulator::warp_operation<int>(mask, emulator::Wait::warp_barrier, place, 0, nullptr);
-  emulator::acquire(emulator::warp_order());
+  emulator::acquire(order);
 }
 
 template <class T> T __shfl_sync(unsigned mask, T value, int source, int width = 32, Place place = Place::here()) {

@@ -42,9 +42,9 @@ template <class T, class S> __global__ void __launch_bounds__(reduce_threads)
   int64_t const begin = reduced * part / parts, end = reduced * (part + 1) / parts;
   T const* const column = x + result / inner * reduced * inner + result % inner;
   double sum = 0;
-  for (int64_t r = begin + threadIdx.x; r < end; r += reduce_threads) sum += double(column[r * inner]);
+  for (int64_t r = begin + threadIdx.x; r < end; r += reduce_threads) sum += double(gpu::to_float(column[r * inner]));
   sum = block_sum(sum, of_warp);
-  if (threadIdx.x == 0) y[result * parts + part] = S(scale * sum);
+  if (threadIdx.x == 0) y[result * parts + part] = gpu::from_float<S>(scale * sum);
 }
 
 /// The same for many results side by side: a thread for each, so that neighbours read neighbours.
@@ -54,8 +54,8 @@ template <class T> __global__ void __launch_bounds__(reduce_threads)
   for (int64_t i = gpu::this_thread(); i < results; i += gpu::all_threads()) {
     T const* const column = x + i / inner * reduced * inner + i % inner;
     double sum = 0;
-    for (int64_t r = 0; r < reduced; ++r) sum += double(column[r * inner]);
-    y[i] = T(scale * sum);
+    for (int64_t r = 0; r < reduced; ++r) sum += double(gpu::to_float(column[r * inner]));
+    y[i] = gpu::from_float<T>(scale * sum);
   }
 }
 

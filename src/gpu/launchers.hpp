@@ -56,12 +56,18 @@
   work(pair_loss, PairLoss) work(cross_entropy, CrossEntropy) work(focal_loss, FocalLoss) \
   work(group_norm, GroupNorm) work(group_norm_dw, GroupNorm) work(group_norm_dx, GroupNorm) \
   work(squeeze_excitation, SqueezeExcitation) work(squeeze_excitation_dx, SqueezeExcitation)
+// Those of them that also take bfloat16 features; their slots have an entry for it, op_slot<bf16>.
+#define D16_GPU_POINTWISE_BF16(each, work) \
+  each(unary, Unary) each(unary_dx, Unary) each(binary, Binary) work(sum, Reduce)
+#define D16_GPU_DENSE_BF16(each, work) D16_GPU_DENSE(each, work)
 // clang-format on
+#define D16_GPU_OPS_BF16(each, work) D16_GPU_POINTWISE_BF16(each, work) D16_GPU_DENSE_BF16(each, work)
 #define D16_GPU_OPS(each, work) \
   D16_GPU_POINTWISE(each, work) \
   D16_GPU_DENSE(each, work) D16_GPU_GROUP(each, work) D16_GPU_LAYERS(each, work) D16_GPU_LAYERS_SUMS(each, work)
 
-// The instances that a family's file compiles: D16_GPU_POINTWISE(D16_GPU_COMPILE, D16_GPU_COMPILE_WITH_WORK)
+// The instances that a family's file compiles: D16_GPU_POINTWISE(D16_GPU_COMPILE, D16_GPU_COMPILE_WITH_WORK), and of
+// bfloat16 D16_GPU_POINTWISE_BF16(D16_GPU_COMPILE_BF16, D16_GPU_COMPILE_BF16_WITH_WORK).
 #define D16_GPU_COMPILE(op, Contract)             \
   template int op<float>(Contract<float> const&); \
   template int op<double>(Contract<double> const&);
@@ -69,3 +75,7 @@
   D16_GPU_COMPILE(op, Contract)                                   \
   template size_t op##_work_bytes<float>(Contract<float> const&); \
   template size_t op##_work_bytes<double>(Contract<double> const&);
+#define D16_GPU_COMPILE_BF16(op, Contract) template int op<bf16>(Contract<bf16> const&);
+#define D16_GPU_COMPILE_BF16_WITH_WORK(op, Contract) \
+  D16_GPU_COMPILE_BF16(op, Contract)                 \
+  template size_t op##_work_bytes<bf16>(Contract<bf16> const&);

@@ -34,6 +34,18 @@ inline double error_of_bf16(std::vector<bf16> const& got, std::vector<float> con
   double const unit = std::numeric_limits<float>::epsilon();
   return error(to_float(got), expected, terms + 1 / (256 * unit));
 }
+/// For a product whose factors were rounded to `precision` against one of the numbers as they are. Each factor is off by
+/// at most u = 2^-11 or 2^-8 of itself, so each of the `terms` products of numbers below one by 2 u: of random sign, so
+/// that they add up as a root; six times that is not met by chance.
+inline double rounding(Precision precision, double terms) {
+  if (precision == Precision::float32) return 0;
+  return 6 * 2 * (precision == Precision::tf32 ? 0x1p-11 : 0x1p-8) * std::sqrt(terms);
+}
+inline double difference(std::vector<float> const& a, std::vector<float> const& b) {
+  double most = 0;
+  for (size_t i = 0; i < a.size(); ++i) most = std::max(most, std::abs(double(a[i]) - double(b[i])));
+  return most;
+}
 
 /// Runs `check` with every order of the threads and with early and late arrival of asynchronous copies.
 template <class Check> void in_every_order(Check const& check) {

@@ -108,10 +108,37 @@ TEST_CASE("cuda gemm: bf16 matrices, at addresses of every alignment") {
       }
 }
 
+TEST_CASE("cuda gemm: a product of bf16 and float32, which is rounded, and one of bf16 with a float32 result") {
+  for (int N : {24, 22, 21})
+    for (int K : {40, 1500}) {  // the sum in one piece and in parts
+      int const M = 33;
+      INFO("N ", N, " K ", K);
+      auto const a = to_bf16(random_values<float>(M * K, 1)), b = to_bf16(random_values<float>(K * N, 2));
+      auto const w = random_values<float>(K * N, 3), bias = random_values<float>(N, 4);
+      auto const wide_a = to_float(a), wide_b = to_float(b), wide_w = rounded(w, Precision::bfloat16);
+      std::vector<bf16> y(size_t(M) * N);
+      std::vector<float> c(y.size()), expected(y.size());
+      auto run = [](auto g) {
+        Work work(kernels::gemm_work_bytes(g));
+        g.work = work.data();
+        CHECK(kernels::gemm(g) == kernels::ok);
+      };
+      Gemm<float> r{.M = M, .N = N, .K = K, .a = wide_a.data(), .b = wide_w.data(), .bias = bias.data()};
+      r.c = expected.data();
+      kernels::reference::gemm(r);
+      run(Gemm<bf16, float>{.M = M, .N = N, .K = K, .a = a.data(), .b = w.data(), .bias = bias.data(), .c = y.data()});
+      CHECK(error_of_bf16(y, expected, K + 1) <= 1);
+      r.b = wide_b.data(), r.bias = nullptr;
+      kernels::reference::gemm(r);
+      run(Gemm<bf16, bf16, float>{.M = M, .N = N, .K = K, .a = a.data(), .b = b.data(), .c = c.data()});
+      CHECK(error(c, expected, K) <= 1);
+    }
+}
+
 TEST_CASE("cuda gemm: the same bits in every order of the threads") {
   for (auto precision : precisions)
     for (bool trans_a : {false, true}) {
-      Case<float> const c({130, 66, 600}, {.trans_a = trans_a, .precision = precision});
+      Case<float> const c({130, trans_a ? 66 : 68, 600}, {.trans_a = trans_a, .precision = precision});
       auto const first = c.got();
       in_every_order([&] { CHECK(c.got() == first); });
     }

@@ -1,70 +1,38 @@
 #!/usr/bin/env bash
 # Plants bugs in the CUDA kernels and sees each of them found on the emulator: by wrong values or an error in some order
 # of threads, by copies that land early, by the address sanitizer, or by the thread sanitizer as a checker of races.
-#   mutations.sh          stops at the first column that finds a bug: under three minutes on two cores
+# All bugs of mutants/bugs.txt are in the same programs, each behind a switch, so there is little to compile.
+#   mutations.sh          stops at the first column that finds a bug
 #   mutations.sh --all    fills in the whole table
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-root=$PWD all=${1:-} temp=$(mktemp -d)
+source tests/cuda/mutants/build.bash
+all=${1:-} temp=$(mktemp -d)
 trap 'rm -rf "$temp"' EXIT
 
-# program | file | bug | what sed does (-z: the whole file is one line)
-planted() {
-  cat <<'LIST'
-pointwise|kernels/cuda/reduce.cuh|sum: no barrier before the warps are added|s/  __syncthreads\(\);\n//
-pointwise|kernels/cuda/reduce.cuh|sum: one number too many|s/r < end; r \+= reduce_threads/r <= end; r += reduce_threads/
-pointwise|kernels/cuda/reduce.cuh|sum: too little shared memory asked for|s/bytes<double>\(reduce_warps\)/bytes<double>(reduce_warps - 2)/
-pointwise|kernels/cuda/reduce.cuh|sum: a step of the shuffle missing|s/distance = 16;/distance = 8;/
-pointwise|kernels/cuda/unary.cuh|unary: guard one element too far|s/i < a\.n; i \+=/i <= a.n; i +=/
-pointwise|kernels/cuda/nest.cuh|copy: an axis forgotten|s/i > 0; --i/i > 1; --i/
-pointwise|tests/cuda/mutants/pointwise.cpp|histogram: += for an atomic addition in memory|s/atomicAdd\(counts \+ i, of_block\[i\]\)/counts[i] += of_block[i]/
-pointwise|tests/cuda/mutants/pointwise.cpp|histogram: no barrier after clearing|s/= 0;\n  __syncthreads\(\);/= 0;/
-dense|kernels/cuda/product.cuh|product: no barrier between steps|s/    __syncthreads\(\);  \/\/ this step[^\n]*//
-dense|kernels/cuda/product.cuh|product: waits for one copy too few|s/cp_async_wait<Tile::stages - 2>/cp_async_wait<Tile::stages - 1>/
-dense|kernels/cuda/product.cuh|product: shared memory one stage short|s/bytes<E>\(Tile::stages \* Layout<E, Tile::rows/bytes<E>((Tile::stages - 1) * Layout<E, Tile::rows/
-dense|kernels/cuda/product.cuh|product: store without its guard of rows|s/if \(line\.exists && c\.exists\) data/if (c.exists) data/
-dense|kernels/cuda/product.cuh|product: the last partial sum dropped|s/split < s\.splits; \+\+split/split < s.splits - 1; ++split/
-dense|kernels/cuda/product_operands.cuh|convolution: right border of the image forgotten|s/ && w >= 0 && w < a_\.W;/ \&\& w >= 0;/
-dense|kernels/cuda/product_tiles.cuh|product: wrong row of a fragment|s/row \+ lane\(\) % 16\) \*/row + lane() \/ 2) */
-group|kernels/cuda/fourier_fused.cuh|D16 convolution: no barrier after the first transform|s/coefficients\);\n  __syncthreads\(\);/coefficients);/
-group|kernels/cuda/fourier_fused.cuh|D16 convolution: planes used before they are complete|s/    __syncthreads\(\);  \/\/ the planes are complete[^\n]*//
-group|kernels/cuda/fourier_fused.cuh|D16 convolution: store without its guard of columns|s/q >= a\.g\.Q \|\| //
-group|kernels/cuda/group_pool.cuh|group pooling: no barrier before the tile is used again|s/    __syncthreads\(\);\n  \}/  }/
-group|kernels/cuda/batch_norm.cuh|batch norm: no barrier before the rows are added|s/= sum;\n  __syncthreads\(\);/= sum;/
-LIST
-}
+# bugs: for each of them PROGRAM CASE FILE: WHAT, what stands there, and what is planted, a line each.
+bugs() { sed '/^#/d; /^$/d' tests/cuda/mutants/bugs.txt; }
 
-# plant NUMBER FILE SED: a copy of what the programs include, with the bug in it.
+# plant DIRECTORY: bug number N is on where D16_BUG=N.
 plant() {
-  local copy=$temp/$1
-  mkdir -p "$copy/include/d16" "$copy/tests/cuda"
-  for room in include/d16/*; do
-    [[ $room == */kernels ]] || ln -s "$root/$room" "$copy/include/d16/"
-  done
-  cp -r kernels "$copy/include/d16/kernels"
-  ln -s include/d16/kernels "$copy/kernels"
-  cp -r tests/cuda/mutants "$copy/tests/cuda/mutants"
-  [[ -z $2 ]] && return
-  sed -zE "$3" "$copy/$2" >"$copy/changed"
-  if cmp -s "$copy/changed" "$copy/$2"; then
-    echo "FAILED: $2 has nothing like $3" >&2
-    return 1
-  fi
-  mv "$copy/changed" "$copy/$2"
+  local -A text=()
+  local header old new file number=0
+  while IFS= read -r header && IFS= read -r old && IFS= read -r new; do
+    file=${header#* * } file=${file%%: *}
+    [[ -v text[$file] ]] || text[$file]=$(<"$1/$file")
+    old=${old#- } old=${old//\\n/$'\n'} new=${new#+ } new=${new//\\n/$'\n'}
+    [[ ${text[$file]} == *"$old"* ]] || { echo "FAILED: $header: the file has nothing like '$old'" >&2 && return 1; }
+    new=${new//BUG/bug($((++number)))}
+    text[$file]=${text[$file]/"$old"/"$new"}
+  done < <(bugs)
+  for file in "${!text[@]}"; do printf '%s\n' "${text[$file]}" >"$1/$file"; done
 }
 
-# compile NUMBER PROGRAM KIND FLAG...
-compile() {
-  g++ -std=c++20 -Wno-unknown-pragmas -I "$temp/$1/include" -pthread "${@:4}" \
-    "$temp/$1/tests/cuda/mutants/$2.cpp" -o "$temp/$1/$3" 2>"$temp/$1/errors" && return
-  cat "$temp/$1/errors" >&2
-  return 1
-}
-
-# verdict PROGRAM [VARIABLE=VALUE...]: how the program ends; - when it finds nothing.
+# verdict PROGRAM CASE [VARIABLE=VALUE...]: how it ends; - when it finds nothing.
 verdict() {
-  local status=0 output
-  output=$(env "${@:2}" timeout 120 "$1" 2>&1) || status=$?
+  local status=0 output cases=()
+  [[ $2 == all ]] || cases=("$2")
+  output=$(run_program "$1" "${@:3}" -- "${cases[@]}") || status=$?
   case $output in
     *"ThreadSanitizer: data race"*) echo race ;;
     *"ERROR: AddressSanitizer"* | *"runtime error"*) echo asan ;;
@@ -74,46 +42,58 @@ verdict() {
   esac
 }
 
-# columns NUMBER PROGRAM: the six verdicts.
+# columns PROGRAM CASE NUMBER: the six verdicts.
 columns() {
-  local row=() copy=$temp/$1
-  compile "$1" "$2" plain -O0
-  row+=("$(verdict "$copy/plain")" "$(verdict "$copy/plain" D16_EMULATOR_ORDER=reverse)")
-  row+=("$(verdict "$copy/plain" D16_EMULATOR_ORDER=random:5)" "$(verdict "$copy/plain" D16_EMULATOR_ASYNC=early)")
-  for kind in address,undefined thread; do
-    if [[ $all != --all && -n $(tr -d ' -' <<<"${row[*]}") ]]; then
+  local row=() column
+  for column in plain:forward:late plain:reverse:late plain:random:5:late plain:forward:early \
+    address,undefined:forward:late thread:forward:late; do
+    if [[ $all != --all && $3 != 0 && -n $(tr -d ' -' <<<"${row[*]}") ]]; then
       row+=(.)
-      continue
+    else
+      local kind=${column%%:*} order=${column#*:}
+      row+=("$(verdict "$temp/$1.$kind" "$2" D16_BUG="$3" D16_EMULATOR_ORDER="${order%:*}" \
+        D16_EMULATOR_ASYNC="${order##*:}")")
     fi
-    compile "$1" "$2" $kind -O1 -g -fsanitize=$kind
-    row+=("$(verdict "$copy/$kind")")
   done
   printf '%8s' "${row[@]}"
 }
 
-# one NUMBER PROGRAM FILE BUG SED
+# one NUMBER PROGRAM CASE FILE WHAT
 one() {
   local row
-  plant "$1" "$3" "$5" && row=$(columns "$1" "$2") || return 1
-  rm -rf "${temp:?}/$1"
-  printf '%-58s%s\n' "$4" "$row"
-  if [[ -z $3 ]]; then
-    [[ -z $(tr -d ' -' <<<"$row") ]] || { echo "FAILED: the kernels as they are" >&2; return 1; }
+  row=$(columns "$2" "$3" "$1")
+  printf '%4d  %-22s %-62s%s\n' "$1" "$4" "$5" "$row"
+  if (($1 == 0)); then
+    [[ -z $(tr -d ' -' <<<"$row") ]] || { echo "FAILED: $2 without a bug" >&2 && return 1; }
   else
-    [[ -n $(tr -d ' .-' <<<"$row") ]] || { echo "FAILED: nobody found it" >&2; return 1; }
+    [[ -n $(tr -d ' .-' <<<"$row") ]] || { echo "FAILED: nobody found bug $1" >&2 && return 1; }
   fi
 }
-export root all temp
-export -f plant compile verdict columns one
 
-printf '%-58s%8s%8s%8s%8s%8s%8s\n' bug forward reverse random early asan tsan
-{
-  number=0
-  for program in pointwise dense group; do
-    printf '%s\0' $((number++)) $program "" "none in $program" ""
+# in_parallel FUNCTION COUNT: for each COUNT words of stdin, ended by zeros; on all cores.
+in_parallel() { xargs -0 -n "$2" -P "$(nproc)" bash -c 'set -euo pipefail; "$@"' bash "$1"; }
+
+export all temp
+export -f compile run_program verdict columns one
+
+copy_sources "$temp"
+plant "$temp"
+for program in group dense ladder layers pointwise; do
+  for kind in address,undefined thread plain; do
+    printf '%s\0' "$temp" $program $kind -include "$temp/tests/cuda/mutants/bug.hpp"
   done
-  while IFS='|' read -r program file bug change; do
-    printf '%s\0' $((number++)) "$program" "$file" "$bug" "$change"
-  done < <(planted)
-} | xargs -0 -n 5 -P "$(nproc)" bash -c 'set -euo pipefail; one "$@"' one
-echo "all $(planted | wc -l) bugs found"
+done | in_parallel compile 5
+echo "compiled after $SECONDS s"
+
+printf '%4s  %-22s %-62s%8s%8s%8s%8s%8s%8s\n' "" file bug forward reverse random early asan tsan
+{
+  for program in "${programs[@]}"; do printf '%s\0' 0 "$program" all "" "none in $program"; done
+  number=0
+  while IFS= read -r header && read -r && read -r; do
+    read -r program case rest <<<"$header"
+    "$temp/$program.plain" --list | grep -qx "$case" || { echo "FAILED: $program has no case $case" >&2 && exit 1; }
+    file=${rest%%: *}
+    printf '%s\0' $((++number)) "$program" "$case" "${file##*/}" "${rest#*: }"
+  done < <(bugs)
+} | in_parallel one 5 | sort -n
+echo "all $(($(bugs | wc -l) / 3)) bugs found, after $SECONDS s"

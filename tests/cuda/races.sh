@@ -1,21 +1,28 @@
 #!/usr/bin/env bash
 # The CUDA kernels on the emulator under the sanitizers: races between CUDA threads, and accesses outside of arrays, in
-# three orders of the threads.
+# three orders of the threads and with asynchronous copies that land late or early.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+source tests/cuda/mutants/build.bash
 temp=$(mktemp -d)
 trap 'rm -rf "$temp"' EXIT
 
-for program in pointwise dense group; do
-  for kind in thread address,undefined; do
-    g++ -std=c++20 -O1 -g -Wno-unknown-pragmas -I include -pthread -fsanitize=$kind -fno-sanitize-recover=all \
-      tests/cuda/mutants/$program.cpp -o "$temp/program"
-    for order in forward reverse random:3; do
-      for async in late early; do
-        D16_EMULATOR_ORDER=$order D16_EMULATOR_ASYNC=$async "$temp/program" ||
-          { echo "FAILED: $program, $kind, $order, $async"; exit 1; }
-      done
+# check PROGRAM KIND
+check() {
+  local order async
+  compile "$temp" "$1" "$2"
+  for order in forward reverse random:3; do
+    for async in late early; do
+      run_program "$temp/$1.$2" D16_EMULATOR_ORDER=$order D16_EMULATOR_ASYNC=$async -- ||
+        { echo "FAILED: $1, sanitizer $2, $order, $async" && return 1; }
     done
-    echo "$program: nothing found by the sanitizer $kind"
   done
-done
+  echo "$1: nothing found by the sanitizer $2 in six orders, after $SECONDS s"
+}
+export temp
+export -f compile run_program check
+
+copy_sources "$temp"
+for program in group dense ladder layers pointwise; do
+  for kind in thread address,undefined; do printf '%s\0' $program $kind; done
+done | xargs -0 -n 2 -P "$(nproc)" bash -c 'set -euo pipefail; check "$@"' check
