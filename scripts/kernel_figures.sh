@@ -178,11 +178,19 @@ rows() {
       pixels = 1024 / order
       return (pixels / 8 + 2) * 10 * order * 16 + larger(6 * 16384, pixels * (8 * (order + 4) + 4) * 4)
     }
+    # Of the gradient of its weights, 3 x 3: coefficients under 8 x 4 pixels, panels, coefficients of dy.
+    function gradient_bytes(name,  transform, order, blocks) {
+      transform = substr(name, index(name, "GroupTransform<") + 14)
+      order = argument(transform, 1) * (argument(transform, 2) == "true" ? 2 : 1)
+      blocks = (order == 32 ? 2 : 3) * (name ~ /Bf16Products/ ? 1 : 2)
+      return order * 16 * (10 * 6 + 6 * 32) + order * blocks * (32 * 4 + 12) * 4
+    }
     # What the launchers ask for; the same sums as there.
     function dynamic_bytes(name, list) {
       if (name ~ /^dense::product</) return product_bytes(list)
       if (name ~ /^dense::depthwise_dw</) return 256 * argument(list, 2) * (argument(list, 1) ~ /double/ ? 8 : 4)
       if (name ~ /^fourier::fused</) return fused_bytes(name)
+      if (name ~ /^fourier::gradient_products</) return gradient_bytes(name)
       if (name ~ /^fourier::multiply_/) return 2 * 16 * 68 * bytes_of(argument(list, 1))
       if (name ~ /^ladder::dense_shared</) return 2 * 16 * 16 * 4
       if (name ~ /^ladder::dense_registers</) return 2 * 16 * 68 * 4
@@ -196,8 +204,8 @@ rows() {
       if (name ~ /^channels::add_pixels</) return 256 * 16
       if (name ~ /^gates::whole_sample</) return 512 * 8
       if (name ~ /^norm::add_rows</) return 32 * 8 * 16
-      if (name ~ /^pooling::pool_rows</) return 128 * 17 * bytes_of(argument(list, 1))  # order 16
-      if (name ~ /^pooling::pool_max_dx</) return 128 * 17 * bytes_of(argument(list, 1)) + 128 * 4
+      if (name ~ /^pooling::pool_rows</) return 128 * 17 * larger(4, bytes_of(argument(list, 1)))  # order 16
+      if (name ~ /^pooling::pool_max_dx</) return 128 * 17 * larger(4, bytes_of(argument(list, 1))) + 128 * 4
       return -1
     }
     # Blocks of a multiprocessor: 64 warps, 32 blocks, 4 x 16384 registers in pieces of 256, 228 KB with 1 KB for each
@@ -241,7 +249,7 @@ rows() {
       at_once = blocks(threads, f[n + 3], shared)
       if (f[n + 5] + f[n + 6] > 0) fault(name " spills registers: " f[n + 5] " bytes stored, " f[n + 6] " loaded")
       else if (f[n + 4] > 0) fault(name " keeps " f[n + 4] " bytes in local memory")
-      claims = name ~ /^dense::product<dense::MmaTile|^fourier::fused<fourier::(Bf16|Tf32)|tensor_cores|dense_staged|mma_peak/
+      claims = name ~ /^dense::product<dense::MmaTile|^fourier::(fused|gradient_products)<fourier::(Bf16|Tf32)|tensor_cores|dense_staged|mma_peak/
       if (instructions == "true") {
         if (claims && f[n + 8] == 0) fault(name " claims tensor cores and has no HMMA")
         if (f[n + 22] > 0) fault(name " has " f[n + 22] " loads and stores of local memory")

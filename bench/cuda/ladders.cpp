@@ -31,7 +31,7 @@ void add_group_ladder() {
   std::string const stem = "ladder/D16, " + text(shape) + "/";
   for (auto const& step : group_ladder())
     add_bench(stem + name(step.number) + "/" + step.name, [=](benchmark::State& state) {
-      GroupOperands const o(shape, Pass::forward, step.number);
+      GroupOperands<float> const o(shape, Pass::forward, step.number);
       time_launcher(state, o, step.launcher);
     });
 }

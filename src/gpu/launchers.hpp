@@ -40,7 +40,7 @@
   work(linear, Linear) work(linear_dx, Linear) work(linear_dw, Linear) work(linear_db, Linear)
 #define D16_GPU_GROUP(each, work) \
   work(group_conv2d, GroupConv2d) work(group_conv2d_dx, GroupConv2d) work(group_conv2d_dw, GroupConv2d) \
-  work(group_conv2d_db, GroupConv2d) \
+  work(group_conv2d_db, GroupConv2d) each(group_conv2d_pack, GroupConv2d) \
   each(group_max_pool, GroupPool) each(group_max_pool_dx, GroupPool) \
   each(group_mean_pool, GroupPool) each(group_mean_pool_dx, GroupPool) \
   each(antialiased_avg_pool, AntialiasedAvgPool) each(antialiased_avg_pool_dx, AntialiasedAvgPool) \
@@ -60,8 +60,10 @@
 #define D16_GPU_POINTWISE_BF16(each, work) \
   each(unary, Unary) each(unary_dx, Unary) each(binary, Binary) work(sum, Reduce)
 #define D16_GPU_DENSE_BF16(each, work) D16_GPU_DENSE(each, work)
+#define D16_GPU_GROUP_BF16(each, work) D16_GPU_GROUP(each, work)
 // clang-format on
-#define D16_GPU_OPS_BF16(each, work) D16_GPU_POINTWISE_BF16(each, work) D16_GPU_DENSE_BF16(each, work)
+#define D16_GPU_OPS_BF16(each, work) \
+  D16_GPU_POINTWISE_BF16(each, work) D16_GPU_DENSE_BF16(each, work) D16_GPU_GROUP_BF16(each, work)
 #define D16_GPU_OPS(each, work) \
   D16_GPU_POINTWISE(each, work) \
   D16_GPU_DENSE(each, work) D16_GPU_GROUP(each, work) D16_GPU_LAYERS(each, work) D16_GPU_LAYERS_SUMS(each, work)
