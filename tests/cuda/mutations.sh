@@ -78,7 +78,7 @@ export -f compile run_program verdict columns one
 
 copy_sources "$temp"
 plant "$temp"
-for program in group dense ladder layers pointwise vision; do
+for program in "${programs[@]}"; do
   for kind in address,undefined thread plain; do
     printf '%s\0' "$temp" $program $kind -include "$temp/tests/cuda/mutants/bug.hpp"
   done

@@ -23,6 +23,6 @@ export temp
 export -f compile run_program check
 
 copy_sources "$temp"
-for program in group dense ladder layers pointwise vision sums; do
-  for kind in thread address,undefined; do printf '%s\0' $program $kind; done
+for program in "${programs[@]}"; do
+  for kind in address,undefined thread; do printf '%s\0' $program $kind; done
 done | xargs -0 -n 2 -P "$(nproc)" bash -c 'set -euo pipefail; check "$@"' check
