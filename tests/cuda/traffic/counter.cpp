@@ -20,24 +20,9 @@ namespace emulator = d16::kernels::emulated::emulator;
 
 namespace d16::traffic {
 
-int64_t OpTraffic::launches() const {
+int64_t OpTraffic::sum(int64_t KernelTraffic::*what) const {
   int64_t sum = 0;
-  for (KernelTraffic const& k : kernels) sum += k.launches;
-  return sum;
-}
-int64_t OpTraffic::requested() const {
-  int64_t sum = 0;
-  for (KernelTraffic const& k : kernels) sum += k.requested;
-  return sum;
-}
-int64_t OpTraffic::by_blocks() const {
-  int64_t sum = 0;
-  for (KernelTraffic const& k : kernels) sum += k.by_blocks;
-  return sum;
-}
-int64_t OpTraffic::touched() const {
-  int64_t sum = 0;
-  for (KernelTraffic const& k : kernels) sum += k.touched;
+  for (KernelTraffic const& k : kernels) sum += k.*what;
   return sum;
 }
 

@@ -45,10 +45,7 @@ struct OpTraffic {
   /// What a single perfect kernel would move: what the op reads before it has written it, once, and what it writes and
   /// does not read again, once. In bytes; counted in words of four.
   int64_t floor = 0;
-  int64_t launches() const;
-  int64_t requested() const;
-  int64_t by_blocks() const;
-  int64_t touched() const;
+  int64_t sum(int64_t KernelTraffic::*what) const;  ///< over all kernels
 };
 
 /// Counts the launches of its lifetime; one at a time, with one thread of the host.

@@ -89,7 +89,7 @@ std::vector<Row> count_op(TrafficCase const& c) {
   Tensor dy = draw(constant(Input(y.shape())), y.dtype(), 99).with_group(y.group());
   Count count;
   y.backward(dy);
-  if (count.result().launches()) rows.push_back({c.op, c.shape, "backward", count.result()});
+  if (count.result().sum(&KernelTraffic::launches)) rows.push_back({c.op, c.shape, "backward", count.result()});
   return rows;
 }
 
@@ -134,9 +134,11 @@ bool is_ideal(KernelTraffic const& k) {
   return !exceeds(k.reads, most_sectors) && !exceeds(k.writes, most_sectors) && !exceeds(k.atomics, most_sectors) &&
          !exceeds(k.shared, most_wavefronts);
 }
-double per_floor(int64_t bytes, OpTraffic const& t) { return t.floor ? double(bytes) / double(t.floor) : 0; }
+double per_floor(OpTraffic const& t, int64_t KernelTraffic::*bytes) {
+  return t.floor ? double(t.sum(bytes)) / double(t.floor) : 0;
+}
 bool is_ideal(OpTraffic const& t) {
-  return per_floor(t.touched(), t) <= most_memory && per_floor(t.by_blocks(), t) <= most_blocks;
+  return per_floor(t, &KernelTraffic::touched) <= most_memory && per_floor(t, &KernelTraffic::by_blocks) <= most_blocks;
 }
 
 std::string cell(Requests const& r) {
@@ -173,9 +175,10 @@ class Table {
     for (Row const& r : rows) {
       OpTraffic const& t = r.traffic;
       std::printf("| `%s` | %s | %s | %ld | %s | %s | %s | %s | %s |\n", r.op.c_str(), r.shape.c_str(), r.pass.c_str(),
-                  long(t.launches()), number(double(t.floor) / 1024).c_str(), number(per_floor(t.touched(), t)).c_str(),
-                  number(per_floor(t.by_blocks(), t)).c_str(), number(per_floor(t.requested(), t)).c_str(),
-                  explained(r, "-", is_ideal(t)).c_str());
+                  long(t.sum(&KernelTraffic::launches)), number(double(t.floor) / 1024).c_str(),
+                  number(per_floor(t, &KernelTraffic::touched)).c_str(),
+                  number(per_floor(t, &KernelTraffic::by_blocks)).c_str(),
+                  number(per_floor(t, &KernelTraffic::requested)).c_str(), explained(r, "-", is_ideal(t)).c_str());
     }
   }
   void kernels(std::vector<Row> const& rows) {
