@@ -17,7 +17,7 @@ if(D16_HAS_CUDA)
   enable_language(CUDA)
   find_package(CUDAToolkit REQUIRED)
   add_library(d16_cuda STATIC src/gpu/use_cuda.cpp src/gpu/runtime.cu src/gpu/pointwise.cu src/gpu/dense.cu
-                              src/gpu/group.cu src/gpu/vision.cu)
+                              src/gpu/group.cu src/gpu/layers.cu src/gpu/layers_sums.cu src/gpu/vision.cu)
   add_library(d16::cuda ALIAS d16_cuda)
   set_target_properties(d16_cuda PROPERTIES EXPORT_NAME cuda POSITION_INDEPENDENT_CODE ON LINKER_LANGUAGE CXX)
   target_compile_options(d16_cuda PRIVATE  # CMake 3.25 does not know yet that nvcc has C++20

@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 
+#include "precision.hpp"
 #include "view.hpp"
 
 namespace d16::kernels {
@@ -15,20 +16,23 @@ namespace d16::kernels {
 /// batch_norm_dw  reads x, dy, mean, inv_std; writes dw and db.
 /// batch_norm_dx  reads x, dy, weight, mean, inv_std and, when training, dw and db; writes dx, which may be dy.
 /// A null weight is 1, a null bias 0. With relu, y is the normalised x where that is positive and 0 elsewhere; the
-/// gradients then read weight and bias too, and dy counts only where y is positive.
+/// gradients then read weight and bias too, and dy counts only where y is positive. With T = bf16 all that is not as
+/// large as x is float32.
 template <class T> struct BatchNorm {
   int64_t rows = 1;
   int C = 1, G = 1;
   bool training = false, relu = false;
   double eps = 1e-5;
   double momentum = 0.1;  ///< running = (1 - momentum) running + momentum new; the new variance is the unbiased one
-  T const *x{}, *weight{}, *bias{};
-  T *running_mean{}, *running_var{};
+  T const* x{};
+  Wide<T> const *weight{}, *bias{};
+  Wide<T>*running_mean{}, *running_var{};
   double const* moments{};
   double *mean{}, *inv_std{};
   T* y{};
   T const* dy{};
-  T *dx{}, *dw{}, *db{};
+  T* dx{};
+  Wide<T>*dw{}, *db{};
   void* work{};
 };
 

@@ -2,7 +2,7 @@
 #pragma once
 #include <cstdint>
 
-#include "product_precision.hpp"
+#include "precision.hpp"
 #include "view.hpp"
 
 namespace d16::kernels {
@@ -20,14 +20,17 @@ enum class Conv2dAlgorithm { automatic, direct, winograd };
 /// Channels come in groups: output channel o sees the Ci/groups input channels of group o / (Co/groups). An infinity or
 /// NaN reaches every output whose patch holds it, and may reach those of other groups at the same pixels; by Winograd's
 /// algorithm also those of the same tile of 4 x 4 pixels.
+/// For T = bf16 weights and bias, and their gradients, are float32; sums are float32, each result is rounded once.
 template <class T> struct Conv2d {
   int N = 1, H = 1, W = 1, Ci = 1, Co = 1, kh = 1, kw = 1;
   int stride_h = 1, stride_w = 1, pad_h = 0, pad_w = 0, dilation_h = 1, dilation_w = 1, groups = 1;
   Conv2dAlgorithm algorithm = Conv2dAlgorithm::automatic;
-  T const *x{}, *w{}, *bias{}, *dy{};
-  T *y{}, *dx{}, *dw{}, *db{};
+  T const *x{}, *dy{};
+  Wide<T> const *w{}, *bias{};
+  T *y{}, *dx{};
+  Wide<T>*dw{}, *db{};
   void* work{};
-  ProductPrecision precision{};  ///< of float32 tensors; the gradient of the bias is a sum and has no factors
+  Precision precision{};  ///< of float32 images; without units for it: float32. A bias has no factors
 
   constexpr int P() const { return (H + 2 * pad_h - dilation_h * (kh - 1) - 1) / stride_h + 1; }
   constexpr int Q() const { return (W + 2 * pad_w - dilation_w * (kw - 1) - 1) / stride_w + 1; }

@@ -4,6 +4,7 @@
 
 #include <d16/group/steerable_filter.hpp>
 
+#include "precision.hpp"
 #include "view.hpp"
 
 namespace d16::kernels {
@@ -14,19 +15,15 @@ namespace d16::kernels {
 ///   fourier    one small product per irreducible representation
 enum class Path { automatic, expanded, fourier };
 
-/// What the products of the fourier path are computed with. Sums are float32 always, and the gradient of the weights is
-/// computed from float32 numbers.
-///   float32   T, whatever it is
-///   bfloat16  features and weights rounded to 8 bits: errors of some 1e-3 of the largest value, on processors that have
-///             a matrix unit for it. Between group features only.
-enum class Precision { float32, bfloat16 };
-
 /// With Gin, Gout the group's order, or 1 on the plain side of a lifting or projecting convolution:
 /// x, dx (N,H,W,Ci,Gin)    y, dy (N,P,Q,Co,Gout) with P = out(H), Q = out(W)    w, dw (Co,Ci,V,G) or (Co,Ci,V)
 /// bias, scale, db (Co)    basis (G,V,K,K), the values of steerable_basis(group, kernel, rings)
 /// norm (3,Ci)             mean m, scale s, shift t: x is read as relu((x - m) s + t), what the norm before the convolution
 ///                         would have written. On the fourier path, by group_conv2d and group_conv2d_dw. null: as it is
 /// max_freqs (rings)       highest frequency of each ring of the basis
+/// x_coefficients, y_coefficients: x is read, y written as the Fourier coefficients of each field at each pixel, in
+///                         the order of irreps(group). For a side that carries the group, by group_conv2d on the
+///                         fourier path; then there are neither norm nor moments.
 /// group_conv2d      y = scale convolution(x) + bias, its negative values cut when relu is set. scale may be null (1),
 ///                   bias too (0). Writes moments (2,Co), mean and variance of y for each field, where they are given and
 ///                   neither scale nor relu is. Reads packed instead of w where it is given.
@@ -35,22 +32,29 @@ enum class Precision { float32, bfloat16 };
 /// group_conv2d_dx  reads dy, w, basis; writes dx.
 /// group_conv2d_dw  reads dy, x, basis; writes dw.
 /// group_conv2d_db  reads dy; writes db.
+/// With T = bf16 features are bf16 in memory, and what belongs to weights is float32. Products are bfloat16 where group
+/// and sizes have matrix units for them, else float32; sums are float32, each result is rounded once.
+/// precision: with float32 features, of the products of the fourier path between group features, forward and in the
+/// gradient of x. With bfloat16 errors are some 1e-3 of the largest value.
 /// A path or a precision that an implementation does not have is answered with `unsupported`.
 template <class T> struct GroupConv2d {
   Group group{};
   Sides sides = Sides::regular;
   int N = 1, H = 1, W = 1, Ci = 1, Co = 1, V = 6, kernel = 3, stride = 1, padding = 1, dilation = 1;
-  T const *x{}, *w{}, *bias{}, *scale{}, *norm{};
+  T const* x{};
+  Wide<T> const *w{}, *bias{}, *scale{}, *norm{};
   bool relu = false;
   double* moments{};
   double const* basis{};
   int rings = 0;
   int const* max_freqs{};
-  T* packed{};
+  Wide<T>* packed{};
   int64_t* packed_count{};
+  bool x_coefficients = false, y_coefficients = false;
   T* y{};
   T const* dy{};
-  T *dx{}, *dw{}, *db{};
+  T* dx{};
+  Wide<T>*dw{}, *db{};
   void* work{};
   Path path{};
   Precision precision{};

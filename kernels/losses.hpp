@@ -26,7 +26,7 @@ template <class T> struct PairLoss {
 /// Cross-entropy of (N, K) logits with labels. With weight w (all 1 if null) and smoothing s,
 /// term[n] = -(1 - s) w[t] logp[t] - s / K sum over k of w[k] logp[k], t = target[n];
 /// loss = sum of term / W with W = sum of w[target] if mean, 1 otherwise; dx = d loss / d x unless null.
-/// The caller has checked that 0 <= target < K.
+/// The caller has checked that 0 <= target < K; CUDA kernels make loss and row of dx NaN where it is not.
 template <class T> struct CrossEntropy {
   int64_t N = 0, K = 0;
   double smoothing = 0;

@@ -10,6 +10,7 @@ enum class UnaryOp { relu, elu, sigmoid, silu, tanh, softplus, exp, log, sqrt, s
 
 /// unary      reads x, writes y (which may be x).
 /// unary_dx   reads dy and, as derivative_from_result(op) says, y or x; writes dx (which may be dy).
+/// bf16 is computed in float32 and rounded once.
 template <class T> struct Unary {
   UnaryOp op{};
   int64_t n = 0;

@@ -160,6 +160,7 @@ part_bench() {
     expect "bench: convolutions" section convolutions 2-convolutions
     expect "bench: products" section products 3-products
     expect "bench: ladders" section ladder 4-ladder
+    expect "bench: ops bound by memory" section memory 5-memory
     expect "bench: images" section vision 6-vision
   else skip "bench_cuda: it was not built"; fi
   peers

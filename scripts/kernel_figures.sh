@@ -178,10 +178,19 @@ rows() {
       pixels = 1024 / order
       return (pixels / 8 + 2) * 10 * order * 16 + larger(6 * 16384, pixels * (8 * (order + 4) + 4) * 4)
     }
+    # Of the gradient of its weights, 3 x 3: coefficients under 8 x 4 pixels, panels, coefficients of dy.
+    function gradient_bytes(name,  transform, order, blocks) {
+      transform = substr(name, index(name, "GroupTransform<") + 14)
+      order = argument(transform, 1) * (argument(transform, 2) == "true" ? 2 : 1)
+      blocks = (order == 32 ? 2 : 3) * (name ~ /Bf16Products/ ? 1 : 2)
+      return order * 16 * (10 * 6 + 6 * 32) + order * blocks * (32 * 4 + 12) * 4
+    }
     # What the launchers ask for; the same sums as there.
     function dynamic_bytes(name, list) {
       if (name ~ /^dense::product</) return product_bytes(list)
+      if (name ~ /^dense::depthwise_dw</) return 256 * argument(list, 2) * (argument(list, 1) ~ /double/ ? 8 : 4)
       if (name ~ /^fourier::fused</) return fused_bytes(name)
+      if (name ~ /^fourier::gradient_products</) return gradient_bytes(name)
       if (name ~ /^fourier::multiply_/) return 2 * 16 * 68 * bytes_of(argument(list, 1))
       if (name ~ /^ladder::dense_shared</) return 2 * 16 * 16 * 4
       if (name ~ /^ladder::dense_registers</) return 2 * 16 * 68 * 4
@@ -189,14 +198,18 @@ rows() {
       if (name ~ /^ladder::dense_tensor_cores</) return 2 * 64 * 40 * 2
       if (name ~ /^ladder::dense_staged</) return 8 * 64 * 40 * 2
       if (name ~ /^(dense::sum_chunk|dense::sum_chunks)</) return 256 * 8
-      if (name ~ /^sum_kernel</) return 8 * 8
+      if (name ~ /^(sum_kernel|losses::(pairs|labels|sum_weights))</) return 8 * 8
+      if (name ~ /^max_kernel</) return 8 * 16
+      if (name ~ /^windows::large_mean</) return 256 * 8 * argument(list, 2)
+      if (name ~ /^channels::add_pixels</) return 256 * 16
+      if (name ~ /^gates::whole_sample</) return 512 * 8
       if (name ~ /^norm::add_rows</) return 32 * 8 * 16
       if (name ~ /^oriented::hog_kernel</) return 80 + 8 * 8 * 9 * 8 + 256 * 9 * 8  # 64 x 64 pixels, usual options
       if (name ~ /^levels::/) return 16 * 8 + 1040
       if (name ~ /^stretching::/) return 3 * 32  # three bands
       if (name ~ /^augmenting::/) return 48 + 64 + 32 + 32 + 2 * 260 * 16  # seven bands, with noise
-      if (name ~ /^pooling::pool_rows</) return 128 * 17 * bytes_of(argument(list, 1))  # order 16
-      if (name ~ /^pooling::pool_max_dx</) return 128 * 17 * bytes_of(argument(list, 1)) + 128 * 4
+      if (name ~ /^pooling::pool_rows</) return 128 * 17 * larger(4, bytes_of(argument(list, 1)))  # order 16
+      if (name ~ /^pooling::pool_max_dx</) return 128 * 17 * larger(4, bytes_of(argument(list, 1))) + 128 * 4
       return -1
     }
     # Blocks of a multiprocessor: 64 warps, 32 blocks, 4 x 16384 registers in pieces of 256, 228 KB with 1 KB for each
@@ -240,7 +253,7 @@ rows() {
       at_once = blocks(threads, f[n + 3], shared)
       if (f[n + 5] + f[n + 6] > 0) fault(name " spills registers: " f[n + 5] " bytes stored, " f[n + 6] " loaded")
       else if (f[n + 4] > 0) fault(name " keeps " f[n + 4] " bytes in local memory")
-      claims = name ~ /^dense::product<dense::MmaTile|^fourier::fused<fourier::(Bf16|Tf32)|tensor_cores|dense_staged|mma_peak/
+      claims = name ~ /^dense::product<dense::MmaTile|^fourier::(fused|gradient_products)<fourier::(Bf16|Tf32)|tensor_cores|dense_staged|mma_peak/
       if (instructions == "true") {
         if (claims && f[n + 8] == 0) fault(name " claims tensor cores and has no HMMA")
         if (f[n + 22] > 0) fault(name " has " f[n + 22] " loads and stores of local memory")

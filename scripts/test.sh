@@ -105,6 +105,8 @@ if $all; then
   part "benches build" build cpu d16-bench
   part "CUDA library by nvcc" cuda_library
   part "CUDA kernels: registers, memory, instructions" scripts/kernel_figures.sh --check
+  part "CUDA kernels: memory traffic on the emulator" scripts/kernel_traffic.sh --check
+  part "support table" scripts/support_table.sh --check
   part "tests, D16_ISA=baseline" env D16_ISA=baseline build/bin/d16-tests
   part "tests, D16_ISA=avx2" env D16_ISA=avx2 build/bin/d16-tests
   part "group convolution, D16_ISA=avx512" env D16_ISA=avx512 build/bin/d16-tests -tc='*group_conv*'

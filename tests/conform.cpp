@@ -7,16 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "conform/bands.hpp"
 #include "conform/case.hpp"
-#include "conform/dense.hpp"
-#include "conform/group.hpp"
-#include "conform/layers.hpp"
-#include "conform/learn.hpp"
-#include "conform/losses.hpp"
-#include "conform/network.hpp"
-#include "conform/optim.hpp"
-#include "conform/vision.hpp"
+#include "conform/table.hpp"
 
 #include <d16/cuda/use.hpp>
 
@@ -36,14 +28,6 @@ constexpr char const* usage =
     "be read.\n";
 
 enum class Verdict { skipped, passed, failed };
-
-OpTable op_table() {
-  OpTable table;
-  for (OpTable const& part : {dense_ops(), layer_ops(), loss_ops(), group_ops(), network_ops(), optim_ops(),
-                              vision_ops(), bands_ops(), learn_ops()})
-    table.insert(part.begin(), part.end());
-  return table;
-}
 
 void print_line(Case const& c, std::string const& backend, std::string const& tensor, double error, double tolerance,
                 bool ok) {

@@ -20,7 +20,8 @@ inline std::string text(ConvShape const& s) {
          std::to_string(s.size) + "²";
 }
 
-template <class T> class ConvOperands {
+/// Images of T and weights of W, the same for cuDNN; d16 takes float32 weights with bf16 images.
+template <class T, class W> class ConvOperands {
  public:
   ConvOperands(ConvShape const& shape, Pass pass, Number number, FilterOrder order)
       : shape_(shape),
@@ -32,7 +33,7 @@ template <class T> class ConvOperands {
         y_(shape.y(), copies_),
         cost_{shape.flops(), shape.flops(), bytes(), number} {
     x_.fill(x_seed), w_.fill(w_seed), y_.fill(y_seed);
-    result().poison();
+    poison_result();
   }
 
   int copies() const { return copies_; }
@@ -43,8 +44,8 @@ template <class T> class ConvOperands {
     ConvShape const& s = shape_;
     kernels::Conv2d<T> a{.N = s.N, .H = s.size, .W = s.size, .Ci = s.Ci, .Co = s.Co, .kh = s.k, .kw = s.k};
     a.stride_h = a.stride_w = s.stride, a.pad_h = a.pad_w = s.k / 2;
-    if (sizeof(T) == 4 && cost_.number == Number::tf32) a.precision = kernels::ProductPrecision::tf32;
-    if (sizeof(T) == 4 && cost_.number == Number::bf16) a.precision = kernels::ProductPrecision::bfloat16;
+    if (sizeof(T) == 4 && cost_.number == Number::tf32) a.precision = kernels::Precision::tf32;
+    if (sizeof(T) == 4 && cost_.number == Number::bf16) a.precision = kernels::Precision::bfloat16;
     a.x = x_.at(copy), a.w = w_.at(copy), a.dy = y_.at(copy);
     a.y = y_.at(copy), a.dx = x_.at(copy), a.dw = w_.at(copy);
     return a;
@@ -64,8 +65,13 @@ template <class T> class ConvOperands {
  private:
   static constexpr uint64_t x_seed = 1, w_seed = 2, y_seed = 3;
 
-  double bytes() const { return double(shape_.x() + shape_.w() + shape_.y()) * double(sizeof(T)); }
-  Array<T>& result() { return pass_ == Pass::forward ? y_ : pass_ == Pass::data_gradient ? x_ : w_; }
+  double bytes() const {
+    return double(shape_.x() + shape_.y()) * double(sizeof(T)) + double(shape_.w()) * double(sizeof(W));
+  }
+  void poison_result() {
+    if (pass_ == Pass::weight_gradient) w_.poison();
+    else (pass_ == Pass::forward ? y_ : x_).poison();
+  }
 
   // Elements of the operands; zero outside of the images.
   double x_at(int64_t n, int h, int w, int c) const {
@@ -77,7 +83,7 @@ template <class T> class ConvOperands {
     ConvShape const& s = shape_;
     int64_t const first = ((int64_t(o) * s.Ci + c) * s.k + i) * s.k + j,
                   last = ((int64_t(o) * s.k + i) * s.k + j) * s.Ci + c;
-    return number_at(w_seed, order_ == FilterOrder::channels_first ? first : last, T());
+    return number_at(w_seed, order_ == FilterOrder::channels_first ? first : last, W());
   }
   double dy_at(int64_t n, int p, int q, int o) const {
     int const out = shape_.out();
@@ -128,12 +134,14 @@ template <class T> class ConvOperands {
   Pass pass_;
   FilterOrder order_;
   int copies_;
-  Array<T> x_, w_, y_;
+  Array<T> x_;
+  Array<W> w_;
+  Array<T> y_;
   Cost cost_;
 };
 
-template <class T>
-void time_launcher(benchmark::State& state, ConvOperands<T> const& o, Launcher<kernels::Conv2d<T>> const& launcher) {
+template <class T> void time_launcher(benchmark::State& state, ConvOperands<T, kernels::Wide<T>> const& o,
+                                      Launcher<kernels::Conv2d<T>> const& launcher) {
   Array<char> const work(int64_t(launcher.work_bytes(o.call(0))), 1);
   auto run = [&](int copy) {
     kernels::Conv2d<T> a = o.call(copy);
@@ -143,7 +151,7 @@ void time_launcher(benchmark::State& state, ConvOperands<T> const& o, Launcher<k
   measure(state, o.cost(), o.copies(), run, [&] { return o.error(); });
 }
 template <class T>
-void time_comparator(benchmark::State& state, ConvOperands<T> const& o, Comparator const& comparator) {
+void time_comparator(benchmark::State& state, ConvOperands<T, T> const& o, Comparator const& comparator) {
   measure(
       state, o.cost(), o.copies(), [&](int copy) { o.run(comparator, copy); }, [&] { return o.error(); });
 }

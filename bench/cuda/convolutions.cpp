@@ -15,13 +15,13 @@ template <class T> Launcher<kernels::Conv2d<T>> launcher(Pass pass) {
 }
 
 template <class T> void ours(benchmark::State& state, ConvShape const& shape, Pass pass, Number number) {
-  ConvOperands<T> const o(shape, pass, number, FilterOrder::channels_first);
+  ConvOperands<T, kernels::Wide<T>> const o(shape, pass, number, FilterOrder::channels_first);
   time_launcher(state, o, launcher<T>(pass));
 }
 
 template <class T> void theirs(benchmark::State& state, ConvShape const& shape, Pass pass, Number number) {
   Comparator const cudnn = cudnn_convolution(shape, pass, number);
-  ConvOperands<T> const o(shape, pass, number, FilterOrder::channels_last);
+  ConvOperands<T, T> const o(shape, pass, number, FilterOrder::channels_last);
   state.SetLabel(cudnn.about);
   time_comparator(state, o, cudnn);
 }

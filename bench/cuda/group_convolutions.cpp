@@ -8,17 +8,21 @@ namespace d16::bench {
 
 namespace {
 
-Launcher<kernels::GroupConv2d<float>> launcher(Pass pass) {
+template <class E> Launcher<kernels::GroupConv2d<E>> launcher(Pass pass) {
   using namespace gpu_kernels;
-  if (pass == Pass::forward) return {group_conv2d<float>, group_conv2d_work_bytes<float>};
-  if (pass == Pass::data_gradient) return {group_conv2d_dx<float>, group_conv2d_dx_work_bytes<float>};
-  return {group_conv2d_dw<float>, group_conv2d_dw_work_bytes<float>};
+  if (pass == Pass::forward) return {group_conv2d<E>, group_conv2d_work_bytes<E>};
+  if (pass == Pass::data_gradient) return {group_conv2d_dx<E>, group_conv2d_dx_work_bytes<E>};
+  return {group_conv2d_dw<E>, group_conv2d_dw_work_bytes<E>};
+}
+template <class E> void ours(benchmark::State& state, GroupShape const& shape, Pass pass, Number number) {
+  GroupOperands<E> const o(shape, pass, number);
+  time_launcher(state, o, launcher<E>(pass));
 }
 
 /// The filter has random numbers in all its taps: cuDNN's time does not depend on their being equivariant.
 template <class T> void dense(benchmark::State& state, GroupShape const& shape, Pass pass, Number number) {
   Comparator const cudnn = cudnn_convolution(shape.dense(), pass, number);
-  ConvOperands<T> const o(shape.dense(), pass, number, FilterOrder::channels_last);
+  ConvOperands<T, T> const o(shape.dense(), pass, number, FilterOrder::channels_last);
   state.SetLabel(cudnn.about);
   time_comparator(state, o, cudnn);
 }
@@ -26,13 +30,13 @@ template <class T> void dense(benchmark::State& state, GroupShape const& shape, 
 void add(GroupShape shape, Pass pass) {
   if (machine_is_small()) shape = small(shape);
   std::string const stem = "D16 convolution/" + text(shape) + ", " + name(pass) + "/";
-  for (Number number : {Number::float32, Number::bf16}) {
-    if (number == Number::bf16 && pass == Pass::weight_gradient) continue;  // computed in float32, whatever is asked
-    add_bench(stem + name(number) + "/d16", [=](benchmark::State& state) {
-      GroupOperands const o(shape, pass, number);
-      time_launcher(state, o, launcher(pass));
-    });
+  for (Number number : {Number::float32, Number::tf32, Number::bf16}) {
+    if (number != Number::float32 && pass == Pass::weight_gradient) continue;  // exact, of float32 features
+    add_bench(stem + name(number) + (number == Number::bf16 ? "/d16, tensors in float32" : "/d16"),
+              [=](benchmark::State& state) { ours<float>(state, shape, pass, number); });
   }
+  add_bench(stem + name(Number::bf16) + "/d16",
+            [=](benchmark::State& state) { ours<bf16>(state, shape, pass, Number::bf16); });
   for (Number number : {Number::float32, Number::tf32, Number::bf16})
     add_bench(stem + name(number) + "/cuDNN, dense", [=](benchmark::State& state) {
       number == Number::bf16 ? dense<bf16>(state, shape, pass, number) : dense<float>(state, shape, pass, number);

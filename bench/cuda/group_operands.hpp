@@ -26,7 +26,8 @@ inline std::string text(GroupShape const& s) {
 /// What the emulator computes in a second or so.
 inline GroupShape small(GroupShape const& s) { return {std::min(s.in, 10), std::min(s.out, 26), 9, s.order, 1}; }
 
-class GroupOperands {
+/// Features are E in memory, weights float32.
+template <class E> class GroupOperands {
  public:
   GroupOperands(GroupShape const& shape, Pass pass, Number number)
       : shape_(shape),
@@ -40,20 +41,21 @@ class GroupOperands {
         cost_{2.0 * double(shape.pixels()) * shape.in * shape.out * basis_->V * shape.products(), shape.dense().flops(),
               bytes(), number} {
     x_.fill(x_seed), w_.fill(w_seed), y_.fill(y_seed);
-    (pass == Pass::forward ? y_ : pass == Pass::data_gradient ? x_ : w_).poison();
+    if (pass == Pass::weight_gradient) w_.poison();
+    else (pass == Pass::forward ? y_ : x_).poison();
   }
 
   int copies() const { return copies_; }
   Cost const& cost() const { return cost_; }
 
-  kernels::GroupConv2d<float> call(int copy) const {
+  kernels::GroupConv2d<E> call(int copy) const {
     GroupShape const& s = shape_;
-    kernels::GroupConv2d<float> a{
-        .group = basis_->group, .N = s.batch, .H = s.size, .W = s.size, .Ci = s.in, .Co = s.out};
+    kernels::GroupConv2d<E> a{.group = basis_->group, .N = s.batch, .H = s.size, .W = s.size, .Ci = s.in, .Co = s.out};
     a.V = basis_->V, a.basis = basis_->values.data();
     a.rings = int(basis_->rings.max_freqs.size()), a.max_freqs = basis_->rings.max_freqs.data();
     a.path = kernels::Path::fourier;
     if (cost_.number == Number::bf16) a.precision = kernels::Precision::bfloat16;
+    if (cost_.number == Number::tf32) a.precision = kernels::Precision::tf32;
     a.x = x_.at(copy), a.w = w_.at(copy), a.dy = y_.at(copy);
     a.y = y_.at(copy), a.dx = x_.at(copy), a.dw = w_.at(copy);
     return a;
@@ -71,13 +73,13 @@ class GroupOperands {
   int64_t weights() const { return int64_t(shape_.out) * shape_.in * basis_->V * shape_.order; }
   double bytes() const {
     double const values = double(shape_.pixels()) * (shape_.in + shape_.out) * shape_.order;
-    return (values + double(weights())) * sizeof(float);
+    return values * double(sizeof(E)) + double(weights()) * double(sizeof(float));
   }
 
   double at(uint64_t seed, int64_t n, int p, int q, int fields, int field, int element) const {
     GroupShape const& s = shape_;
     if (p < 0 || p >= s.size || q < 0 || q >= s.size) return 0;
-    return number_at(seed, (((n * s.size + p) * s.size + q) * fields + field) * s.order + element, float());
+    return number_at(seed, (((n * s.size + p) * s.size + q) * fields + field) * s.order + element, E());
   }
   /// kappa[g,h] at tap i,j of the filter from field c to field o.
   double tap(int o, int c, int g, int h, int i, int j) const {
@@ -144,15 +146,17 @@ class GroupOperands {
   std::shared_ptr<SteerableBasis const> basis_;
   FilterRule rule_;
   int copies_;
-  Array<float> x_, w_, y_;
+  Array<E> x_;
+  Array<float> w_;
+  Array<E> y_;
   Cost cost_;
 };
 
-inline void time_launcher(benchmark::State& state, GroupOperands const& o,
-                          Launcher<kernels::GroupConv2d<float>> const& launcher) {
+template <class E> void time_launcher(benchmark::State& state, GroupOperands<E> const& o,
+                                      Launcher<kernels::GroupConv2d<E>> const& launcher) {
   Array<char> const work(int64_t(launcher.work_bytes(o.call(0))), 1);
   auto run = [&](int copy) {
-    kernels::GroupConv2d<float> a = o.call(copy);
+    kernels::GroupConv2d<E> a = o.call(copy);
     a.work = work.at(0);
     require_ok(launcher.run(a));
   };

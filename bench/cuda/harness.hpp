@@ -92,6 +92,7 @@ void add_products();
 void add_convolutions();
 void add_group_convolutions();
 void add_ladders();
+void add_memory_ops();
 void add_vision();
 
 }  // namespace d16::bench

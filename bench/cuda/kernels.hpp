@@ -14,7 +14,8 @@
 namespace d16::kernels {
 namespace D16_GPU {
 
-D16_BENCH_DECLARE(gemm, Gemm)
+template <class A, class B, class C> int gemm(Gemm<A, B, C> const&);
+template <class A, class B, class C> size_t gemm_work_bytes(Gemm<A, B, C> const&);
 D16_BENCH_DECLARE(conv2d, Conv2d)
 D16_BENCH_DECLARE(conv2d_dx, Conv2d)
 D16_BENCH_DECLARE(conv2d_dw, Conv2d)

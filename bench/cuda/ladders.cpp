@@ -14,12 +14,12 @@ void add_dense_ladder() {
   std::string const stem = "ladder/dense, " + text(shape) + "/";
   for (auto const& step : dense_ladder())
     add_bench(stem + name(step.number) + "/" + step.name, [=](benchmark::State& state) {
-      ConvOperands<float> const o(shape, Pass::forward, step.number, FilterOrder::channels_first);
+      ConvOperands<float, float> const o(shape, Pass::forward, step.number, FilterOrder::channels_first);
       time_launcher(state, o, step.launcher);
     });
   add_bench(stem + "bf16/cuDNN, tensors in bf16 too", [=](benchmark::State& state) {
     Comparator const cudnn = cudnn_convolution(shape, Pass::forward, Number::bf16);
-    ConvOperands<bf16> const o(shape, Pass::forward, Number::bf16, FilterOrder::channels_last);
+    ConvOperands<bf16, bf16> const o(shape, Pass::forward, Number::bf16, FilterOrder::channels_last);
     time_comparator(state, o, cudnn);
   });
 }
@@ -31,7 +31,7 @@ void add_group_ladder() {
   std::string const stem = "ladder/D16, " + text(shape) + "/";
   for (auto const& step : group_ladder())
     add_bench(stem + name(step.number) + "/" + step.name, [=](benchmark::State& state) {
-      GroupOperands const o(shape, Pass::forward, step.number);
+      GroupOperands<float> const o(shape, Pass::forward, step.number);
       time_launcher(state, o, step.launcher);
     });
 }

@@ -7,12 +7,12 @@
 namespace d16::bench {
 
 std::vector<Step<kernels::Conv2d<float>>> dense_ladder() {
-  using kernels::ProductPrecision;
+  using kernels::Precision;
   std::vector<Step<kernels::Conv2d<float>>> steps;
   for (auto const& s : gpu_kernels::ladder::dense_steps) {
-    Number const number = s.precision == ProductPrecision::float32 ? Number::float32
-                          : s.precision == ProductPrecision::tf32  ? Number::tf32
-                                                                   : Number::bf16;
+    Number const number = s.precision == Precision::float32 ? Number::float32
+                          : s.precision == Precision::tf32  ? Number::tf32
+                                                            : Number::bf16;
     steps.push_back({s.name, {s.run, s.work_bytes}, number});
   }
   return steps;

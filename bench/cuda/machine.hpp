@@ -8,10 +8,14 @@
 #include <utility>
 #include <vector>
 
+#include <d16/core/device.hpp>
+
 namespace d16::bench {
 
 /// An empty list when there is no GPU; else facts about it for the results: "card", "clocks", "driver" ...
 std::vector<std::pair<std::string, std::string>> machine_facts();
+/// The machine as a device of tensors, ready to use.
+Device use_machine();
 /// Shapes are cut to what the emulator computes in a second.
 bool machine_is_small();
 /// Bytes of the last cache before memory.

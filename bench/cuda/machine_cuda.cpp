@@ -4,6 +4,8 @@
 #include <limits>
 #include <stdexcept>
 
+#include <d16/cuda/use.hpp>
+
 #include "machine.hpp"
 #include "probes.hpp"
 
@@ -92,6 +94,10 @@ std::vector<std::pair<std::string, std::string>> machine_facts() {
           {"CUDA runtime", version_text(runtime)}};
 }
 
+Device use_machine() {
+  use_cuda();
+  return "cuda";
+}
 bool machine_is_small() { return false; }
 int64_t cache_bytes() { return attribute(cudaDevAttrL2CacheSize); }
 

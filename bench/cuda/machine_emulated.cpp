@@ -6,6 +6,8 @@
 #include <new>
 #include <stdexcept>
 
+#include <d16/cuda/use.hpp>
+
 #include "machine.hpp"
 #include "probes.hpp"
 
@@ -13,6 +15,10 @@ namespace d16::bench {
 
 std::vector<std::pair<std::string, std::string>> machine_facts() {
   return {{"card", "emulator: its times mean nothing"}};
+}
+Device use_machine() {
+  use_cuda_emulated();
+  return "cuda_emulated";
 }
 bool machine_is_small() { return true; }
 int64_t cache_bytes() { return 1 << 10; }

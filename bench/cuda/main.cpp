@@ -1,6 +1,6 @@
 // The GPU benches: our kernels against cuDNN and cuBLAS, and the card's own ceilings.
-//   bench_cuda --benchmark_filter='^products/'    sections: ceilings, products, convolutions, D16 convolution, ladder,
-//   vision
+//   bench_cuda --benchmark_filter='^products/'    sections: ceilings, products, convolutions, D16 convolution,
+//                                                  ladder, memory, vision
 #include <cstdio>
 
 #include <stamp.hpp>
@@ -25,6 +25,7 @@ int main(int count, char** words) {
   bench::add_convolutions();
   bench::add_group_convolutions();
   bench::add_ladders();
+  bench::add_memory_ops();
   bench::add_vision();
   benchmark::Initialize(&count, words);
   if (benchmark::ReportUnrecognizedArguments(count, words)) return 1;

@@ -43,7 +43,7 @@ template <class T> struct Operands {
 template <class T> void ours(benchmark::State& state, Product const& p, Number number) {
   Operands<T> const o(p, number);
   kernels::Gemm<T> g{.M = p.M, .N = p.N, .K = p.K, .trans_b = p.trans_b};
-  if (number == Number::tf32) g.precision = kernels::ProductPrecision::tf32;
+  if (number == Number::tf32) g.precision = kernels::Precision::tf32;
   g.a = o.a.at(0), g.b = o.b.at(0), g.c = o.c.at(0);
   Array<char> const work(int64_t(gpu_kernels::gemm_work_bytes(g)), 1);
   g.work = work.at(0);

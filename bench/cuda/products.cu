@@ -1,19 +1,13 @@
-// Matrix products of the GPU benches, and convolutions of bf16 tensors: instances that d16::cuda does not have.
-#include <d16/kernels/cuda/conv2d.cuh>
+// Matrix products of the GPU benches, which d16::cuda has inside of its ops only.
 #include <d16/kernels/cuda/gemm.cuh>
 
 namespace d16::kernels {
 namespace D16_GPU {
 
-#define D16_BENCH_COMPILE(op, Contract, T) \
-  template int op<T>(Contract<T> const&);  \
-  template size_t op##_work_bytes<T>(Contract<T> const&);
-
-D16_BENCH_COMPILE(gemm, Gemm, float)
-D16_BENCH_COMPILE(gemm, Gemm, bf16)
-D16_BENCH_COMPILE(conv2d, Conv2d, bf16)
-D16_BENCH_COMPILE(conv2d_dx, Conv2d, bf16)
-D16_BENCH_COMPILE(conv2d_dw, Conv2d, bf16)
+template int gemm(Gemm<float> const&);
+template size_t gemm_work_bytes(Gemm<float> const&);
+template int gemm(Gemm<bf16> const&);
+template size_t gemm_work_bytes(Gemm<bf16> const&);
 
 }  // namespace D16_GPU
 }  // namespace d16::kernels

@@ -103,6 +103,7 @@ template <class T> size_t group_conv2d_work_bytes(GroupConv2d<T> const& a) {
   return e.conv_at + conv2d_work_bytes(e.conv);
 }
 template <class T> int group_conv2d(GroupConv2d<T> const& a) {
+  if (a.x_coefficients || a.y_coefficients) return unsupported;
   if (detail::takes_fourier(a)) return detail::fourier_supported(a) ? detail::fourier_conv2d(a) : unsupported;
   if (a.norm) return unsupported;
   detail::ExpandedConv<T> e(a);

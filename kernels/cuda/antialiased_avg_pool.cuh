@@ -1,6 +1,7 @@
 // Antialiased pooling on a GPU.
 #pragma once
 #include "../antialiased_avg_pool.hpp"
+#include "../precision.hpp"
 #include "gpu.hpp"
 
 namespace d16::kernels {
@@ -9,16 +10,16 @@ namespace blur {
 
 constexpr int most_taps = 63;
 
-/// Sizes, and the filter of one direction in T. Along the channels threads are neighbours, so every read is coalesced;
+/// Sizes, and the filter of one direction. Along the channels threads are neighbours, so every read is coalesced;
 /// the taps of a window overlap with those of its neighbours, which L1 and L2 hold.
 template <class T> struct Blur {
   int64_t H, W, C, P, Q;
   int kernel, stride, padding;
-  T tap[most_taps];
+  Wide<T> tap[most_taps];
 
   explicit Blur(AntialiasedAvgPool<T> const& a)
       : H(a.H), W(a.W), C(a.C), P(a.out(a.H)), Q(a.out(a.W)), kernel(a.kernel), stride(a.stride), padding(a.padding) {
-    for (int i = 0; i < kernel; ++i) tap[i] = T(a.tap(i));
+    for (int i = 0; i < kernel; ++i) tap[i] = Wide<T>(a.tap(i));
   }
 };
 
@@ -26,18 +27,18 @@ template <class T> struct Blur {
 template <class T> __global__ void blur_forward(Blur<T> const b, int64_t count, T const* x, T* y) {
   for (int64_t i = gpu::this_thread(); i < count; i += gpu::all_threads()) {
     int64_t const c = i % b.C, pixel = i / b.C, q = pixel % b.Q, p = pixel / b.Q % b.P, n = pixel / b.Q / b.P;
-    T sum = 0;
+    Wide<T> sum = 0;
     for (int u = 0; u < b.kernel; ++u) {
       int64_t const r = p * b.stride + u - b.padding;
       if (r < 0 || r >= b.H) continue;
-      T row = 0;
+      Wide<T> row = 0;
       for (int v = 0; v < b.kernel; ++v) {
         int64_t const s = q * b.stride + v - b.padding;
-        if (s >= 0 && s < b.W) row += b.tap[v] * x[((n * b.H + r) * b.W + s) * b.C + c];
+        if (s >= 0 && s < b.W) row += b.tap[v] * gpu::to_float(x[((n * b.H + r) * b.W + s) * b.C + c]);
       }
       sum += b.tap[u] * row;
     }
-    y[i] = sum;
+    y[i] = gpu::from_float<T>(sum);
   }
 }
 
@@ -45,18 +46,18 @@ template <class T> __global__ void blur_forward(Blur<T> const b, int64_t count, 
 template <class T> __global__ void blur_backward(Blur<T> const b, int64_t count, T const* dy, T* dx) {
   for (int64_t i = gpu::this_thread(); i < count; i += gpu::all_threads()) {
     int64_t const c = i % b.C, pixel = i / b.C, s = pixel % b.W, r = pixel / b.W % b.H, n = pixel / b.W / b.H;
-    T sum = 0;
+    Wide<T> sum = 0;
     for (int u = int((r + b.padding) % b.stride); u < b.kernel; u += b.stride) {
       int64_t const p = (r + b.padding - u) / b.stride;
       if (r + b.padding < u || p >= b.P) continue;
-      T row = 0;
+      Wide<T> row = 0;
       for (int v = int((s + b.padding) % b.stride); v < b.kernel; v += b.stride) {
         int64_t const q = (s + b.padding - v) / b.stride;
-        if (s + b.padding >= v && q < b.Q) row += b.tap[v] * dy[((n * b.P + p) * b.Q + q) * b.C + c];
+        if (s + b.padding >= v && q < b.Q) row += b.tap[v] * gpu::to_float(dy[((n * b.P + p) * b.Q + q) * b.C + c]);
       }
       sum += b.tap[u] * row;
     }
-    dx[i] = sum;
+    dx[i] = gpu::from_float<T>(sum);
   }
 }
 

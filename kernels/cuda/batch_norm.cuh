@@ -62,14 +62,14 @@ template <class T> struct Deviation {
   int64_t columns;
   int G;
   __device__ TwoSums operator()(int64_t row, int64_t column) const {
-    double const d = double(x[row * columns + column]) - double(x[column / G * G]);
+    double const d = double(gpu::to_float(x[row * columns + column])) - double(gpu::to_float(x[column / G * G]));
     return {d, d * d};
   }
 };
 /// Mean and variance of channel c from the sums of Deviation.
 template <class T> __device__ TwoSums mean_and_variance(TwoSums sum, T const* x, int c, int G, double count) {
   double const mean = sum.first / count, variance = sum.second / count - mean * mean;
-  return {double(x[int64_t(c) * G]) + mean, variance > 0 || variance != variance ? variance : 0};
+  return {double(gpu::to_float(x[int64_t(c) * G])) + mean, variance > 0 || variance != variance ? variance : 0};
 }
 
 /// moments (2,C). One warp for each channel.
@@ -109,8 +109,8 @@ template <class T> __global__ void statistics(BatchNorm<T> a, TwoSums const* par
   if (a.training) {
     if (!partial) m = {a.moments[c], a.moments[a.C + c]};
     double const unbiased = m.second * count / (count - 1);
-    if (a.running_mean) a.running_mean[c] += T(a.momentum * (m.first - double(a.running_mean[c])));
-    if (a.running_var) a.running_var[c] += T(a.momentum * (unbiased - double(a.running_var[c])));
+    if (a.running_mean) a.running_mean[c] += Wide<T>(a.momentum * (m.first - double(a.running_mean[c])));
+    if (a.running_var) a.running_var[c] += Wide<T>(a.momentum * (unbiased - double(a.running_var[c])));
   } else {
     m = {double(a.running_mean[c]), double(a.running_var[c])};
   }
@@ -119,22 +119,25 @@ template <class T> __global__ void statistics(BatchNorm<T> a, TwoSums const* par
 
 /// What every element of a channel needs. The mean has two parts, so that x - mean is exact where x is far from zero.
 template <class T> struct Channel {
-  T mean, rest, inv_std, weight, bias;
-  __device__ Channel(BatchNorm<T> const& a, int c) : mean(T(a.mean[c])) {
-    rest = T(a.mean[c] - double(mean)), inv_std = T(a.inv_std[c]);
-    weight = a.weight ? a.weight[c] : T(1), bias = a.bias ? a.bias[c] : T(0);
+  using V = Wide<T>;
+  V mean, rest, inv_std, weight, bias;
+  __device__ Channel(BatchNorm<T> const& a, int c) : mean(V(a.mean[c])) {
+    rest = V(a.mean[c] - double(mean)), inv_std = V(a.inv_std[c]);
+    weight = a.weight ? a.weight[c] : V(1), bias = a.bias ? a.bias[c] : V(0);
   }
-  __device__ T normalised(T x) const { return (x - mean - rest) * inv_std; }
-  __device__ T result(T x) const { return weight * normalised(x) + bias; }
+  __device__ V normalised(T x) const { return (gpu::to_float(x) - mean - rest) * inv_std; }
+  __device__ V result(T x) const { return weight * normalised(x) + bias; }
   /// dy, or 0 where the ReLU has cut the result off.
-  __device__ T upstream(BatchNorm<T> const& a, T x, T dy) const { return a.relu && !(result(x) > 0) ? T(0) : dy; }
+  __device__ V upstream(BatchNorm<T> const& a, T x, T dy) const {
+    return a.relu && !(result(x) > 0) ? V(0) : gpu::to_float(dy);
+  }
 };
 
 template <class T> __global__ void apply(BatchNorm<T> a) {
   int64_t const count = a.rows * a.C * a.G;
   for (int64_t i = gpu::this_thread(); i < count; i += gpu::all_threads()) {
-    T const y = Channel<T>(a, int(i / a.G % a.C)).result(a.x[i]);
-    a.y[i] = a.relu && y < 0 ? T(0) : y;
+    Wide<T> const y = Channel<T>(a, int(i / a.G % a.C)).result(a.x[i]);
+    a.y[i] = gpu::from_float<T>(a.relu && y < 0 ? Wide<T>(0) : y);
   }
 }
 
@@ -152,18 +155,18 @@ template <class T> __global__ void write_gradient(BatchNorm<T> a, TwoSums const*
   int const c = int(gpu::this_thread() / 32);
   if (c >= a.C) return;
   TwoSums const sum = sums_of_channel(partial, c, a.G, int64_t(a.C) * a.G, chunks);
-  if (threadIdx.x % 32 == 0) a.dw[c] = T(sum.first), a.db[c] = T(sum.second);
+  if (threadIdx.x % 32 == 0) a.dw[c] = Wide<T>(sum.first), a.db[c] = Wide<T>(sum.second);
 }
 
 template <class T> __global__ void backward(BatchNorm<T> a) {
   int64_t const elements = a.rows * a.C * a.G;
-  T const share = T(1 / (double(a.rows) * a.G));
+  Wide<T> const share = Wide<T>(1 / (double(a.rows) * a.G));
   for (int64_t i = gpu::this_thread(); i < elements; i += gpu::all_threads()) {
     int const c = int(i / a.G % a.C);
     Channel<T> const channel(a, c);
-    T through = channel.upstream(a, a.x[i], a.dy[i]);
+    Wide<T> through = channel.upstream(a, a.x[i], a.dy[i]);
     if (a.training) through -= share * (a.db[c] + channel.normalised(a.x[i]) * a.dw[c]);
-    a.dx[i] = channel.weight * channel.inv_std * through;
+    a.dx[i] = gpu::from_float<T>(channel.weight * channel.inv_std * through);
   }
 }
 

@@ -4,19 +4,12 @@
 #include <numeric>
 
 #include "../conv2d.hpp"
+#include "depthwise_conv2d.cuh"
 #include "sum_rows.cuh"
 
 namespace d16::kernels {
 namespace D16_GPU {
 namespace dense {
-
-/// What else the forward convolution does to a result while it is in a register:
-/// y = relu(scale (convolution + bias) + shift + residual), each part where it is given. scale, shift (Co): a batch
-/// norm with its statistics folded in, both or none. residual: as y.
-template <class T> struct Fused {
-  T const *scale{}, *shift{}, *residual{};
-  bool relu = false;
-};
 
 /// How the groups of a convolution are computed: a few narrow ones together, as one convolution whose weights are zero
 /// between groups. Multiplying by zeros costs less than leaving most of a tile empty.
@@ -48,18 +41,17 @@ struct Phase {
 /// Weights as the product wants them, (blocks, columns, taps, padded channels): element i of that array. A column is an
 /// output channel of a convolution, or an input channel of its gradient; `channels` are the others.
 template <class T> struct PackedWeights {
-  T const* w;
+  Wide<T> const* w;
   int merged, columns, channels, padded;  // columns and channels of one group
   int taps_h, taps_w;
   int64_t of_column, of_channel, of_group, first, step_h, step_w;
 
   __device__ auto operator()(int64_t i) const {
-    using S = decltype(gpu::to_float(*w));
     int const c = int(i % padded), j = int(i / padded % taps_w), tap = int(i / padded / taps_w % taps_h);
     int64_t const column = i / padded / taps_w / taps_h, group = column / columns;
-    if (c >= merged * channels || c / channels != group % merged) return S(0);
-    return gpu::to_float(w[group * of_group + column % columns * of_column + c % channels * of_channel + first +
-                           tap * step_h + j * step_w]);
+    if (c >= merged * channels || c / channels != group % merged) return Wide<T>(0);
+    return w[group * of_group + column % columns * of_column + c % channels * of_channel + first + tap * step_h +
+             j * step_w];
   }
 };
 
@@ -84,9 +76,8 @@ template <class Tiles, class T> struct ForwardPlan {
     Patches<E, true> const patches(sizes, x.data(), int(x.pitch()), x.channels(), x.aligned());
     Matrix<E, true> const columns{w, depth, g.out() * depth, g.out(), depth % (16 / int(sizeof(E))) == 0};
     int const pixels = a.N * a.P() * a.Q();
-    auto to = Finish<T>::matrix(a.y, pixels, g.out(), a.Co);
-    to.of_block = g.out(), to.bias = a.bias;
-    to.scale = fused.scale, to.shift = fused.shift, to.residual = fused.residual, to.relu = fused.relu;
+    auto to = fused.finish(a.y, pixels, g.out(), a.Co, a.bias);
+    to.of_block = g.out();
     ProductSizes const s{.M = pixels, .N = g.out(), .K = int(depth), .blocks = g.blocks, .per_split = int(depth)};
     return multiply<Tiles>(patches, columns, to, s);
   }
@@ -101,7 +92,7 @@ template <class Tiles, class T> struct DataGradientPlan {
   Prepared<E, T> dy{a.dy, int64_t(a.N) * a.P() * a.Q(), g.blocks, g.out(), a.Co, scratch};
   E* w = scratch.template take<E>(int64_t(g.blocks) * g.in() * a.kh * a.kw * dy.channels());  // of all phases
 
-  int run(T const* bias) const {
+  int run(Wide<T> const* bias) const {
     dy.fill();
     E* packed = w;
     for (int i = 0; i < a.stride_h; ++i)
@@ -116,7 +107,7 @@ template <class Tiles, class T> struct DataGradientPlan {
   }
 
  private:
-  int run(Phase const& h, Phase const& v, int64_t first_pixel, E* packed, T const* bias) const {
+  int run(Phase const& h, Phase const& v, int64_t first_pixel, E* packed, Wide<T> const* bias) const {
     if (h.inputs == 0 || v.inputs == 0) return ok;
     int const all_taps = a.kh * a.kw;
     int64_t const weights = int64_t(g.I) * all_taps, depth = int64_t(h.taps) * v.taps * dy.channels();
@@ -150,23 +141,23 @@ template <class Tiles, class T> struct DataGradientPlan {
 };
 
 /// dw[o,c,tap] = the partial sums of one element (tap, c of the block, o of the block), in order.
-template <class T> __global__ void finish_weights(SumOf<T> const* partial, ProductSizes s, int I, int O, int in,
-                                                  int taps, T* dw, int64_t count) {
+template <class T> __global__ void finish_weights(Wide<T> const* partial, ProductSizes s, int I, int O, int in,
+                                                  int taps, Wide<T>* dw, int64_t count) {
   for (int64_t i = gpu::this_thread(); i < count; i += gpu::all_threads()) {
     int const tap = int(i % taps), c = int(i / taps % I), o = int(i / taps / I);
     int const block = o / s.N, column = o % s.N, channel = column / O * I + c;
     int64_t const row = int64_t(tap) * in + channel, elements = int64_t(s.M) * s.N;
-    SumOf<T> const* const at = partial + block * s.splits * elements + row * s.N + column;
-    SumOf<T> sum = 0;
+    Wide<T> const* const at = partial + block * s.splits * elements + row * s.N + column;
+    Wide<T> sum = 0;
     for (int split = 0; split < s.splits; ++split) sum += at[split * elements];
-    dw[i] = gpu::from_float<T>(sum);
+    dw[i] = sum;
   }
 }
 
 /// The gradient of the weights: (taps channels, pixels) times (pixels, outputs), the sum over pixels in parts.
 template <class Tiles, class T> struct WeightGradientPlan {
   using E = typename Tiles::Element;
-  using Sum = SumOf<T>;
+  using Sum = Wide<T>;
   Conv2d<T> a;
   Scratch scratch{a.work};
   Grouping g{a};
@@ -201,47 +192,60 @@ template <class T> bool takes(Conv2d<T> const& a) {
   return a.algorithm != Conv2dAlgorithm::winograd && small(a.N * image) && small(images * image * channels) &&
          small(int64_t(a.N) * a.P() * a.Q()) && small(int64_t(a.kh) * a.kw * channels);
 }
-/// Calls run(Plan) with the plan for this precision.
-template <template <class, class> class Plan, class T, class Run> auto with_plan(Conv2d<T> const& a, Run const& run) {
-  return with_tiles<T>(a.precision, [&](auto tiles) { return run(Plan<decltype(tiles), T>{a}); });
+/// Calls run(plan) with what computes the call: Products of tiles for its precision, or Depthwise.
+template <template <class, class> class Products, template <class> class Depthwise, class T, class Run>
+auto with_plan(Conv2d<T> const& a, Run const& run) {
+  if (is_depthwise(a)) return run(Depthwise<T>{a});
+  return with_tiles<T>(a.precision, [&](auto tiles) { return run(Products<decltype(tiles), T>{a}); });
 }
-template <template <class, class> class Plan, class T> size_t work_bytes(Conv2d<T> a) {
-  a.work = nullptr;
-  return with_plan<Plan>(a, [](auto const& plan) { return plan.scratch.used; });
+template <class T, class Run> auto with_forward(Conv2d<T> const& a, Run const& run) {
+  return with_plan<ForwardPlan, DepthwiseForward>(a, run);
 }
+template <class T, class Run> auto with_data_gradient(Conv2d<T> const& a, Run const& run) {
+  return with_plan<DataGradientPlan, DepthwiseDataGradient>(a, run);
+}
+template <class T, class Run> auto with_weight_gradient(Conv2d<T> const& a, Run const& run) {
+  return with_plan<WeightGradientPlan, DepthwiseWeightGradient>(a, run);
+}
+inline constexpr auto bytes_of = [](auto const& plan) { return plan.scratch.used; };
+template <class T> Conv2d<T> without_work(Conv2d<T> a) { return a.work = nullptr, a; }
 
 /// dx = conv2d's adjoint of dy, plus a bias (Ci) for the transposed convolution.
-template <class T> int conv2d_dx(Conv2d<T> const& a, T const* bias) {
+template <class T> int conv2d_dx(Conv2d<T> const& a, Wide<T> const* bias) {
   if (!takes(a)) return unsupported;
-  return with_plan<DataGradientPlan>(a, [=](auto const& plan) { return plan.run(bias); });
+  return with_data_gradient(a, [=](auto const& plan) { return plan.run(bias); });
 }
 
 }  // namespace dense
 
 /// The convolution: exact for float32 and double, or on tensor cores as a.precision says, for bf16 always; fused with
-/// what follows it. Scratch: the weights once more, and where tensor cores read bf16 from float32, or from
+/// what follows it. Each channel by itself (groups = Ci = Co) by a kernel of its own, exact always. Scratch: the weights once more, and where tensor cores read bf16 from float32, or from
 /// channels that are no multiples of 8, the image too.
 /// Floor: (N H W Ci + N P Q Co) sizeof(T) bytes, 2 N P Q Co (Ci/groups) kh kw flops.
 template <class T> int conv2d_fused(Conv2d<T> const& a, dense::Fused<T> const& fused) {
   if (!dense::takes(a)) return unsupported;
-  return dense::with_plan<dense::ForwardPlan>(a, [&](auto const& plan) { return plan.run(fused); });
+  return dense::with_forward(a, [&](auto const& plan) { return plan.run(fused); });
 }
 template <class T> int conv2d(Conv2d<T> const& a) { return conv2d_fused(a, dense::Fused<T>{}); }
-template <class T> size_t conv2d_work_bytes(Conv2d<T> const& a) { return dense::work_bytes<dense::ForwardPlan>(a); }
+template <class T> size_t conv2d_work_bytes(Conv2d<T> const& a) {
+  return dense::with_forward(dense::without_work(a), dense::bytes_of);
+}
 
 /// The gradient of the input; floor as the convolution's.
-template <class T> int conv2d_dx(Conv2d<T> const& a) { return dense::conv2d_dx(a, static_cast<T const*>(nullptr)); }
+template <class T> int conv2d_dx(Conv2d<T> const& a) {
+  return dense::conv2d_dx(a, static_cast<Wide<T> const*>(nullptr));
+}
 template <class T> size_t conv2d_dx_work_bytes(Conv2d<T> const& a) {
-  return dense::work_bytes<dense::DataGradientPlan>(a);
+  return dense::with_data_gradient(dense::without_work(a), dense::bytes_of);
 }
 
 /// The gradient of the weights; floor as the convolution's, and the partial sums written and read once.
 template <class T> int conv2d_dw(Conv2d<T> const& a) {
   if (!dense::takes(a)) return unsupported;
-  return dense::with_plan<dense::WeightGradientPlan>(a, [](auto const& plan) { return plan.run(); });
+  return dense::with_weight_gradient(a, [](auto const& plan) { return plan.run(); });
 }
 template <class T> size_t conv2d_dw_work_bytes(Conv2d<T> const& a) {
-  return dense::work_bytes<dense::WeightGradientPlan>(a);
+  return dense::with_weight_gradient(dense::without_work(a), dense::bytes_of);
 }
 
 /// The gradient of the bias; floor: one read of dy.

@@ -19,6 +19,7 @@
 #include <d16/core/error.hpp>
 #include <d16/core/parallel.hpp>
 
+#include "emulator_counting.hpp"
 #include "emulator_fiber.hpp"
 #include "emulator_types.hpp"
 
@@ -250,7 +251,14 @@ inline void wait_here(Thread* me) {
   me->wait = Wait::none;
 }
 
+/// All warps of the barrier have met there.
+inline void end_requests(Barrier const& barrier) {
+  unsigned warps = 1u << worker->current->id / 32;
+  for (Thread const* thread : barrier.waiting) warps |= 1u << thread->id / 32;
+  for (; warps; warps &= warps - 1) lanes_meet(unsigned(std::countr_zero(warps)), ~0u);
+}
 inline void open(Barrier& barrier) {
+  if constexpr (counting) end_requests(barrier);
   for (Thread* thread : barrier.waiting) worker->ready.push_back(thread);
   barrier.waiting.clear();
   barrier.arrived = 0;
@@ -259,6 +267,7 @@ inline void open(Barrier& barrier) {
 inline void conclude(unsigned warp, Meeting& meeting, Thread* me) {
   Thread* const lanes = worker->threads.data() + warp * 32;
   unsigned const present = std::exchange(meeting.arrived, 0);
+  lanes_meet(warp, present);
   for (unsigned left = present; left; left &= left - 1)
     if (Thread* lane = lanes + std::countr_zero(left); lane != me) worker->ready.push_back(lane);
   meeting.turn++;
@@ -386,6 +395,7 @@ inline void run_block(dim3 block, size_t shared_bytes) {
   activate(first);
   switch_fiber(&w.main, first->fiber);
   acquire(&w.exit_order);
+  block_ends();
   if (!w.failure.empty()) abandon_block();
   take_shared_memory_back();
   if (!w.failure.empty()) throw DeviceError(std::exchange(w.failure, {}));
@@ -440,6 +450,7 @@ void launch(void (*kernel)(P...), dim3 grid, dim3 block, size_t shared_bytes, A&
   };
   size_t const blocks = size_t(grid.x) * grid.y * grid.z;
   std::atomic<size_t> next{0};
+  launch_begins(reinterpret_cast<void const*>(kernel));
   parallel_tasks(int64_t(std::min(blocks, size_t(threads()))), [&](int64_t) {
     AtWork at_work(call, &job, grid);
     for (size_t k; (k = next.fetch_add(1)) < blocks;) try {
@@ -450,6 +461,7 @@ void launch(void (*kernel)(P...), dim3 grid, dim3 block, size_t shared_bytes, A&
         throw;
       }
   });
+  launch_ends();
 }
 
 /// All threads of the block, or `count` of them at barrier `id`, meet here; what they wrote before is seen after.
@@ -518,12 +530,15 @@ inline void check_shared(void const* at, size_t bytes, std::string_view what) {
 }
 
 inline void land(AsyncCopy const& copy) {
+  Uncounted uncounted;
   note_write(copy.to, copy.bytes);  // the compiler may expand memcpy in place, and TSan would not see it
   if (copy.valid) note_read(copy.from, copy.valid);
   std::memcpy(copy.to, copy.from, copy.valid);
   std::memset(static_cast<char*>(copy.to) + copy.valid, 0, copy.bytes - copy.valid);
 }
-inline void async_copy(void* to, void const* from, unsigned bytes, unsigned valid) {
+__forceinline__ void async_copy(void* to, void const* from, unsigned bytes, unsigned valid) {
+  count_copy(to, from, bytes, valid);
+  Uncounted uncounted;
   uintptr_t const address = reinterpret_cast<uintptr_t>(to) | (valid ? reinterpret_cast<uintptr_t>(from) : 0);
   if (address % bytes) fail("cp.async: an address is not a multiple of the size");
   check_shared(to, bytes, "cp.async: the destination is outside of dynamic shared memory");

@@ -17,7 +17,8 @@
 #define D16_EMULATOR_ASAN 1
 #endif
 #endif
-#if defined(__SANITIZE_THREAD__)
+#if defined(D16_EMULATOR_COUNTING)  // instrumented as for TSan, but others watch: emulator_counting.hpp
+#elif defined(__SANITIZE_THREAD__)
 #define D16_EMULATOR_TSAN 1
 #elif defined(__has_feature)
 #if __has_feature(thread_sanitizer)

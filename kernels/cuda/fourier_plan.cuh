@@ -1,13 +1,13 @@
 // What the kernels of the factored group convolution look up: routes, products, taps and the sums behind a weight.
 #pragma once
-#include <memory>
-#include <mutex>
-#include <vector>
+#include <algorithm>
+#include <cstring>
 
 #include <d16/group/fourier.hpp>
 
 #include "../cpu/fourier_tables.hpp"
-#include "parcel.cuh"
+#include "../group_conv2d.hpp"
+#include "kept.cuh"
 
 namespace d16::kernels {
 namespace D16_GPU {
@@ -47,20 +47,32 @@ template <class T> struct Tables {
   T const* root;  // (n, 2): cosine and sine of 2 pi r / n
 };
 
-/// The tables of a layer on the host; `place` brings them to the device.
+/// What the tables of a layer depend on.
+struct Layer {
+  Group group;
+  Sides sides;
+  int V, kernel, rings;
+  int const* max_freqs;
+  double const* basis;  // that of the identity is enough: (V,kernel,kernel)
+
+  template <class E> Layer(GroupConv2d<E> const& a, Sides s)
+      : group(a.group), sides(s), V(a.V), kernel(a.kernel), rings(a.rings), max_freqs(a.max_freqs), basis(a.basis) {}
+};
+
+/// The tables of a layer on the host, and on each device that has asked for them.
 template <class T> class Plan {
  public:
   static constexpr int most_elements = 64, most_harmonics = 64, most_kernel = 15;
 
   /// Whether the factored path takes these arguments at all.
-  static bool takes(GroupConv2d<T> const& a) {
+  template <class E> static bool takes(GroupConv2d<E> const& a) {
     int64_t harmonics = 0;
     for (int i = 0; i < a.rings; ++i) harmonics += a.max_freqs[i] + 1;
     return a.rings > 0 && a.group.order() <= most_elements && harmonics <= most_harmonics && a.kernel <= most_kernel;
   }
 
-  Plan(GroupConv2d<T> const& a, Sides sides) : host_(a.group, sides, a.V, a.rings, a.max_freqs) {
-    FilterRule const rule{a.group, sides};
+  explicit Plan(Layer const& a) : host_(a.group, a.sides, a.V, a.rings, a.max_freqs) {
+    FilterRule const rule{a.group, a.sides};
     t_.order = a.group.order(), t_.n = a.group.n, t_.V = a.V, t_.kernel = a.kernel;
     t_.in_order = rule.in_order(), t_.out_order = rule.out_order(), t_.slots = rule.slots();
     t_.harmonics = int(host_.harmonics.size()), t_.panels = host_.panels, t_.outputs = host_.outputs;
@@ -72,11 +84,11 @@ template <class T> class Plan {
 
   Tables<T> const& sizes() const { return t_; }  ///< its pointers are null
   std::vector<cpu::detail::Harmonic> const& harmonics() const { return host_.harmonics; }
-  size_t bytes() const { return bytes_.size(); }
 
-  /// The tables in device memory, at `to`, of bytes(): one small launch for each four kilobytes.
-  Tables<T> place(void* to) const {
-    send(bytes_.data(), bytes_.size(), to);
+  /// The tables in memory of the current device. Without them, `order` is 0 and the error noted.
+  Tables<T> on_device() const {
+    void const* const to = kept_.on_device(bytes_.data(), bytes_.size());
+    if (!to) return {};
     Tables<T> t = t_;
     auto at = [&](auto const*& pointer, size_t offset) {
       pointer = reinterpret_cast<std::remove_reference_t<decltype(pointer)>>(static_cast<char const*>(to) + offset);
@@ -174,7 +186,7 @@ template <class T> class Plan {
     append_by(list, V * slots, of_weight, readers_, reader_begin_);
   }
 
-  void make_numbers(GroupConv2d<T> const& a) {
+  void make_numbers(Layer const& a) {
     std::vector<T> phi, taps, root;
     for (double x : fourier_matrix(a.group)) phi.push_back(T(x));
     int const pixels = a.kernel * a.kernel;
@@ -194,12 +206,13 @@ template <class T> class Plan {
   cpu::detail::FourierTables host_;
   Tables<T> t_{};
   std::vector<char> bytes_;
+  Kept kept_;
   size_t column_, route_, harmonic_, products_, product_begin_, users_, user_begin_, terms_, term_begin_, readers_,
       reader_begin_, phi_, taps_, root_;
 };
 
 /// The plan of a layer, made once for each group, sides and basis and kept: making one takes longer than many a kernel.
-template <class T> Plan<T> const& plan_of(GroupConv2d<T> const& a, Sides sides) {
+template <class T> Plan<T> const& plan_of(Layer const& a) {
   struct Made {
     Group group;
     Sides sides;
@@ -212,15 +225,15 @@ template <class T> Plan<T> const& plan_of(GroupConv2d<T> const& a, Sides sides) 
   std::lock_guard lock(mutex);
   size_t const values = size_t(a.V) * size_t(a.kernel * a.kernel), rings = size_t(a.rings);
   for (Made const& m : made)
-    if (m.group == a.group && m.sides == sides && m.basis.size() == values && m.max_freqs.size() == rings &&
+    if (m.group == a.group && m.sides == a.sides && m.basis.size() == values && m.max_freqs.size() == rings &&
         std::equal(m.basis.begin(), m.basis.end(), a.basis) &&
         std::equal(m.max_freqs.begin(), m.max_freqs.end(), a.max_freqs))
       return *m.plan;
   made.push_back({a.group,
-                  sides,
+                  a.sides,
                   {a.max_freqs, a.max_freqs + rings},
                   {a.basis, a.basis + values},
-                  std::make_unique<Plan<T> const>(a, sides)});
+                  std::make_unique<Plan<T> const>(a)});
   return *made.back().plan;
 }
 

@@ -62,6 +62,9 @@ struct Pair {
 };
 __device__ __forceinline__ Pair multiply_add(float c, Pair a, Pair b) { return {c * a.x + b.x, c * a.y + b.y}; }
 __device__ __forceinline__ float multiply_add(float c, float a, float b) { return c * a + b; }
+__device__ __forceinline__ Pair unpack_bf16(uint32_t word) {
+  return {__uint_as_float(word << 16), __uint_as_float(word & 0xffff0000u)};
+}
 
 /// What tensor cores share. Operand A comes by ldmatrix, B from global memory, where it lies as the fragments want it.
 template <class Self> struct TensorProducts {
@@ -114,9 +117,7 @@ struct Bf16Products : TensorProducts<Bf16Products> {
   using Value = Pair;
   static constexpr int fields = 2;  ///< of a word
   static constexpr uint32_t signs = 0x80008000u;
-  static __device__ __forceinline__ Value load_word(uint32_t w) {
-    return {__uint_as_float(w << 16), __uint_as_float(w & 0xffff0000u)};
-  }
+  static __device__ __forceinline__ Value load_word(uint32_t w) { return unpack_bf16(w); }
   static __device__ __forceinline__ uint32_t coefficient(Value v) { return gpu::pack_bf16(v.x, v.y); }
   static __device__ __forceinline__ uint32_t operand(Value v) { return gpu::pack_bf16(v.x, v.y); }
   static __device__ __forceinline__ void tile(float (&d)[2][3][4], uint32_t const (&a)[2][4],

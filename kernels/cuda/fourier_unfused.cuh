@@ -44,18 +44,21 @@ template <class T> __device__ __forceinline__ T normalised(T x, T const* norm, i
   return y < 0 ? T(0) : y;
 }
 
-/// x (rows, fields, order) to coefficients of the same shape: a product with the matrix of the transform.
-template <class T>
-__global__ void transform_fields(Tables<T> t, int order, int64_t rows, int fields, T const* x, T const* norm, T* out) {
+/// x (rows, fields, order) to coefficients of the same shape: a product with the matrix of the transform, or a copy
+/// where x holds `coefficients` already.
+template <class T, class From, class To> __global__ void transform_fields(Tables<T> t, int order, bool coefficients,
+                                                                          int64_t rows, int fields, From const* x,
+                                                                          T const* norm, To* out) {
   int64_t const count = rows * fields * order;
   for (int64_t i = gpu::this_thread(); i < count; i += gpu::all_threads()) {
     int const q = int(i % order), c = int(i / order % fields);
-    T const* const row = x + i / order * order;
+    From const* const row = x + i / order * order;
+    auto value = [&](int h) { return normalised(T(gpu::to_float(row[h])), norm, c, fields); };
     T sum = 0;
-    if (order == 1) sum = normalised(row[0], norm, c, fields);
+    if (order == 1 || coefficients) sum = value(q);
     else
-      for (int h = 0; h < order; ++h) sum += t.phi[q * order + h] * normalised(row[h], norm, c, fields);
-    out[i] = sum;
+      for (int h = 0; h < order; ++h) sum += t.phi[q * order + h] * value(h);
+    out[i] = gpu::from_float<To>(sum);
   }
 }
 
@@ -167,8 +170,8 @@ template <class T> struct Ending {
 };
 
 /// Coefficients (outputs, pixels, Co) back to features y (pixels, Co, out_order).
-template <class T>
-__global__ void finish_fields(Tables<T> t, int64_t pixels, int Co, T const* coefficients, Ending<T> ending, T* y) {
+template <class T, class To>
+__global__ void finish_fields(Tables<T> t, int64_t pixels, int Co, T const* coefficients, Ending<T> ending, To* y) {
   int64_t const count = pixels * Co * t.out_order;
   for (int64_t i = gpu::this_thread(); i < count; i += gpu::all_threads()) {
     int const g = int(i % t.out_order);
@@ -177,7 +180,7 @@ __global__ void finish_fields(Tables<T> t, int64_t pixels, int Co, T const* coef
     if (t.out_order == 1) sum = coefficients[at];
     else
       for (int q = 0; q < t.outputs; ++q) sum += t.phi[q * t.order + g] * coefficients[q * pixels * Co + at];
-    y[i] = ending(sum, int(at % Co));
+    y[i] = gpu::from_float<To>(ending(sum, int(at % Co)));
   }
 }
 
@@ -223,60 +226,67 @@ inline int64_t& most_scratch() {
   return bytes;
 }
 
-/// A convolution in four launches for every few images: as many as most_scratch() allows.
-template <class T> class Unfused {
+/// A convolution in four launches for every few images: as many as most_scratch() allows. Computed in T; features are E
+/// in memory.
+template <class T, class E = T> class Unfused {
  public:
-  Unfused(GroupConv2d<T> const& a, bool adjoint)
-      : plan_(plan_of(a, adjoint ? fourier::adjoint(a.sides) : a.sides)),
+  Unfused(GroupConv2d<E> const& a, bool adjoint)
+      : plan_(plan_of<T>({a, adjoint ? fourier::adjoint(a.sides) : a.sides})),
         g_(adjoint ? Geometry::adjoint(a) : Geometry::forward(a)),
         Ci_(adjoint ? a.Co : a.Ci),
         Co_(adjoint ? a.Ci : a.Co) {}
 
-  size_t work_bytes(bool adjoint, bool gradient = false) const {
-    Scratch scratch(nullptr);
-    Pieces(*this, scratch, adjoint, gradient);
-    return scratch.used;
-  }
+  bool fits() const { return true; }
+  size_t work_bytes(GroupConv2d<E> const& a, bool adjoint) const { return scratch_bytes(a, adjoint, false); }
+  size_t gradient_bytes(GroupConv2d<E> const& a) const { return scratch_bytes(a, false, true); }
 
   /// y from x, weights and what follows the sums.
-  int convolve(GroupConv2d<T> const& a, bool adjoint, T const* x, T const* norm, Ending<T> ending, T* y) const {
+  int convolve(GroupConv2d<E> const& a, bool adjoint, E const* x, T const* norm, Ending<T> ending, E* y) const {
+    Tables<T> const t = plan_.on_device();
+    if (!t.order) return unsupported;
     Scratch scratch(a.work);
-    Pieces const at(*this, scratch, adjoint, false);
-    Tables<T> const t = plan_.place(at.tables);
-    T const* w = a.w;
+    Pieces const at(*this, scratch, a, adjoint, false);
+    T const *w = a.w, *const entries = at.packed ? a.packed : at.entries;
     if (adjoint) launch_adjoint(t, a, at.adjoint), w = at.adjoint;
+    if (!at.packed) launch_pack(t, w, at.entries);
     auto const stream = gpu::current_stream();
-    gpu::launch(coefficients_of_weights<T>, blocks(t.outputs * depth() * Co_), dim3(256), 0, stream, t, Ci_, Co_, w,
-                at.entries);
     for (int n = 0; n < g_.N; n += at.images) {
       Geometry const g = part(n, at.images);
       int64_t const pixels = g.N * g.outputs();
-      panels(t, g, n, at, x, norm);
+      panels(t, g, n, at, a.x_coefficients && !adjoint, x, norm);
       using Tile = SumTile<T>;
       gpu::launch(multiply_panels<T>,
                   dim3(unsigned(dense::ceil_div(pixels, Tile::size)), unsigned(dense::ceil_div(Co_, Tile::size)),
                        unsigned(t.outputs)),
-                  dim3(Tile::threads), Tile::shared_bytes, stream, t, pixels, depth(), Co_, at.panels, at.entries,
+                  dim3(Tile::threads), Tile::shared_bytes, stream, t, pixels, depth(), Co_, at.panels, entries,
                   at.sums);
-      gpu::launch(finish_fields<T>, blocks(pixels * Co_ * t.out_order), dim3(256), 0, stream, t, pixels, Co_, at.sums,
-                  ending, y + n * g.outputs() * Co_ * t.out_order);
+      finish(t, pixels, at, ending, y + n * g.outputs() * Co_ * t.out_order);
     }
     return ok;
   }
 
+  /// How many numbers packed weights have, and what writes them.
+  int64_t packed_count() const { return plan_.sizes().outputs * depth() * Co_; }
+  int pack(GroupConv2d<E> const& a) const {
+    Tables<T> const t = plan_.on_device();
+    return t.order ? launch_pack(t, a.w, a.packed) : int(unsupported);
+  }
+
   /// dw from x and dy. Sums over pixels in two steps with a fixed order: the same bits in every run.
-  int gradient(GroupConv2d<T> const& a) const {
+  int gradient(GroupConv2d<E> const& a) const {
+    Tables<T> const t = plan_.on_device();
+    if (!t.order) return unsupported;
     Scratch scratch(a.work);
-    Pieces const at(*this, scratch, false, true);
-    Tables<T> const t = plan_.place(at.tables);
+    Pieces const at(*this, scratch, a, false, true);
     auto const stream = gpu::current_stream();
     int64_t const entries = t.outputs * depth() * Co_;
     for (int n = 0; n < g_.N; n += at.images) {
       Geometry const g = part(n, at.images);
       int64_t const pixels = g.N * g.outputs(), per_split = dense::ceil_div(pixels, at.splits);
-      panels(t, g, n, at, a.x, a.norm);
-      gpu::launch(transform_fields<T>, blocks(pixels * Co_ * t.out_order), dim3(256), 0, stream, t, t.out_order, pixels,
-                  Co_, a.dy + n * g.outputs() * Co_ * t.out_order, static_cast<T const*>(nullptr), at.dy);
+      panels(t, g, n, at, false, a.x, a.norm);
+      gpu::launch(transform_fields<T, E, T>, blocks(pixels * Co_ * t.out_order), dim3(256), 0, stream, t, t.out_order,
+                  false, pixels, Co_, a.dy + n * g.outputs() * Co_ * t.out_order, static_cast<T const*>(nullptr),
+                  at.dy);
       using Tile = SumTile<T>;
       gpu::launch(multiply_gradient<T>,
                   dim3(unsigned(dense::ceil_div(depth(), Tile::size)), unsigned(dense::ceil_div(Co_, Tile::size)),
@@ -299,13 +309,19 @@ template <class T> class Unfused {
     return g;
   }
 
+  size_t scratch_bytes(GroupConv2d<E> const& a, bool adjoint, bool gradient) const {
+    Scratch scratch(nullptr);
+    Pieces(*this, scratch, a, adjoint, gradient);
+    return scratch.used;
+  }
   /// Scratch memory, in the order in which it is used.
   struct Pieces {
     int images, splits;
-    void* tables;
-    T *adjoint, *entries, *partial, *transformed, *panels, *sums, *dy;
+    bool packed, finish;  ///< weights come packed; what is finished is transformed once more
+    T *adjoint, *entries, *partial, *transformed, *panels, *sums, *dy, *finished;
 
-    Pieces(Unfused const& u, Scratch& scratch, bool for_adjoint, bool gradient) {
+    Pieces(Unfused const& u, Scratch& scratch, GroupConv2d<E> const& a, bool for_adjoint, bool gradient)
+        : packed(a.packed && !for_adjoint && !gradient), finish(a.y_coefficients && !for_adjoint && !gradient) {
       Tables<T> const& t = u.plan_.sizes();
       int64_t const in = u.g_.inputs() * u.Ci_ * t.in_order, wide = u.g_.outputs() * u.depth() * t.panels;
       int64_t const out = u.g_.outputs() * u.Co_ * t.outputs, most = most_scratch() / int64_t(sizeof(T));
@@ -314,25 +330,42 @@ template <class T> class Unfused {
       int64_t const long_enough = dense::ceil_div(images * u.g_.outputs(), 256);
       splits = int(std::clamp<int64_t>(dense::enough_blocks / tiles, 1, long_enough));
       int64_t const weights = u.depth() * u.Co_;
-      tables = scratch.take<char>(int64_t(u.plan_.bytes()));
       adjoint = scratch.take<T>(for_adjoint ? weights * t.slots : 0);
-      entries = scratch.take<T>(weights * t.outputs);
+      entries = scratch.take<T>(packed ? 0 : weights * t.outputs);
       partial = scratch.take<T>(gradient ? weights * t.outputs * splits : 0);
       transformed = scratch.take<T>(images * in);
       panels = scratch.take<T>(images * wide);
       sums = scratch.take<T>(gradient ? 0 : images * out);
       dy = scratch.take<T>(gradient ? images * out : 0);
+      finished = scratch.take<T>(finish ? images * u.g_.outputs() * u.Co_ * t.out_order : 0);
     }
   };
 
+  int launch_pack(Tables<T> const& t, T const* w, T* entries) const {
+    return gpu::launch(coefficients_of_weights<T>, blocks(packed_count()), dim3(256), 0, gpu::current_stream(), t, Ci_,
+                       Co_, w, entries);
+  }
+
   /// The features of some images, from number n on.
-  void panels(Tables<T> const& t, Geometry const& g, int n, Pieces const& at, T const* x, T const* norm) const {
+  void panels(Tables<T> const& t, Geometry const& g, int n, Pieces const& at, bool coefficients, E const* x,
+              T const* norm) const {
     int64_t const rows = g.N * g.inputs();
     auto const stream = gpu::current_stream();
-    gpu::launch(transform_fields<T>, blocks(rows * Ci_ * t.in_order), dim3(256), 0, stream, t, t.in_order, rows, Ci_,
-                x + n * g.inputs() * Ci_ * t.in_order, norm, at.transformed);
+    gpu::launch(transform_fields<T, E, T>, blocks(rows * Ci_ * t.in_order), dim3(256), 0, stream, t, t.in_order,
+                coefficients, rows, Ci_, x + n * g.inputs() * Ci_ * t.in_order, norm, at.transformed);
     gpu::launch(project_fields<T>, blocks(g.N * g.outputs() * Ci_ * t.columns), dim3(256), 0, stream, t, g, Ci_,
                 at.transformed, at.panels);
+  }
+
+  /// From sums to y.
+  void finish(Tables<T> const& t, int64_t pixels, Pieces const& at, Ending<T> ending, E* y) const {
+    auto const stream = gpu::current_stream();
+    dim3 const grid = blocks(pixels * Co_ * t.out_order);
+    if (!at.finish)
+      return void(gpu::launch(finish_fields<T, E>, grid, dim3(256), 0, stream, t, pixels, Co_, at.sums, ending, y));
+    gpu::launch(finish_fields<T, T>, grid, dim3(256), 0, stream, t, pixels, Co_, at.sums, ending, at.finished);
+    gpu::launch(transform_fields<T, T, E>, grid, dim3(256), 0, stream, t, t.out_order, false, pixels, Co_, at.finished,
+                static_cast<T const*>(nullptr), y);
   }
 
   Plan<T> const& plan_;

@@ -74,7 +74,7 @@ template <class T> __global__ void gradient_of_weights(Tables<T> t, int Ci, int 
   }
 }
 
-template <class T> int launch_adjoint(Tables<T> const& t, GroupConv2d<T> const& a, T* out) {
+template <class T, class E> int launch_adjoint(Tables<T> const& t, GroupConv2d<E> const& a, T* out) {
   return gpu::launch(weights_of_adjoint<T>, gpu::blocks_for(int64_t(a.Co) * a.Ci * t.harmonics * t.slots, 256),
                      dim3(256), 0, gpu::current_stream(), t, a.Ci, a.Co, a.w, out);
 }

@@ -8,29 +8,29 @@ namespace D16_GPU {
 namespace dense {
 
 /// The operands of a call as the product kernel takes them, and its scratch memory.
-template <class Tiles, class T> struct GemmPlan {
+template <class Tiles, class A, class B, class C> struct GemmPlan {
   using E = typename Tiles::Element;
-  using Sum = SumOf<T>;
+  using Sum = Wide<C>;
   struct Transposed {
-    T const* b;
+    B const* b;
     int64_t pitch;
     int N;
     __device__ auto operator()(int64_t i) const { return gpu::to_float(b[i % N * pitch + i / N]); }
   };
 
-  Gemm<T> g;
+  Gemm<A, B, C> g;
   Scratch scratch{g.work};
   bool turned = g.trans_a && g.trans_b;  // the one case without a kernel: b is transposed first
-  T* b_turned = turned ? scratch.take<T>(int64_t(g.K) * g.N) : nullptr;
+  B* b_turned = turned ? scratch.take<B>(int64_t(g.K) * g.N) : nullptr;
   bool deep_b = g.trans_b && !turned;
-  Prepared<E, T> a{g.a, g.trans_a ? g.K : g.M, 1, g.trans_a ? g.M : g.K, g.row_of_a(), scratch};
-  Prepared<E, T> b{turned ? b_turned : g.b, deep_b ? g.N : g.K,          1,
+  Prepared<E, A> a{g.a, g.trans_a ? g.K : g.M, 1, g.trans_a ? g.M : g.K, g.row_of_a(), scratch};
+  Prepared<E, B> b{turned ? b_turned : g.b, deep_b ? g.N : g.K,          1,
                    deep_b ? g.K : g.N,      turned ? g.N : g.row_of_b(), scratch};
   ProductSizes sizes = split<Tiles>({.M = g.M, .N = g.N, .K = g.K});
   Sum* partial = sizes.splits > 1 ? scratch.take<Sum>(int64_t(sizes.splits) * g.M * g.N) : nullptr;
 
-  Finish<T> finish() const {
-    auto to = Finish<T>::matrix(g.c, g.M, g.N, g.row_of_c());
+  Finish<C> finish() const {
+    auto to = Finish<C>::matrix(g.c, g.M, g.N, g.row_of_c());
     to.bias = g.bias, to.residual = g.accumulate ? g.c : nullptr;
     return to;
   }
@@ -40,7 +40,7 @@ template <class Tiles, class T> struct GemmPlan {
     if (sizes.splits == 1) return multiply<Tiles>(x, y, finish(), sizes);
     int const status = multiply<Tiles>(x, y, Partial<Sum>{partial, g.M, g.N}, sizes);
     if (status != ok) return status;
-    return gpu::launch(finish_partial<T>, gpu::blocks_for(int64_t(g.M) * g.N, 256), dim3(256), 0, gpu::current_stream(),
+    return gpu::launch(finish_partial<C>, gpu::blocks_for(int64_t(g.M) * g.N, 256), dim3(256), 0, gpu::current_stream(),
                        partial, finish(), sizes);
   }
   int run() const {
@@ -55,16 +55,17 @@ template <class Tiles, class T> struct GemmPlan {
 
 /// The matrix product: exact for float32 and double (multiply-adds), or on tensor cores as g.precision says, for bf16
 /// always. Floor: (M K + K N + M N) sizeof(T) bytes, 2 M N K flops.
-template <class T> int gemm(Gemm<T> const& g) {
+template <class A, class B, class C> int gemm(Gemm<A, B, C> const& g) {
   if (g.M <= 0 || g.N <= 0) return ok;
-  return dense::with_tiles<T>(g.precision, [&](auto tiles) { return dense::GemmPlan<decltype(tiles), T>{g}.run(); });
+  return dense::with_tiles<A>(g.precision,
+                              [&](auto tiles) { return dense::GemmPlan<decltype(tiles), A, B, C>{g}.run(); });
 }
 /// Depends on the addresses of a and b too: bf16 that begins off a multiple of 16 bytes is copied.
-template <class T> size_t gemm_work_bytes(Gemm<T> const& call) {
-  Gemm<T> g = call;
+template <class A, class B, class C> size_t gemm_work_bytes(Gemm<A, B, C> const& call) {
+  Gemm<A, B, C> g = call;
   g.work = nullptr;
-  return dense::with_tiles<T>(g.precision,
-                              [&](auto tiles) { return dense::GemmPlan<decltype(tiles), T>{g}.scratch.used; });
+  return dense::with_tiles<A>(g.precision,
+                              [&](auto tiles) { return dense::GemmPlan<decltype(tiles), A, B, C>{g}.scratch.used; });
 }
 
 }  // namespace D16_GPU

@@ -83,10 +83,33 @@ inline void clear(void* at, size_t bytes, Stream stream) {
 inline void upload(void* to, void const* from, size_t bytes, Stream stream) {
   note(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, reinterpret_cast<cudaStream_t>(stream)));
 }
+/// Device memory that holds these bytes of the host to the end of the process, in place when the call returns. Null,
+/// and the error noted, where there is no memory, or while a graph is captured, in which nothing can be waited for.
+inline void* keep(void const* from, size_t bytes, Stream stream) {
+  auto const on = reinterpret_cast<cudaStream_t>(stream);
+  cudaStreamCaptureStatus capturing = cudaStreamCaptureStatusNone;
+  note(cudaStreamIsCapturing(on, &capturing));
+  if (capturing != cudaStreamCaptureStatusNone) {
+    if (!pending_error()) pending_error() = "its tables are made by its first call, which a graph cannot capture";
+    return nullptr;
+  }
+  void* at = nullptr;
+  note(cudaMalloc(&at, bytes));
+  static_cast<void>(cudaGetLastError());  // a failed cudaMalloc is noted already
+  if (!at) return nullptr;
+  note(cudaMemcpyAsync(at, from, bytes, cudaMemcpyHostToDevice, on));
+  note(cudaStreamSynchronize(on));
+  return at;
+}
+inline int current_device() {
+  int device = 0;
+  note(cudaGetDevice(&device));
+  return device;
+}
 /// How many multiprocessors the current device has.
 inline int multiprocessors() {
-  int device = 0, count = 1;
-  note(cudaGetDevice(&device));
+  int const device = current_device();
+  int count = 1;
   note(cudaDeviceGetAttribute(&count, cudaDevAttrMultiProcessorCount, device));
   return count;
 }
@@ -98,6 +121,8 @@ int launch(void (*kernel)(P...), dim3 grid, dim3 block, size_t shared_bytes, Str
 }
 inline void clear(void* at, size_t bytes, Stream) { std::memset(at, 0, bytes); }
 inline void upload(void* to, void const* from, size_t bytes, Stream) { std::memcpy(to, from, bytes); }
+inline void* keep(void const* from, size_t bytes, Stream) { return std::memcpy(::operator new(bytes), from, bytes); }
+inline int current_device() { return 0; }
 inline int multiprocessors() { return 4; }
 #endif
 

@@ -4,50 +4,80 @@
 #include "conv2d.cuh"
 #include "expand_filter.cuh"
 #include "fourier_fused.cuh"
+#include "fourier_gradient.cuh"
 
 namespace d16::kernels {
 namespace D16_GPU {
 
 namespace fourier {
 
-/// Whether the arguments are computed by the factored path.
-template <class T> bool chosen(GroupConv2d<T> const& a) {
+/// Whether the arguments are computed by the factored path. The other has float32 and float64 only.
+template <class E> bool chosen(GroupConv2d<E> const& a) {
   if (a.path != Path::automatic) return a.path == Path::fourier;
-  return a.precision != Precision::float32 || (a.group.order() >= 4 && Plan<T>::takes(a));
+  bool const only_here = std::is_same_v<E, bf16> || a.x_coefficients || a.y_coefficients;
+  return only_here || a.precision != Precision::float32 || (a.group.order() >= 4 && Plan<Wide<E>>::takes(a));
 }
 
-/// The fused kernel moves 16 bytes at a time.
-template <class T> bool aligned(T const* p) { return reinterpret_cast<uintptr_t>(p) % 16 == 0; }
+/// Fused kernels move 16 bytes at a time.
+template <class E> bool aligned(GroupConv2d<E> const& a) {
+  auto is = [](void const* p) { return reinterpret_cast<uintptr_t>(p) % 16 == 0; };
+  return is(a.x) && is(a.y) && is(a.dy) && is(a.dx);
+}
+
+/// Calls visit(products) with how a fused kernel multiplies features of E.
+template <class E, class Visit> auto with_products(Precision precision, Visit const& visit) {
+  if constexpr (!std::is_same_v<E, bf16>) {
+    if (precision == Precision::float32) return visit(ExactProducts());
+    if (precision == Precision::tf32) return visit(Tf32Products());
+  }
+  return visit(Bf16Products());
+}
 
 /// Calls run(Fused or Unfused) with what computes the convolution or its adjoint, or returns `otherwise` when nothing
-/// does. Butterflies, tensor cores and the fused kernel are for float32 features of C_n and D_n, n = 4, 8, 16, whose
-/// working set fits a block; everything else takes the four kernels, in T.
-template <class T, class Run, class Result>
-Result with_engine(GroupConv2d<T> const& a, bool adjoint, Result otherwise, Run const& run) {
-  if (!Plan<T>::takes(a)) return otherwise;
-  if constexpr (std::is_same_v<T, float>)
-    if (a.sides == Sides::regular && aligned(a.x) && aligned(a.y) && aligned(a.dy) && aligned(a.dx)) {
-      if (a.precision == Precision::bfloat16) {
-        Fused<Bf16Products> const engine(a, adjoint);
-        return engine.fits() ? run(engine) : otherwise;
-      }
-      Fused<ExactProducts> const engine(a, adjoint);
+/// does. Butterflies, tensor cores and the fused kernel are for float32 and bf16 features of C_n and D_n, n = 4, 8, 16,
+/// whose working set fits a block; everything else takes the four kernels, in float32 or float64.
+template <class E, class Run, class Result>
+Result with_engine(GroupConv2d<E> const& a, bool adjoint, Result otherwise, Run const& run) {
+  if (!Plan<Wide<E>>::takes(a)) return otherwise;
+  auto in_steps = [&] {
+    bool const any = std::is_same_v<E, bf16> || a.precision == Precision::float32;
+    return any ? run(Unfused<Wide<E>, E>(a, adjoint)) : otherwise;
+  };
+  if constexpr (!std::is_same_v<E, double>)
+    if (a.sides == Sides::regular && aligned(a))
+      return with_products<E>(a.precision, [&](auto products) {
+        Fused<decltype(products), E> const engine(a, adjoint);
+        return engine.fits() ? run(engine) : in_steps();
+      });
+  return in_steps();
+}
+/// The same for the gradient of the weights. Products are as exact as the features are.
+template <class E, class Run, class Result>
+Result with_gradient_engine(GroupConv2d<E> const& a, Result otherwise, Run const& run) {
+  if (!Plan<Wide<E>>::takes(a)) return otherwise;
+  if constexpr (!std::is_same_v<E, double>)
+    if (a.sides == Sides::regular && aligned(a)) {
+      FusedGradient<std::conditional_t<std::is_same_v<E, bf16>, Bf16Products, ExactProducts>, E> const engine(a);
       if (engine.fits()) return run(engine);
     }
-  return a.precision == Precision::float32 ? run(Unfused<T>(a, adjoint)) : otherwise;
+  return run(Unfused<Wide<E>, E>(a, false));
 }
 
-template <class T> size_t work_bytes(GroupConv2d<T> const& a, bool adjoint) {
-  return with_engine(a, adjoint, size_t(0), [=](auto const& engine) { return engine.work_bytes(adjoint); });
+template <class E> size_t work_bytes(GroupConv2d<E> const& a, bool adjoint) {
+  return with_engine(a, adjoint, size_t(0), [&](auto const& engine) { return engine.work_bytes(a, adjoint); });
 }
-template <class T> int convolve(GroupConv2d<T> const& a) {
+/// Coefficients have no norm that is read through, and no moments.
+template <class E> int convolve(GroupConv2d<E> const& a) {
+  if ((a.x_coefficients && (a.norm || a.sides == Sides::lifting)) ||
+      (a.y_coefficients && (a.moments || a.sides == Sides::projecting)))
+    return unsupported;
   return with_engine(a, false, int(unsupported), [&](auto const& engine) {
-    return engine.convolve(a, false, a.x, a.norm, Ending<T>{a.scale, a.bias, a.relu}, a.y);
+    return engine.convolve(a, false, a.x, a.norm, Ending<Wide<E>>{a.scale, a.bias, a.relu}, a.y);
   });
 }
-template <class T> int convolve_adjoint(GroupConv2d<T> const& a) {
+template <class E> int convolve_adjoint(GroupConv2d<E> const& a) {
   return with_engine(a, true, int(unsupported), [&](auto const& engine) {
-    return engine.convolve(a, true, a.dy, static_cast<T const*>(nullptr), Ending<T>{}, a.dx);
+    return engine.convolve(a, true, a.dy, static_cast<Wide<E> const*>(nullptr), Ending<Wide<E>>{}, a.dx);
   });
 }
 
@@ -63,10 +93,16 @@ template <class T> struct OfField {
   __device__ T operator()(int64_t i) const { return field ? field[i / G] : absent; }
 };
 
-/// The ordinary convolution behind a, and its scratch memory: basis, filter, what follows the sums, and its own.
+/// The basis (G,V,k,k) in T, on the current device.
+template <class T> T const* kept_basis(GroupConv2d<T> const& a) {
+  int64_t const count = int64_t(a.group.order()) * a.V * a.kernel * a.kernel;
+  return kept_numbers(std::vector<T>(a.basis, a.basis + count));
+}
+
+/// The ordinary convolution behind a, and its scratch memory: filter, what follows the sums, and its own.
 template <class T> struct Expanded {
   Conv2d<T> conv;
-  T *basis, *filter, *scale, *shift;
+  T *filter, *scale, *shift;
   size_t bytes;
 
   Expanded(GroupConv2d<T> const& a, size_t (*conv_bytes)(Conv2d<T> const&)) {
@@ -77,7 +113,6 @@ template <class T> struct Expanded {
     conv.dilation_h = conv.dilation_w = a.dilation;
     conv.x = a.x, conv.y = a.y, conv.dy = a.dy, conv.dx = a.dx;
     dense::Scratch scratch(a.work);
-    basis = scratch.take<T>(int64_t(f.order) * f.V * f.pixels);
     filter = scratch.take<T>(f.count());
     scale = scratch.take<T>(conv.Co), shift = scratch.take<T>(conv.Co);
     conv.w = filter, conv.dw = filter;
@@ -85,17 +120,11 @@ template <class T> struct Expanded {
     size_t const own = scratch.used;
     bytes = own + conv_bytes(conv);
   }
-  Filter<T> send_basis(GroupConv2d<T> const& a) const {
-    Filter<T> const f(a, basis);
-    std::vector<T> values;
-    for (int i = 0; i < f.order * f.V * f.pixels; ++i) values.push_back(T(a.basis[i]));
-    send(values.data(), values.size() * sizeof(T), basis);
-    return f;
-  }
-  void expand(GroupConv2d<T> const& a) const {
-    Filter<T> const f = send_basis(a);
-    gpu::launch(expand_filter<T>, gpu::blocks_for(f.count(), 256), dim3(256), 0, gpu::current_stream(), f, f.count(),
-                a.w, filter);
+  int expand(GroupConv2d<T> const& a) const {
+    Filter<T> const f(a, kept_basis(a));
+    if (!f.basis) return unsupported;
+    return gpu::launch(expand_filter<T>, gpu::blocks_for(f.count(), 256), dim3(256), 0, gpu::current_stream(), f,
+                       f.count(), a.w, filter);
   }
   /// What the convolution does to its sums, a value for each channel.
   dense::Fused<T> ending(GroupConv2d<T> const& a) const {
@@ -106,19 +135,46 @@ template <class T> struct Expanded {
   }
 };
 
+/// Whether the dense path takes the arguments.
+template <class T> bool takes(GroupConv2d<T> const& a) {
+  return !a.norm && !a.packed && !a.x_coefficients && !a.y_coefficients && a.precision == Precision::float32;
+}
+template <class T> size_t work_bytes(GroupConv2d<T> const& a, size_t (*conv_bytes)(Conv2d<T> const&)) {
+  return takes(a) ? Expanded<T>(a, conv_bytes).bytes : 0;
+}
 template <class T> int convolve(GroupConv2d<T> const& a) {
-  if (a.norm || a.precision != Precision::float32) return unsupported;
+  if (!takes(a)) return unsupported;
   Expanded<T> const e(a, conv2d_work_bytes<T>);
-  e.expand(a);
+  if (int const status = e.expand(a)) return status;
   return conv2d_fused(e.conv, e.ending(a));
 }
+template <class T> int convolve_adjoint(GroupConv2d<T> const& a) {
+  if (!takes(a)) return unsupported;
+  Expanded<T> const e(a, conv2d_dx_work_bytes<T>);
+  if (int const status = e.expand(a)) return status;
+  return conv2d_dx(e.conv);
+}
+template <class T> int gradient(GroupConv2d<T> const& a) {
+  if (!takes(a)) return unsupported;
+  Filter<T> const f(a, kept_basis(a));
+  if (!f.basis) return unsupported;
+  Expanded<T> const e(a, conv2d_dw_work_bytes<T>);
+  if (int const status = conv2d_dw(e.conv)) return status;
+  return gpu::launch(collapse_filter<T>, gpu::blocks_for(f.weights(), 256), dim3(256), 0, gpu::current_stream(), f,
+                     f.weights(), e.filter, a.dw);
+}
+// It has float32 and float64.
+inline size_t work_bytes(GroupConv2d<bf16> const&, size_t (*)(Conv2d<bf16> const&)) { return 0; }
+inline int convolve(GroupConv2d<bf16> const&) { return unsupported; }
+inline int convolve_adjoint(GroupConv2d<bf16> const&) { return unsupported; }
+inline int gradient(GroupConv2d<bf16> const&) { return unsupported; }
 
 /// A value and nothing.
 template <class T> struct Value {
   T const* x;
   int64_t columns;
   __device__ norm::TwoSums operator()(int64_t row, int64_t column) const {
-    return {double(x[row * columns + column]), 0};
+    return {double(gpu::to_float(x[row * columns + column])), 0};
   }
 };
 /// One warp for each field.
@@ -138,47 +194,47 @@ template <class T> size_t field_sums_bytes(GroupConv2d<T> const& a) {
 }
 }  // namespace detail
 
-/// Forward; launches: tables (one for each 4 kB), weights, and one kernel, or three for every few images.
+/// Forward; launches: weights unless they come packed, and one kernel, or four for every few images. The first call of
+/// a layer on a device also sends tables there.
 /// Floor: x, w and y once, 2 N P Q Co Ci V S flops with S = sum of d^3 over the irreps (28 for dihedral(8)).
 template <class T> size_t group_conv2d_work_bytes(GroupConv2d<T> const& a) {
   size_t const moments = a.moments ? detail::field_sums_bytes(a) : 0;
-  if (fourier::chosen(a)) return std::max(moments, fourier::work_bytes(a, false));
-  return std::max(moments, expanded::Expanded<T>(a, conv2d_work_bytes<T>).bytes);
+  return std::max(moments,
+                  fourier::chosen(a) ? fourier::work_bytes(a, false) : expanded::work_bytes(a, conv2d_work_bytes<T>));
 }
 template <class T> int group_conv2d(GroupConv2d<T> const& a) {
-  if (a.packed || a.packed_count) return unsupported;
   if (int const status = fourier::chosen(a) ? fourier::convolve(a) : expanded::convolve(a)) return status;
   if (!a.moments) return ok;
   return norm::moments(static_cast<T const*>(a.y), detail::output_pixels(a), a.Co, a.rule().out_order(), a.moments,
                        a.work);
 }
 
-/// The gradient of x: the same kernel with the weights of the adjoint.
-template <class T> size_t group_conv2d_dx_work_bytes(GroupConv2d<T> const& a) {
-  if (fourier::chosen(a)) return fourier::work_bytes(a, true);
-  return expanded::Expanded<T>(a, conv2d_dx_work_bytes<T>).bytes;
-}
-template <class T> int group_conv2d_dx(GroupConv2d<T> const& a) {
-  if (fourier::chosen(a)) return fourier::convolve_adjoint(a);
-  expanded::Expanded<T> const e(a, conv2d_dx_work_bytes<T>);
-  e.expand(a);
-  return conv2d_dx(e.conv);
+/// Weights for the forward pass, or how many numbers they are. For the same kind of features and precision only.
+template <class T> int group_conv2d_pack(GroupConv2d<T> const& a) {
+  if (!fourier::chosen(a)) return a.packed_count ? (*a.packed_count = 0, ok) : unsupported;
+  return fourier::with_engine(a, false, int(unsupported), [&](auto const& engine) {
+    if (!a.packed_count) return engine.pack(a);
+    *a.packed_count = engine.packed_count();
+    return int(ok);
+  });
 }
 
-/// The gradient of the weights, in T whatever the precision of the products.
+/// The gradient of x: the same kernel with the weights of the adjoint.
+template <class T> size_t group_conv2d_dx_work_bytes(GroupConv2d<T> const& a) {
+  return fourier::chosen(a) ? fourier::work_bytes(a, true) : expanded::work_bytes(a, conv2d_dx_work_bytes<T>);
+}
+template <class T> int group_conv2d_dx(GroupConv2d<T> const& a) {
+  return fourier::chosen(a) ? fourier::convolve_adjoint(a) : expanded::convolve_adjoint(a);
+}
+
+/// The gradient of the weights: of float32 features by float32 products, whatever the precision of the others.
 template <class T> size_t group_conv2d_dw_work_bytes(GroupConv2d<T> const& a) {
-  if (!fourier::chosen(a)) return expanded::Expanded<T>(a, conv2d_dw_work_bytes<T>).bytes;
-  return fourier::Plan<T>::takes(a) ? fourier::Unfused<T>(a, false).work_bytes(false, true) : 0;
+  if (!fourier::chosen(a)) return expanded::work_bytes(a, conv2d_dw_work_bytes<T>);
+  return fourier::with_gradient_engine(a, size_t(0), [&](auto const& engine) { return engine.gradient_bytes(a); });
 }
 template <class T> int group_conv2d_dw(GroupConv2d<T> const& a) {
-  if (fourier::chosen(a))
-    return fourier::Plan<T>::takes(a) ? fourier::Unfused<T>(a, false).gradient(a) : int(unsupported);
-  if (a.norm) return unsupported;
-  expanded::Expanded<T> const e(a, conv2d_dw_work_bytes<T>);
-  if (int const status = conv2d_dw(e.conv)) return status;
-  expanded::Filter<T> const f = e.send_basis(a);
-  return gpu::launch(expanded::collapse_filter<T>, gpu::blocks_for(f.weights(), 256), dim3(256), 0,
-                     gpu::current_stream(), f, f.weights(), e.filter, a.dw);
+  if (!fourier::chosen(a)) return expanded::gradient(a);
+  return fourier::with_gradient_engine(a, int(unsupported), [&](auto const& engine) { return engine.gradient(a); });
 }
 
 /// The gradient of the bias. Floor: one read of dy.
@@ -188,8 +244,8 @@ template <class T> int group_conv2d_db(GroupConv2d<T> const& a) {
   int64_t const columns = int64_t(a.Co) * G, rows = detail::output_pixels(a);
   auto* const partial = static_cast<norm::TwoSums*>(a.work);
   norm::launch_sums(expanded::Value<T>{a.dy, columns}, rows, columns, partial);
-  return gpu::launch(expanded::write_sums<T>, norm::warp_for_each(a.Co), dim3(256), 0, gpu::current_stream(), partial,
-                     norm::chunks_of(rows), a.Co, G, a.db);
+  return gpu::launch(expanded::write_sums<Wide<T>>, norm::warp_for_each(a.Co), dim3(256), 0, gpu::current_stream(),
+                     partial, norm::chunks_of(rows), a.Co, G, a.db);
 }
 
 }  // namespace D16_GPU

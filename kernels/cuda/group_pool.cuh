@@ -1,6 +1,7 @@
 // Pooling over the group on a GPU.
 #pragma once
 #include "../group_pool.hpp"
+#include "../precision.hpp"
 #include "gpu.hpp"
 
 namespace d16::kernels {
@@ -30,20 +31,21 @@ struct RowTile {
 
 template <class T, Over over> __global__ void pool_rows(RowTile tile, int64_t rows, int G, T const* x, T* y) {
   gpu::Smem smem;
-  T* const values = smem.take<T>(size_t(tile.rows * tile.pitch));
+  Wide<T>* const values = smem.take<Wide<T>>(size_t(tile.rows * tile.pitch));
   int const threads = int(blockDim.x), thread = int(threadIdx.x);
   for (int64_t first = int64_t(blockIdx.x) * tile.rows; first < rows; first += int64_t(gridDim.x) * tile.rows) {
     int const count = int(min(rows - first, int64_t(tile.rows)));
-    for (int i = thread; i < count * G; i += threads) values[i / G * tile.pitch + i % G] = x[first * G + i];
+    for (int i = thread; i < count * G; i += threads)
+      values[i / G * tile.pitch + i % G] = gpu::to_float(x[first * G + i]);
     __syncthreads();
     for (int r = thread; r < count; r += threads) {
-      T const* const row = values + r * tile.pitch;
+      Wide<T> const* const row = values + r * tile.pitch;
       if constexpr (over == Over::maximum) {
-        y[first + r] = row[first_maximum(row, G)];
+        y[first + r] = gpu::from_float<T>(row[first_maximum(row, G)]);
       } else {
         double sum = 0;
         for (int g = 0; g < G; ++g) sum += double(row[g]);
-        y[first + r] = T(sum / G);
+        y[first + r] = gpu::from_float<T>(sum / G);
       }
     }
     __syncthreads();
@@ -53,29 +55,31 @@ template <class T, Over over> __global__ void pool_rows(RowTile tile, int64_t ro
 /// The gradient of a maximum: the rows pass through shared memory both ways.
 template <class T> __global__ void pool_max_dx(RowTile tile, int64_t rows, int G, T const* x, T const* dy, T* dx) {
   gpu::Smem smem;
-  T* const values = smem.take<T>(size_t(tile.rows * tile.pitch));
+  Wide<T>* const values = smem.take<Wide<T>>(size_t(tile.rows * tile.pitch));
   int* const best = smem.take<int>(size_t(tile.rows));
   int const threads = int(blockDim.x), thread = int(threadIdx.x);
   for (int64_t first = int64_t(blockIdx.x) * tile.rows; first < rows; first += int64_t(gridDim.x) * tile.rows) {
     int const count = int(min(rows - first, int64_t(tile.rows)));
-    for (int i = thread; i < count * G; i += threads) values[i / G * tile.pitch + i % G] = x[first * G + i];
+    for (int i = thread; i < count * G; i += threads)
+      values[i / G * tile.pitch + i % G] = gpu::to_float(x[first * G + i]);
     __syncthreads();
     for (int r = thread; r < count; r += threads) best[r] = first_maximum(values + r * tile.pitch, G);
     __syncthreads();
     for (int i = thread; i < count * G; i += threads)
-      dx[first * G + i] = best[i / G] == i % G ? dy[first + i / G] : T(0);
+      dx[first * G + i] = best[i / G] == i % G ? dy[first + i / G] : gpu::from_float<T>(0.0f);
     __syncthreads();
   }
 }
 
 template <class T> __global__ void pool_mean_dx(int64_t count, int G, T const* dy, T* dx) {
-  for (int64_t i = gpu::this_thread(); i < count; i += gpu::all_threads()) dx[i] = T(double(dy[i / G]) / G);
+  for (int64_t i = gpu::this_thread(); i < count; i += gpu::all_threads())
+    dx[i] = gpu::from_float<T>(double(gpu::to_float(dy[i / G])) / G);
 }
 
 template <class T, Over over> int pool(GroupPool<T> const& a) {
   if (a.rows <= 0) return ok;
   RowTile const tile(a.G);
-  size_t const bytes = gpu::Smem::bytes<T>(size_t(tile.rows * tile.pitch));
+  size_t const bytes = gpu::Smem::bytes<Wide<T>>(size_t(tile.rows * tile.pitch));
   return gpu::launch(pool_rows<T, over>, gpu::blocks_for(a.rows, tile.rows), dim3(256), bytes, gpu::current_stream(),
                      tile, a.rows, a.G, a.x, a.y);
 }
@@ -90,7 +94,8 @@ template <class T> int group_mean_pool(GroupPool<T> const& a) { return pooling::
 template <class T> int group_max_pool_dx(GroupPool<T> const& a) {
   if (a.rows <= 0) return ok;
   pooling::RowTile const tile(a.G);
-  size_t const bytes = gpu::Smem::bytes<T>(size_t(tile.rows * tile.pitch)) + gpu::Smem::bytes<int>(size_t(tile.rows));
+  size_t const bytes =
+      gpu::Smem::bytes<Wide<T>>(size_t(tile.rows * tile.pitch)) + gpu::Smem::bytes<int>(size_t(tile.rows));
   return gpu::launch(pooling::pool_max_dx<T>, gpu::blocks_for(a.rows, tile.rows), dim3(256), bytes,
                      gpu::current_stream(), tile, a.rows, a.G, a.x, a.dy, a.dx);
 }

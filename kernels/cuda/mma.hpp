@@ -26,6 +26,7 @@ inline float high_half(uint32_t pair) { return std::bit_cast<float>(pair & 0xfff
 /// `transposed` column t / 4, rows 2(t % 4) and + 1.
 template <int count, bool transposed> void combine_ldmatrix(Thread* lanes, unsigned present) {
   if (present != ~0u) fail("ldmatrix with lanes that have returned");
+  Uncounted uncounted;  // each lane's row was counted where it was asked for
   uint16_t matrix[count][8][8];
   for (int i = 0; i < 8 * count; ++i) {
     void const* row;
@@ -43,11 +44,13 @@ template <int count, bool transposed> void combine_ldmatrix(Thread* lanes, unsig
     std::memcpy(lanes[t].out, &out, sizeof out);
   }
 }
-template <int count, bool transposed> void load_matrices(uint32_t (&r)[count], void const* row, Place place) {
+template <int count, bool transposed>
+__forceinline__ void load_matrices(uint32_t (&r)[count], void const* row, Place place) {
   if (int(lane()) < 8 * count) {
     if (reinterpret_cast<uintptr_t>(row) % 16) fail("ldmatrix: the address of a row is not a multiple of 16");
     check_shared(row, 16, "ldmatrix: a row is outside of dynamic shared memory");
     note_read(row, 16);  // the read below is the emulator's own
+    count_matrix_row(row);
   }
   auto const out = warp_operation<Words4>(~0u, Wait::ldmatrix, place, row, combine_ldmatrix<count, transposed>);
   for (int i = 0; i < count; ++i) r[i] = out.word[i];
@@ -220,23 +223,23 @@ template <int MT, int NT> void mma_tf32_tile(float (&d)[MT][NT][4], uint32_t con
   emulator::multiply<emulator::Tf32Shape, MT, NT>(&d[0][0][0], &a[0][0], &b[0][0], place);
 }
 inline uint32_t to_tf32(float x) { return x != x ? 0x7fffe000u : (__float_as_uint(x) + 0x1000u) & 0xffffe000u; }
-inline void ldmatrix_x4(uint32_t (&r)[4], void const* row, Place place = Place::here()) {
+__forceinline__ void ldmatrix_x4(uint32_t (&r)[4], void const* row, Place place = Place::here()) {
   emulator::load_matrices<4, false>(r, row, place);
 }
-inline void ldmatrix_x4_trans(uint32_t (&r)[4], void const* row, Place place = Place::here()) {
+__forceinline__ void ldmatrix_x4_trans(uint32_t (&r)[4], void const* row, Place place = Place::here()) {
   emulator::load_matrices<4, true>(r, row, place);
 }
-inline void ldmatrix_x2(uint32_t (&r)[2], void const* row, Place place = Place::here()) {
+__forceinline__ void ldmatrix_x2(uint32_t (&r)[2], void const* row, Place place = Place::here()) {
   emulator::load_matrices<2, false>(r, row, place);
 }
-inline void ldmatrix_x2_trans(uint32_t (&r)[2], void const* row, Place place = Place::here()) {
+__forceinline__ void ldmatrix_x2_trans(uint32_t (&r)[2], void const* row, Place place = Place::here()) {
   emulator::load_matrices<2, true>(r, row, place);
 }
-template <int bytes> void cp_async(void* to, void const* from, bool valid = true) {
+template <int bytes> __forceinline__ void cp_async(void* to, void const* from, bool valid = true) {
   static_assert(bytes == 4 || bytes == 8 || bytes == 16);
   emulator::async_copy(to, from, bytes, valid ? bytes : 0);
 }
-inline void cp_async_first(void* to, void const* from, int count) {
+__forceinline__ void cp_async_first(void* to, void const* from, int count) {
   emulator::async_copy(to, from, 16, unsigned(count));
 }
 inline void cp_async_commit() { emulator::async_commit(); }

@@ -2,15 +2,13 @@
 #pragma once
 #include <algorithm>
 
-#include "../product_precision.hpp"
+#include "../precision.hpp"
+#include "cast.cuh"
 #include "product_tiles.cuh"
 
 namespace d16::kernels {
 namespace D16_GPU {
 namespace dense {
-
-/// What sums of T are kept in.
-template <class T> using SumOf = std::conditional_t<std::is_same_v<T, double>, double, float>;
 
 /// C is (M,N), K is summed over, for each of `blocks` pairs of operands. A long sum is cut into `splits` of `per_split`
 /// each, whose partial sums are added afterwards, in order: no atomic additions, the same bits in every run.
@@ -18,19 +16,19 @@ struct ProductSizes {
   int M, N, K, blocks = 1, splits = 1, per_split = 0;
 };
 
-/// Two neighbours, written at once.
-template <class T> struct alignas(2 * sizeof(T)) Neighbours { T first, second; };
+template <class T> __device__ bool is_aligned(T const* p) { return reinterpret_cast<uintptr_t>(p) % 16 == 0; }
 
 /// Where results go and what becomes of them: y = activation(scale (sum + bias) + shift + residual).
 /// Row m of y is pixel (n,p,q) at n step_n + p step_p + q step_q, or just line m;
 /// block b begins b of_block elements later.
 template <class T> struct Finish {
-  using Sum = SumOf<T>;
+  using Value = T;
+  using Sum = Wide<T>;
   T* data{};
   int64_t step_q = 0, step_p = 0, step_n = 0, of_block = 0;
   int Q = 1, P = 1, M = 0, N = 0;
-  T const *bias{}, *scale{}, *shift{};  // of a column; the block's are of_block later
-  T const* residual{};                  // as y lies
+  Sum const *bias{}, *scale{}, *shift{};  // of a column; the block's are of_block later
+  T const* residual{};                    // as y lies
   bool relu = false;
 
   __device__ void select(int block, int /*split*/, ProductSizes const&) {
@@ -43,41 +41,49 @@ template <class T> struct Finish {
     int64_t offset;
     bool exists;
   };
-  struct Column {
+  /// `count` neighbouring columns, which exist or not together: y = activation(scale sum + shift + residual).
+  template <int count> struct Columns {
     int n;
     bool exists;
-    Sum bias, scale, shift;
+    Sum scale[count], shift[count];
   };
   __device__ Line line(int m) const {
     int const n = m / Q / P, p = m / Q % P, q = m % Q;
     return {n * step_n + p * step_p + q * step_q, m < M};
   }
-  __device__ Column column(int n) const {
-    auto read = [&](T const* of_column, Sum otherwise) {
-      return of_column && n < N ? Sum(gpu::to_float(of_column[n])) : otherwise;
-    };
-    return {n, n < N, read(bias, 0), read(scale, 1), read(shift, 0)};
+  template <int count> __device__ Columns<count> columns(int n) const {
+    Columns<count> c{n, n < N, {}, {}};
+#pragma unroll
+    for (int i = 0; i < count; ++i) {
+      c.scale[i] = scale && c.exists ? scale[n + i] : Sum(1);
+      c.shift[i] = (bias && c.exists ? bias[n + i] : Sum(0)) * c.scale[i];
+      if (scale && c.exists) c.shift[i] += shift[n + i];
+    }
+    return c;
   }
-  __device__ T result(Column const& c, Sum sum, Sum more) const {
-    sum = (sum + c.bias) * c.scale + c.shift + more;
-    return gpu::from_float<T>(relu && sum < 0 ? Sum(0) : sum);  // not fmax: a NaN stays one
+  __device__ Sum result(Sum scaled, Sum more) const {
+    Sum const y = scaled + more;
+    return relu && y < 0 ? Sum(0) : y;  // not fmax: a NaN stays one
   }
-  __device__ void put(Line const& line, Column const& c, Sum sum) const {
+  __device__ void put(Line const& line, Columns<1> const& c, Sum sum) const {
     int64_t const at = line.offset + c.n;
-    if (line.exists && c.exists) data[at] = result(c, sum, residual ? Sum(gpu::to_float(residual[at])) : Sum(0));
+    if (!line.exists || !c.exists) return;
+    Sum const more = residual ? Sum(gpu::to_float(residual[at])) : Sum(0);
+    data[at] = gpu::from_float<T>(result(sum * c.scale[0] + c.shift[0], more));
   }
-  /// Whether an even column and the next one exist together and can be written at once.
-  __device__ bool in_pairs() const {
-    auto at = [](T const* p) { return int64_t(reinterpret_cast<uintptr_t>(p) % sizeof(Neighbours<T>)); };
-    return (N | step_q | step_p | step_n) % 2 == 0 && (at(data) | at(residual)) == 0;
+  /// Whether columns can be moved in chunks of 16 bytes.
+  __device__ bool in_chunks() const {
+    constexpr int chunk = 16 / int(sizeof(T));
+    return (N | step_q | step_p | step_n) % chunk == 0 && is_aligned(data) && is_aligned(residual);
   }
-  __device__ void put_pair(Line const& line, Column const& c, Column const& d, Sum first, Sum second) const {
+  template <int chunk> __device__ void put_chunk(Line const& line, Columns<chunk> const& c, Sum (&sum)[chunk]) const {
     if (!line.exists || !c.exists) return;
     int64_t const at = line.offset + c.n;
-    Neighbours<T> more{};
-    if (residual) more = *reinterpret_cast<Neighbours<T> const*>(residual + at);
-    T const y = result(c, first, gpu::to_float(more.first)), z = result(d, second, gpu::to_float(more.second));
-    *reinterpret_cast<Neighbours<T>*>(data + at) = {y, z};
+    Chunk<T> more{};
+    if (residual) more = *reinterpret_cast<Chunk<T> const*>(residual + at);
+#pragma unroll
+    for (int i = 0; i < chunk; ++i) sum[i] = result(sum[i] * c.scale[i] + c.shift[i], gpu::to_float(more.value[i]));
+    *reinterpret_cast<Chunk<T>*>(data + at) = packed<T>(sum);
   }
 
   /// For a matrix whose rows are `pitch` elements apart.
@@ -88,22 +94,39 @@ template <class T> struct Finish {
   }
 };
 
+/// What else a convolution does to a result while it is in a register:
+/// y = relu(scale (convolution + bias) + shift + residual), each part where it is given. scale, shift (Co): a batch
+/// norm with its statistics folded in, both or none. residual: as y.
+template <class T> struct Fused {
+  Wide<T> const *scale{}, *shift{};
+  T const* residual{};
+  bool relu = false;
+
+  Finish<T> finish(T* data, int M, int N, int64_t pitch, Wide<T> const* bias) const {
+    auto to = Finish<T>::matrix(data, M, N, pitch);
+    to.bias = bias, to.scale = scale, to.shift = shift, to.residual = residual, to.relu = relu;
+    return to;
+  }
+};
+
 /// Partial sums: (blocks, splits, M, N).
 template <class Sum> struct Partial {
+  using Value = Sum;
   Sum* data;
   int M, N;
 
+  template <int count> struct Columns { int n; };
   __device__ void select(int block, int split, ProductSizes const& s) {
     data += (int64_t(block) * s.splits + split) * M * N;
   }
   __device__ Sum* line(int m) const { return m < M ? data + int64_t(m) * N : nullptr; }
-  __device__ int column(int n) const { return n; }
-  __device__ void put(Sum* line, int n, Sum sum) const {
-    if (line && n < N) line[n] = sum;
+  template <int count> __device__ Columns<count> columns(int n) const { return {n}; }
+  __device__ void put(Sum* line, Columns<1> c, Sum sum) const {
+    if (line && c.n < N) line[c.n] = sum;
   }
-  __device__ bool in_pairs() const { return N % 2 == 0; }
-  __device__ void put_pair(Sum* line, int n, int /*next*/, Sum first, Sum second) const {
-    if (line && n < N) *reinterpret_cast<Neighbours<Sum>*>(line + n) = {first, second};
+  __device__ bool in_chunks() const { return N % (16 / int(sizeof(Sum))) == 0; }
+  template <int chunk> __device__ void put_chunk(Sum* line, Columns<chunk> c, Sum (&sum)[chunk]) const {
+    if (line && c.n < N) *reinterpret_cast<Chunk<Sum>*>(line + c.n) = packed<Sum>(sum);
   }
 };
 
@@ -156,14 +179,14 @@ template <class Tile, class A, class B, class Out> __global__ void __launch_boun
 }
 
 /// Adds the partial sums of each element, in order. One thread per element and block.
-template <class T> __global__ void finish_partial(SumOf<T> const* partial, Finish<T> out, ProductSizes s) {
+template <class T> __global__ void finish_partial(Wide<T> const* partial, Finish<T> out, ProductSizes s) {
   out.select(int(blockIdx.z), 0, s);
   int64_t const elements = int64_t(s.M) * s.N;
   partial += blockIdx.z * s.splits * elements;
   for (int64_t i = gpu::this_thread(); i < elements; i += gpu::all_threads()) {
-    SumOf<T> sum = 0;
+    Wide<T> sum = 0;
     for (int split = 0; split < s.splits; ++split) sum += partial[split * elements + i];
-    out.put(out.line(int(i / s.N)), out.column(int(i % s.N)), sum);
+    out.put(out.line(int(i / s.N)), out.template columns<1>(int(i % s.N)), sum);
   }
 }
 
@@ -187,11 +210,13 @@ template <class Tile> constexpr int64_t tiles_of(ProductSizes const& s) {
 template <class Tiles> constexpr bool takes_large(ProductSizes const& s) {
   return s.N > Tiles::Narrow::columns && 2 * tiles_of<typename Tiles::Large>(s) >= enough_blocks;
 }
+template <class Tiles> constexpr bool takes_slim(ProductSizes const& s) { return s.N <= Tiles::Slim::columns; }
 /// The sizes with a sum as deep as it is worth splitting: at least eight steps for each part.
 template <class Tiles> ProductSizes split(ProductSizes s) {
   constexpr int depth = 64 / int(sizeof(typename Tiles::Element));
-  int64_t const tiles =
-      takes_large<Tiles>(s) ? tiles_of<typename Tiles::Large>(s) : tiles_of<typename Tiles::Narrow>(s);
+  int64_t const tiles = takes_slim<Tiles>(s)    ? tiles_of<typename Tiles::Slim>(s)
+                        : takes_large<Tiles>(s) ? tiles_of<typename Tiles::Large>(s)
+                                                : tiles_of<typename Tiles::Narrow>(s);
   int64_t const wanted = std::min(enough_blocks / std::max<int64_t>(tiles, 1), int64_t(s.K) / (8 * depth));
   s.per_split = std::max(1, ceil_div(ceil_div(s.K, std::max<int64_t>(wanted, 1)), depth)) * depth;
   s.splits = std::max(1, ceil_div(s.K, s.per_split));
@@ -213,6 +238,7 @@ int launch_product(A const& a, B const& b, Out const& out, ProductSizes const& s
 template <class Tiles, class A, class B, class Out>
 int multiply(A const& a, B const& b, Out const& out, ProductSizes const& s) {
   if (s.M <= 0 || s.N <= 0 || s.blocks <= 0) return ok;
+  if (takes_slim<Tiles>(s)) return launch_product<typename Tiles::Slim>(a, b, out, s);
   if (takes_large<Tiles>(s)) return launch_product<typename Tiles::Large>(a, b, out, s);
   return launch_product<typename Tiles::Narrow>(a, b, out, s);
 }
@@ -250,6 +276,12 @@ template <class E, class T> class Prepared {
     if (copied()) copy_ = scratch.take<E>(lines * pitch_of_copy());
   }
   void fill() const {
+    if constexpr (std::is_same_v<T, float> && std::is_same_v<E, bf16>)
+      if (aligned_ && pitch_ == pitch_of_copy() &&
+          lines_ * pitch_ > 0) {  // nothing to fill up: without a division for each number
+        cast_packs<float, bf16>({.n = lines_ * pitch_, .x = from_, .y = copy_});
+        return;
+      }
     if (copied()) launch_fill(Element{from_, pitch_, blocks_, length_, padded()}, lines_ * pitch_of_copy(), copy_);
   }
   E const* data() const {
@@ -273,11 +305,11 @@ template <class E, class T> class Prepared {
 };
 
 /// Calls run(Tiles()) with the way to multiply numbers of T.
-template <class T, class Run> auto with_tiles(ProductPrecision precision, Run const& run) {
+template <class T, class Run> auto with_tiles(Precision precision, Run const& run) {
   if constexpr (std::is_same_v<T, double>) return run(Exact<double>());
   else if constexpr (std::is_same_v<T, bf16>) return run(TensorCores<bf16>());
-  else if (precision == ProductPrecision::tf32) return run(TensorCores<float>());
-  else if (precision == ProductPrecision::bfloat16) return run(TensorCores<bf16>());
+  else if (precision == Precision::tf32) return run(TensorCores<float>());
+  else if (precision == Precision::bfloat16) return run(TensorCores<bf16>());
   else return run(Exact<float>());
 }
 

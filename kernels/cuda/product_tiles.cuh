@@ -1,13 +1,14 @@
 // How a block multiplies two tiles in shared memory and what it keeps in registers: with FFMA, or on tensor cores.
 #pragma once
+#include "pack.cuh"
 #include "product_operands.cuh"
 
 namespace d16::kernels {
 namespace D16_GPU {
 namespace dense {
 
-/// 16 bytes of shared memory, read at once.
-template <class E> struct alignas(16) Chunk { E value[16 / sizeof(E)]; };
+/// 16 bytes, moved at once.
+template <class E> using Chunk = Pack<E, whole_pack<E>>;
 
 /// ROWS x COLUMNS sums by multiply-adds of T, the exact path: a thread keeps TM x TN of them, so that the 16 (TM + TN)
 /// bytes that it reads from shared memory per chunk feed 16 / sizeof(T) TM TN multiply-adds.
@@ -65,7 +66,7 @@ template <class T, int ROWS, int COLUMNS, int TM, int TN> struct SimtTile {
     for (int i = 0; i < TM; ++i) lines[i] = out.line(row + place<LA>(i, thread / across, down));
 #pragma unroll
     for (int j = 0; j < TN; ++j) {
-      auto const c = out.column(column + place<LB>(j, thread % across, across));
+      auto const c = out.template columns<1>(column + place<LB>(j, thread % across, across));
 #pragma unroll
       for (int i = 0; i < TM; ++i) out.put(lines[i], c, sum[i][j]);
     }
@@ -145,42 +146,77 @@ template <class E, int ROWS, int COLUMNS, int DOWN, int ACROSS> struct MmaTile {
     }
   }
   template <class LA, class LB, class Out> __device__ void put(Out const& out, int row, int column) const {
-    row += row_of_warp() + lane() / 4, column += column_of_warp() + lane() % 4 * 2;
-    if (out.in_pairs()) put_columns<true>(out, row, column);
-    else put_columns<false>(out, row, column);
+    row += row_of_warp() + lane() / 4, column += column_of_warp();
+    if (out.in_chunks()) put_chunks(out, row, column);
+    else put_one_by_one(out, row, column + lane() % 4 * 2);
   }
-  template <bool in_pairs, class Out> __device__ void put_columns(Out const& out, int row, int column) const {
+  template <class Out> __device__ void put_one_by_one(Out const& out, int row, int column) const {
     decltype(out.line(0)) lines[2 * MT];
 #pragma unroll
     for (int i = 0; i < 2 * MT; ++i) lines[i] = out.line(row + i * 8);
 #pragma unroll
-    for (int j = 0; j < NT; ++j) {
-      auto const c = out.column(column + j * 8), d = out.column(column + j * 8 + 1);
+    for (int j = 0; j < 2 * NT; ++j) {
+      auto const c = out.template columns<1>(column + j / 2 * 8 + j % 2);
 #pragma unroll
-      for (int i = 0; i < 2 * MT; ++i) {
-        Sum const first = sum[i / 2][j][i % 2 * 2], second = sum[i / 2][j][i % 2 * 2 + 1];
-        if (in_pairs) out.put_pair(lines[i], c, d, first, second);
-        else out.put(lines[i], c, first), out.put(lines[i], d, second);
+      for (int i = 0; i < 2 * MT; ++i) out.put(lines[i], c, sum[i / 2][j / 2][i % 2 * 2 + j % 2]);
+    }
+  }
+  /// Each lane has pairs of columns of several matrices of 8 columns. They are exchanged, so that it has chunks of one.
+  template <class Out> __device__ void put_chunks(Out const& out, int row, int column) const {
+    constexpr int chunk = 16 / int(sizeof(typename Out::Value)), pairs = chunk / 2;
+    static_assert(NT % pairs == 0);
+    decltype(out.template columns<chunk>(0)) columns[NT / pairs];
+#pragma unroll
+    for (int j = 0; j < NT / pairs; ++j)
+      columns[j] = out.template columns<chunk>(column + (j * pairs + lane() % pairs) * 8 + lane() % 4 / pairs * chunk);
+#pragma unroll
+    for (int i = 0; i < 2 * MT; ++i) {
+      auto const line = out.line(row + i * 8);
+#pragma unroll
+      for (int j = 0; j < NT / pairs; ++j) {
+        Sum values[chunk];
+#pragma unroll
+        for (int e = 0; e < chunk; ++e) values[e] = sum[i / 2][j * pairs + e / 2][i % 2 * 2 + e % 2];
+        exchange(values);
+        out.put_chunk(line, columns[j], values);
       }
     }
   }
+  /// Pair t of lane l, counted in its group of as many lanes as there are pairs, becomes pair l of lane t: a transposition
+  /// bit by bit.
+  template <int chunk> __device__ static void exchange(Sum (&values)[chunk]) {
+#pragma unroll
+    for (int bit = 1; bit < chunk / 2; bit *= 2)
+#pragma unroll
+      for (int e = 0; e < chunk; ++e) {
+        if (e / 2 & bit) continue;
+        bool const upper = lane() & bit;
+        Sum const low = values[e], high = values[e + 2 * bit];
+        Sum const got = __shfl_xor_sync(~0u, upper ? low : high, bit);
+        values[e] = upper ? got : low, values[e + 2 * bit] = upper ? high : got;
+      }
+  }
 };
 
-/// The tiles of a way to multiply: large ones, and narrow ones for few columns or few tiles.
+/// The tiles of a way to multiply: large ones, narrow ones for fewer columns or few tiles, slim ones for at most 32 columns,
+/// of which wider tiles would multiply none.
 template <class T> struct Exact {
   using Element = T;
   using Large = SimtTile<T, 128, 128, 8, 8>;
   using Narrow = SimtTile<T, 128, 64, 8, 8>;
+  using Slim = SimtTile<T, 128, 32, 8, 4>;
 };
 template <> struct Exact<double> {
   using Element = double;
   using Large = SimtTile<double, 128, 64, 8, 4>;
   using Narrow = Large;
+  using Slim = SimtTile<double, 128, 32, 8, 4>;
 };
 template <class E> struct TensorCores {
   using Element = E;
   using Large = MmaTile<E, 128, 128, 2, 4>;
   using Narrow = MmaTile<E, 128, 64, 2, 2>;
+  using Slim = MmaTile<E, 128, 32, 4, 1>;
 };
 
 }  // namespace dense

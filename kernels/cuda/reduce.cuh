@@ -42,9 +42,9 @@ template <class T, class S> __global__ void __launch_bounds__(reduce_threads)
   int64_t const begin = reduced * part / parts, end = reduced * (part + 1) / parts;
   T const* const column = x + result / inner * reduced * inner + result % inner;
   double sum = 0;
-  for (int64_t r = begin + threadIdx.x; r < end; r += reduce_threads) sum += double(column[r * inner]);
+  for (int64_t r = begin + threadIdx.x; r < end; r += reduce_threads) sum += double(gpu::to_float(column[r * inner]));
   sum = block_sum(sum, of_warp);
-  if (threadIdx.x == 0) y[result * parts + part] = S(scale * sum);
+  if (threadIdx.x == 0) y[result * parts + part] = gpu::from_float<S>(scale * sum);
 }
 
 /// The same for many results side by side: a thread for each, so that neighbours read neighbours.
@@ -54,8 +54,8 @@ template <class T> __global__ void __launch_bounds__(reduce_threads)
   for (int64_t i = gpu::this_thread(); i < results; i += gpu::all_threads()) {
     T const* const column = x + i / inner * reduced * inner + i % inner;
     double sum = 0;
-    for (int64_t r = 0; r < reduced; ++r) sum += double(column[r * inner]);
-    y[i] = T(scale * sum);
+    for (int64_t r = 0; r < reduced; ++r) sum += double(gpu::to_float(column[r * inner]));
+    y[i] = gpu::from_float<T>(scale * sum);
   }
 }
 
@@ -77,17 +77,66 @@ template <class T> int sum(Reduce<T> const& a) {
                      int64_t(1), a.scale, static_cast<double const*>(partial), a.y);
 }
 
-template <class T> __global__ void __launch_bounds__(reduce_threads) max_kernel(Reduce<T> a) {
+/// The largest value so far and where it is: a NaN before all numbers, equal ones by their place.
+template <class T> struct Largest {
+  T value;
+  int64_t at;
+
+  __device__ void meet(T other, int64_t place) {
+    bool const mine_is_nan = value != value, is_nan = other != other, earlier = place < at;
+    bool const wins = mine_is_nan ? is_nan && earlier : is_nan || other > value || (other == value && earlier);
+    if (wins) value = other, at = place;
+  }
+  /// Of all lanes, in all of them.
+  __device__ void meet_warp() {
+    for (int distance = 16; distance; distance /= 2) {
+      T const other = __shfl_xor_sync(~0u, value, distance);
+      meet(other, __shfl_xor_sync(~0u, at, distance));
+    }
+  }
+};
+
+/// y and at of many results side by side: a thread for each.
+template <class T> __global__ void __launch_bounds__(reduce_threads) max_columns_kernel(Reduce<T> a) {
   for (int64_t i = gpu::this_thread(); i < a.outer * a.inner; i += gpu::all_threads()) {
     T const* const column = a.x + i / a.inner * a.reduced * a.inner + i % a.inner;
-    int64_t best = 0;
-    T most = column[0];
-    for (int64_t r = 1; r < a.reduced; ++r) {
-      T const value = column[r * a.inner];
-      if (value > most || (value != value && most == most)) most = value, best = r;
-    }
-    a.y[i] = most, a.at[i] = best;
+    Largest<T> best{column[0], 0};
+    for (int64_t r = 1; r < a.reduced; ++r) best.meet(column[r * a.inner], r);
+    a.y[i] = best.value, a.at[i] = best.at;
   }
+}
+
+/// Element r of a result is at place r, or place[r] where that is given. Threads without an element take the first.
+template <class T> __device__ Largest<T> largest_of_thread(T const* column, int64_t const* place, int64_t inner,
+                                                           int64_t begin, int64_t end, int thread, int threads) {
+  Largest<T> best{column[begin * inner], place ? place[begin] : begin};
+  for (int64_t r = begin + thread; r < end; r += threads) best.meet(column[r * inner], place ? place[r] : r);
+  return best;
+}
+/// A warp for each result.
+template <class T> __global__ void __launch_bounds__(reduce_threads) max_rows_kernel(Reduce<T> a) {
+  int64_t const i = gpu::this_thread() / 32;
+  if (i >= a.outer * a.inner) return;
+  Largest<T> best = largest_of_thread<T>(a.x + i / a.inner * a.reduced * a.inner + i % a.inner, nullptr, a.inner, 0,
+                                         a.reduced, int(threadIdx.x) % 32, 32);
+  best.meet_warp();
+  if (threadIdx.x % 32 == 0) a.y[i] = best.value, a.at[i] = best.at;
+}
+/// Block (result, part): the largest of the part's elements.
+template <class T> __global__ void __launch_bounds__(reduce_threads)
+    max_kernel(int64_t reduced, int64_t inner, T const* x, int64_t const* place, T* y, int64_t* at) {
+  gpu::Smem smem;
+  Largest<T>* const of_warp = smem.take<Largest<T>>(reduce_warps);
+  int64_t const result = blockIdx.x, part = blockIdx.y, parts = gridDim.y, first = result / inner * reduced * inner;
+  Largest<T> best =
+      largest_of_thread(x + first + result % inner, place ? place + first : nullptr, inner, reduced * part / parts,
+                        reduced * (part + 1) / parts, int(threadIdx.x), reduce_threads);
+  best.meet_warp();
+  if (threadIdx.x % 32 == 0) of_warp[threadIdx.x / 32] = best;
+  __syncthreads();
+  if (threadIdx.x > 0) return;
+  for (int warp = 1; warp < reduce_warps; ++warp) best.meet(of_warp[warp].value, of_warp[warp].at);
+  y[result * parts + part] = best.value, at[result * parts + part] = best.at;
 }
 template <class T> __global__ void __launch_bounds__(reduce_threads) max_dx_kernel(Reduce<T> a) {
   for (int64_t i = gpu::this_thread(); i < a.outer * a.reduced * a.inner; i += gpu::all_threads()) {
@@ -96,10 +145,32 @@ template <class T> __global__ void __launch_bounds__(reduce_threads) max_dx_kern
   }
 }
 
+/// Partial places, then values.
+template <class T> size_t max_work_bytes(Reduce<T> const& a) {
+  int64_t const parts = reduce_parts(a);
+  return parts > 1 ? size_t(parts * a.outer * a.inner) * (sizeof(int64_t) + sizeof(T)) : 0;
+}
 template <class T> int max(Reduce<T> const& a) {
-  if (a.outer * a.inner == 0) return ok;
-  return gpu::launch(max_kernel<T>, gpu::blocks_for(a.outer * a.inner, reduce_threads), dim3(reduce_threads), 0,
-                     gpu::current_stream(), a);
+  int64_t const results = a.outer * a.inner, parts = reduce_parts(a);
+  if (results == 0) return ok;
+  constexpr int64_t reduced_by_a_warp = 1024;
+  dim3 const block(reduce_threads);
+  if (parts == 1 && (a.inner >= 32 || a.reduced <= 32 || results > max_grid))
+    return gpu::launch(max_columns_kernel<T>, gpu::blocks_for(results, reduce_threads), block, 0, gpu::current_stream(),
+                       a);
+  if (parts == 1 && a.reduced <= reduced_by_a_warp)
+    return gpu::launch(max_rows_kernel<T>, gpu::blocks_for(results * 32, reduce_threads, max_grid), block, 0,
+                       gpu::current_stream(), a);
+  size_t const shared = gpu::Smem::bytes<Largest<T>>(reduce_warps);
+  if (parts == 1)
+    return gpu::launch(max_kernel<T>, dim3(unsigned(results)), block, shared, gpu::current_stream(), a.reduced, a.inner,
+                       a.x, nullptr, a.y, a.at);
+  auto* const places = static_cast<int64_t*>(a.work);
+  T* const values = reinterpret_cast<T*>(places + parts * results);
+  gpu::launch(max_kernel<T>, dim3(unsigned(results), unsigned(parts)), block, shared, gpu::current_stream(), a.reduced,
+              a.inner, a.x, nullptr, values, places);
+  return gpu::launch(max_kernel<T>, dim3(unsigned(results)), block, shared, gpu::current_stream(), parts, int64_t(1),
+                     values, places, a.y, a.at);
 }
 template <class T> int max_dx(Reduce<T> const& a) {
   int64_t const numel = a.outer * a.reduced * a.inner;

@@ -25,16 +25,16 @@ template <class T> __global__ void sum_chunk(T const* x, int64_t rows, int C, do
   for (int i = 1; i < 8; ++i) sum += sums[i * 32 + int(threadIdx.x)];
   partial[int64_t(blockIdx.x) * C + c] = sum;
 }
-template <class T> __global__ void sum_chunks(double const* partial, int chunks, int C, T* sums) {
+template <class S> __global__ void sum_chunks(double const* partial, int chunks, int C, S* sums) {
   int const c = int(gpu::this_thread());
   if (c >= C) return;
   double sum = 0;
   for (int i = 0; i < chunks; ++i) sum += partial[int64_t(i) * C + c];
-  sums[c] = gpu::from_float<T>(sum);
+  sums[c] = S(sum);
 }
 
 /// sums[c] = sum over r of x[r,c]. work: sum_rows_work(rows, C) bytes. Floor: one read of x.
-template <class T> int sum_rows(T const* x, int64_t rows, int C, T* sums, void* work) {
+template <class T> int sum_rows(T const* x, int64_t rows, int C, Wide<T>* sums, void* work) {
   if (C <= 0) return ok;
   int const chunks = row_chunks(rows);
   if (ceil_div(C, 32) > 65535) return unsupported;
@@ -42,8 +42,8 @@ template <class T> int sum_rows(T const* x, int64_t rows, int C, T* sums, void* 
   if (chunks > 0)
     gpu::launch(sum_chunk<T>, dim3(unsigned(chunks), unsigned(ceil_div(C, 32))), dim3(32, 8),
                 gpu::Smem::bytes<double>(256), gpu::current_stream(), x, rows, C, partial);
-  return gpu::launch(sum_chunks<T>, gpu::blocks_for(C, 128), dim3(128), 0, gpu::current_stream(), partial, chunks, C,
-                     sums);
+  return gpu::launch(sum_chunks<Wide<T>>, gpu::blocks_for(C, 128), dim3(128), 0, gpu::current_stream(), partial, chunks,
+                     C, sums);
 }
 inline size_t sum_rows_work(int64_t rows, int C) { return size_t(row_chunks(rows)) * size_t(C) * sizeof(double); }
 

@@ -1,9 +1,9 @@
-// The functions of one variable on a GPU: one thread for each element, neighbours side by side in memory.
+// The functions of one variable on a GPU: 16 bytes for each thread, neighbours side by side in memory.
 #pragma once
 #include <cmath>
 
 #include "../unary.hpp"
-#include "gpu.hpp"
+#include "pack.cuh"
 
 namespace d16::kernels {
 namespace D16_GPU {
@@ -54,24 +54,40 @@ template <class T> __device__ T unary_slope(UnaryOp op, T s, T alpha, T low, T h
 
 constexpr int pointwise_threads = 256;
 
-template <class T> __global__ void __launch_bounds__(pointwise_threads) unary_kernel(Unary<T> a) {
-  for (int64_t i = gpu::this_thread(); i < a.n; i += gpu::all_threads())
-    a.y[i] = unary_value(a.op, a.x[i], T(a.alpha), T(a.low), T(a.high));
+template <class T, int count> __global__ void __launch_bounds__(pointwise_threads) unary_kernel(Unary<T> a) {
+  using W = Wide<T>;
+  for (int64_t i = gpu::this_thread(); i < a.n / count; i += gpu::all_threads()) {
+    auto v = read_pack<count>(a.x, i);
+#pragma unroll
+    for (int e = 0; e < count; ++e) v.value[e] = unary_value(a.op, v.value[e], W(a.alpha), W(a.low), W(a.high));
+    write_pack<count>(a.y, i, v);
+  }
 }
-template <class T> __global__ void __launch_bounds__(pointwise_threads) unary_dx_kernel(Unary<T> a, T const* saved) {
-  for (int64_t i = gpu::this_thread(); i < a.n; i += gpu::all_threads())
-    a.dx[i] = a.dy[i] * unary_slope(a.op, saved[i], T(a.alpha), T(a.low), T(a.high));
+template <class T, int count> __global__ void __launch_bounds__(pointwise_threads)
+    unary_dx_kernel(Unary<T> a, T const* saved) {
+  using W = Wide<T>;
+  for (int64_t i = gpu::this_thread(); i < a.n / count; i += gpu::all_threads()) {
+    auto v = read_pack<count>(a.dy, i);
+    auto const s = read_pack<count>(saved, i);
+#pragma unroll
+    for (int e = 0; e < count; ++e) v.value[e] *= unary_slope(a.op, s.value[e], W(a.alpha), W(a.low), W(a.high));
+    write_pack<count>(a.dx, i, v);
+  }
 }
 
 template <class T> int unary(Unary<T> const& a) {
   if (a.n == 0) return ok;
-  return gpu::launch(unary_kernel<T>, gpu::blocks_for(a.n, pointwise_threads), dim3(pointwise_threads), 0,
+  bool const whole = in_whole_packs(a.n, a.x, a.y);
+  return gpu::launch(whole ? unary_kernel<T, whole_pack<T>> : unary_kernel<T, 1>,
+                     gpu::blocks_for(whole ? a.n / whole_pack<T> : a.n, pointwise_threads), dim3(pointwise_threads), 0,
                      gpu::current_stream(), a);
 }
 template <class T> int unary_dx(Unary<T> const& a) {
   if (a.n == 0) return ok;
   T const* const saved = derivative_from_result(a.op) ? a.y : a.x;
-  return gpu::launch(unary_dx_kernel<T>, gpu::blocks_for(a.n, pointwise_threads), dim3(pointwise_threads), 0,
+  bool const whole = in_whole_packs(a.n, a.dy, saved, a.dx);
+  return gpu::launch(whole ? unary_dx_kernel<T, whole_pack<T>> : unary_dx_kernel<T, 1>,
+                     gpu::blocks_for(whole ? a.n / whole_pack<T> : a.n, pointwise_threads), dim3(pointwise_threads), 0,
                      gpu::current_stream(), a, saved);
 }
 

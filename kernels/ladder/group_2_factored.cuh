@@ -31,14 +31,13 @@ template <class E> __global__ void group_sum(GroupProblem s, expanded::Filter<E>
   s.y[e] = sum;
 }
 
-/// Scratch memory: the basis and what it is applied to.
+/// Scratch memory: what the basis gives.
 struct Factored {
-  float *basis, *projected;
+  float* projected;
   size_t bytes;
   explicit Factored(GroupConv2d<float> const& a) {
     GroupProblem const s(a);
     dense::Scratch scratch(a.work);
-    basis = scratch.take<float>(int64_t(s.G) * s.V * s.kernel * s.kernel);
     projected = scratch.take<float>(s.pixels() * s.Ci * s.V * s.G);
     bytes = scratch.used;
   }
@@ -47,14 +46,14 @@ inline int group_2_factored(GroupConv2d<float> const& a) {
   if (!is_plain(a)) return unsupported;
   GroupProblem const s(a);
   Factored const at(a);
-  std::vector<float> const basis(a.basis, a.basis + int64_t(s.G) * s.V * s.kernel * s.kernel);
-  send(basis.data(), basis.size() * sizeof(float), at.basis);
+  float const* const basis = expanded::kept_basis(a);
+  if (!basis) return unsupported;
   auto launch = [&](auto kernel, int64_t count, auto... args) {
     return gpu::launch(kernel, gpu::blocks_for(count, 256, 0x7fffffff), dim3(256), 0, gpu::current_stream(), s,
                        args...);
   };
-  launch(group_project<float>, s.pixels() * s.Ci * s.V * s.G, at.basis, at.projected);
-  return launch(group_sum<float>, s.pixels() * s.Co * s.G, expanded::Filter<float>(a, at.basis), a.w, at.projected);
+  launch(group_project<float>, s.pixels() * s.Ci * s.V * s.G, basis, at.projected);
+  return launch(group_sum<float>, s.pixels() * s.Co * s.G, expanded::Filter<float>(a, basis), a.w, at.projected);
 }
 inline size_t group_2_factored_bytes(GroupConv2d<float> const& a) { return Factored(a).bytes; }
 

@@ -13,7 +13,7 @@ template <class Engine> int group_by(GroupConv2d<float> const& a) {
   return Engine(a, false).convolve(a, false, a.x, no_norm, fourier::Ending<float>{nullptr, a.bias, false}, a.y);
 }
 template <class Engine> size_t group_bytes_by(GroupConv2d<float> const& a) {
-  return Engine(a, false).work_bytes(false);
+  return Engine(a, false).work_bytes(a, false);
 }
 
 /// transform, project, multiply, finish: panels and coefficients pass through memory between them.

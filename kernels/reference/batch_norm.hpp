@@ -39,8 +39,8 @@ template <class T> int batch_norm(BatchNorm<T> const& a) {
       variance = a.running_var[c];
     }
     if (a.training) {
-      if (a.running_mean) a.running_mean[c] += T(a.momentum * (mean - a.running_mean[c]));
-      if (a.running_var) a.running_var[c] += T(a.momentum * (variance * count / (count - 1) - a.running_var[c]));
+      if (a.running_mean) a.running_mean[c] += Wide<T>(a.momentum * (mean - a.running_mean[c]));
+      if (a.running_var) a.running_var[c] += Wide<T>(a.momentum * (variance * count / (count - 1) - a.running_var[c]));
     }
     a.mean[c] = mean;
     a.inv_std[c] = 1 / std::sqrt(variance + a.eps);
@@ -66,8 +66,8 @@ template <class T> int batch_norm_dw(BatchNorm<T> const& a) {
       dw += dy * (x(r, c, g) - a.mean[c]) * a.inv_std[c];
       db += dy;
     }
-    a.dw[c] = T(dw);
-    a.db[c] = T(db);
+    a.dw[c] = Wide<T>(dw);
+    a.db[c] = Wide<T>(db);
   }
   return ok;
 }

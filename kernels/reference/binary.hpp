@@ -20,12 +20,12 @@ inline double binary_value(BinaryOp op, double a, double b) {
 }  // namespace detail
 
 template <class T> int binary(Binary<T> const& p) {
-  T const a_scalar = T(p.a_scalar), b_scalar = T(p.b_scalar);
+  auto const a_scalar = Wide<T>(p.a_scalar), b_scalar = Wide<T>(p.b_scalar);
   int64_t inner = p.nest.inner(), flat = 0;
   for (int64_t row = 0; row < p.nest.rows(); ++row)
     for (int64_t i = 0; i < inner; ++i) {
-      T a = p.a ? p.a[p.nest.row_offset(0, row) + i * p.nest.inner_stride(0)] : a_scalar;
-      T b = p.b ? p.b[p.nest.row_offset(1, row) + i * p.nest.inner_stride(1)] : b_scalar;
+      Wide<T> a = p.a ? Wide<T>(p.a[p.nest.row_offset(0, row) + i * p.nest.inner_stride(0)]) : a_scalar;
+      Wide<T> b = p.b ? Wide<T>(p.b[p.nest.row_offset(1, row) + i * p.nest.inner_stride(1)]) : b_scalar;
       p.y[flat++] = T(detail::binary_value(p.op, a, b));
     }
   return ok;

@@ -54,7 +54,7 @@ template <class T> int conv2d_dw(Conv2d<T> const& a) {
       if (h < 0 || h >= a.H || v < 0 || v >= a.W) continue;
       sum += double(dy(n, p, q, o)) * double(x(n, h, v, o / O * I + c));
     }
-    dw(o, c, i, j) = T(sum);
+    dw(o, c, i, j) = Wide<T>(sum);
   }
   return ok;
 }
@@ -65,7 +65,7 @@ template <class T> int conv2d_db(Conv2d<T> const& a) {
   for (int o : upto(a.Co)) {
     double sum = 0;
     for (int n : upto(a.N)) for (int p : upto(a.P())) for (int q : upto(a.Q())) sum += double(dy(n, p, q, o));
-    a.db[o] = T(sum);
+    a.db[o] = Wide<T>(sum);
   }
   return ok;
 }

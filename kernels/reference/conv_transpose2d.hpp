@@ -58,7 +58,7 @@ template <class T> int conv_transpose2d_dw(ConvTranspose2d<T> const& a) {
       if (p < 0 || p >= a.P() || q < 0 || q >= a.Q()) continue;
       sum += double(x(n, h, v, c)) * double(dy(n, p, q, o));
     }
-    dw(c, o, i, j) = T(sum);
+    dw(c, o, i, j) = Wide<T>(sum);
   }
   return ok;
 }
@@ -69,7 +69,7 @@ template <class T> int conv_transpose2d_db(ConvTranspose2d<T> const& a) {
   for (int o : upto(a.Co)) {
     double sum = 0;
     for (int n : upto(a.N)) for (int p : upto(a.P())) for (int q : upto(a.Q())) sum += double(dy(n, p, q, o));
-    a.db[o] = T(sum);
+    a.db[o] = Wide<T>(sum);
   }
   return ok;
 }

@@ -134,7 +134,7 @@ template <class T> int fourier_conv2d_dw(GroupConv2d<T> const& a) {
     auto dW = inverse_fourier_transform(a.group, sum[size_t(ocv)]);
     detail::Row total(static_cast<size_t>(slots));
     for (int u : upto(G)) if (detail::has_weight(a, u)) total[size_t(u % slots)] += dW[size_t(u)];
-    for (int u : upto(slots)) dw(ocv, u) = T(total[size_t(u)]);
+    for (int u : upto(slots)) dw(ocv, u) = Wide<T>(total[size_t(u)]);
   }
   return ok;
 }

@@ -36,7 +36,7 @@ template <class T> int moments(GroupConv2d<T> const& a) {
 /// y[n,p,q,o,g] = scale[o] sum of kappa_oc[g,h](i,j) x[n, p stride + i dilation - padding, ..., c, h] + bias[o], and
 /// ReLU if asked. There is nothing to pack: w is always read.
 template <class T> int group_conv2d(GroupConv2d<T> const& a) {
-  if (a.norm) return unsupported;
+  if (a.norm || a.x_coefficients || a.y_coefficients) return unsupported;
   if (a.path == Path::fourier) {
     int status = fourier_conv2d(a);
     return a.moments ? detail::moments(a) : status;
@@ -100,7 +100,7 @@ template <class T> int group_conv2d_dw(GroupConv2d<T> const& a) {
         sum += B(rule.frame(g, h), v, i, j) * x(n, r, s, c, h) * dy(n, p, q, o, g);
       }
     }
-    dw(o, c, v, u) = T(sum);
+    dw(o, c, v, u) = Wide<T>(sum);
   }
   return ok;
 }
@@ -113,7 +113,7 @@ template <class T> int group_conv2d_db(GroupConv2d<T> const& a) {
     double sum = 0;
     for (int n : upto(a.N)) for (int p : upto(P)) for (int q : upto(Q))
       for (int g : upto(a.rule().out_order())) sum += dy(n, p, q, o, g);
-    a.db[o] = T(sum);
+    a.db[o] = Wide<T>(sum);
   }
   return ok;
 }

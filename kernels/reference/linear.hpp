@@ -35,7 +35,7 @@ template <class T> int linear_dw(Linear<T> const& a) {
   for (int o : upto(a.O)) for (int i : upto(a.I)) {
     double sum = 0;
     for (int r : upto(a.rows)) sum += double(dy(r, o)) * double(x(r, i));
-    dw(o, i) = T(sum);
+    dw(o, i) = Wide<T>(sum);
   }
   return ok;
 }
@@ -46,7 +46,7 @@ template <class T> int linear_db(Linear<T> const& a) {
   for (int o : upto(a.O)) {
     double sum = 0;
     for (int r : upto(a.rows)) sum += double(dy(r, o));
-    a.db[o] = T(sum);
+    a.db[o] = Wide<T>(sum);
   }
   return ok;
 }

@@ -33,8 +33,12 @@ template <class Entry> void fill_slots(Entry entry) {
 #define D16_GPU_FILL_WITH_WORK(op, Contract)                                                         \
   entry(op##_slot<float>) = {kernels::D16_GPU::op<float>, kernels::D16_GPU::op##_work_bytes<float>}; \
   entry(op##_slot<double>) = {kernels::D16_GPU::op<double>, kernels::D16_GPU::op##_work_bytes<double>};
+#define D16_GPU_FILL_BF16(op, Contract) entry(op##_slot<bf16>) = {kernels::D16_GPU::op<bf16>};
+#define D16_GPU_FILL_BF16_WITH_WORK(op, Contract) \
+  entry(op##_slot<bf16>) = {kernels::D16_GPU::op<bf16>, kernels::D16_GPU::op##_work_bytes<bf16>};
 
   D16_GPU_OPS(D16_GPU_FILL, D16_GPU_FILL_WITH_WORK)
+  D16_GPU_OPS_BF16(D16_GPU_FILL_BF16, D16_GPU_FILL_BF16_WITH_WORK)
   entry(copy_slot) = {kernels::D16_GPU::launch_copy};
   entry(cast_slot) = {kernels::D16_GPU::launch_cast};
   entry(augment_slot) = {kernels::D16_GPU::launch_augment};

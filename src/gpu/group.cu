@@ -12,6 +12,7 @@ namespace D16_GPU {
 template <class T> size_t batch_norm_dw_work_bytes(BatchNorm<T> const& a) { return batch_norm_work_bytes(a); }
 
 D16_GPU_GROUP(D16_GPU_COMPILE, D16_GPU_COMPILE_WITH_WORK)
+D16_GPU_GROUP_BF16(D16_GPU_COMPILE_BF16, D16_GPU_COMPILE_BF16_WITH_WORK)
 
 }  // namespace D16_GPU
 }  // namespace d16::kernels

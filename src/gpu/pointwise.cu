@@ -12,6 +12,7 @@ namespace d16::kernels {
 namespace D16_GPU {
 
 D16_GPU_POINTWISE(D16_GPU_COMPILE, D16_GPU_COMPILE_WITH_WORK)
+D16_GPU_POINTWISE_BF16(D16_GPU_COMPILE_BF16, D16_GPU_COMPILE_BF16_WITH_WORK)
 
 int launch_copy(Copy const& a) { return copy(a); }
 int launch_cast(Cast const& a) { return cast(a); }

@@ -32,6 +32,24 @@ template <class T> void check(AntialiasedAvgPool<T> a) {
   CHECK(std::abs(left - right) <= double(x.size() + y.size()) * terms * std::numeric_limits<T>::epsilon());
 }
 
+/// The same with features in bf16: sums of what is in memory, in float, rounded once.
+void check_bf16(AntialiasedAvgPool<float> a) {
+  auto const x = random_values<bf16>(a.N * a.H * a.W * a.C, 1);
+  auto const dy = random_values<bf16>(a.N * a.out(a.H) * a.out(a.W) * a.C, 2);
+  auto const wide_x = to_float(x), wide_dy = to_float(dy);
+  std::vector<bf16> y(dy.size(), bf16(NAN)), dx(x.size(), bf16(NAN));
+  std::vector<float> expected_y(y.size()), expected_dx(x.size());
+  AntialiasedAvgPool<bf16> b{.N = a.N, .H = a.H, .W = a.W, .C = a.C, .sigma = a.sigma, .kernel = a.kernel};
+  b.stride = a.stride, b.padding = a.padding;
+  b.x = x.data(), b.dy = dy.data(), b.y = y.data(), b.dx = dx.data();
+  CHECK(kernels::antialiased_avg_pool(b) == kernels::ok);
+  CHECK(kernels::antialiased_avg_pool_dx(b) == kernels::ok);
+  a.x = wide_x.data(), a.dy = wide_dy.data(), a.y = expected_y.data(), a.dx = expected_dx.data();
+  kernels::reference::antialiased_avg_pool(a), kernels::reference::antialiased_avg_pool_dx(a);
+  CHECK(error_of_bf16(y, expected_y, 2.0 * a.kernel + 2) <= 1);
+  CHECK(error_of_bf16(dx, expected_dx, 2.0 * a.kernel + 2) <= 1);
+}
+
 template <class T> void check_all() {
   check<T>({.N = 2, .H = 7, .W = 5, .C = 3});
   check<T>({.N = 1, .H = 1, .W = 1, .C = 1});
@@ -45,6 +63,8 @@ template <class T> void check_all() {
 TEST_CASE("cuda antialiased_avg_pool: shapes, strides, kernels, and the adjoint") {
   check_all<float>();
   check_all<double>();
+  check_bf16({.N = 2, .H = 7, .W = 5, .C = 3});
+  check_bf16({.N = 1, .H = 9, .W = 11, .C = 16, .sigma = 1.2, .kernel = 3, .stride = 3, .padding = 0});
 }
 
 TEST_CASE("cuda antialiased_avg_pool: every order of the threads; longer filters are unsupported") {

@@ -10,6 +10,7 @@
 using namespace d16;
 using namespace d16::testing;
 using kernels::BatchNorm;
+using kernels::Wide;
 
 namespace {
 
@@ -20,17 +21,18 @@ struct Options {
 
 template <class T> struct Case {
   BatchNorm<T> a;
-  std::vector<T> x, dy, w, b, running_mean, running_var, y, dx, dw, db;
+  std::vector<T> x, dy, y, dx;
+  std::vector<Wide<T>> w, b, running_mean, running_var, dw, db;
   std::vector<double> mean, inv_std, moments;
 
   Case(int64_t rows, int C, int G, Options o) {
     a.rows = rows, a.C = C, a.G = G, a.training = o.training, a.relu = o.relu;
     auto const c = size_t(C);
     x = random_values<T>(rows * C * G, 1), dy = random_values<T>(rows * C * G, 2);
-    w = random_values<T>(C, 3), b = random_values<T>(C, 4), running_mean = random_values<T>(C, 5);
-    for (T& v : x) v += T(o.from_zero);
-    for (T& v : running_mean) v += T(o.from_zero);
-    running_var.assign(c, T(0.3)), y.assign(x.size(), T(NAN)), dx = y, dw.assign(c, T(NAN)), db = dw;
+    w = random_values<Wide<T>>(C, 3), b = random_values<Wide<T>>(C, 4), running_mean = random_values<Wide<T>>(C, 5);
+    for (T& v : x) v = T(v + Wide<T>(o.from_zero));
+    for (Wide<T>& v : running_mean) v += Wide<T>(o.from_zero);
+    running_var.assign(c, Wide<T>(0.3)), y.assign(x.size(), T(NAN)), dx = y, dw.assign(c, NAN), db = dw;
     mean.assign(c, NAN), inv_std = mean;
     for (size_t i = 0; i < 2 * c; ++i) moments.push_back(i < c ? o.from_zero + 0.01 * double(i) : 0.4);
     a.x = x.data(), a.dy = dy.data(), a.y = y.data(), a.dx = dx.data(), a.dw = dw.data(), a.db = db.data();
@@ -76,6 +78,32 @@ TEST_CASE("cuda batch_norm: training and inference, with and without group, ReLU
       check<double>(1100, 33, 1, {.training = training, .relu = relu});
       check<double>(2, 1, 1, {.training = training, .relu = relu});
       check<float>(40, 3, 4, {.training = training, .relu = relu, .known = true});
+    }
+}
+
+TEST_CASE("cuda batch_norm: x in bf16, everything that is small in float32") {
+  for (bool training : {true, false})
+    for (bool relu : {true, false}) {
+      Options const o{.training = training, .relu = relu};
+      Case<bf16> got(600, 5, 16, o);
+      Case<float> expected(600, 5, 16, o);  // of what is in memory
+      expected.x = to_float(got.x), expected.dy = to_float(got.dy);
+      expected.a.x = expected.x.data(), expected.a.dy = expected.dy.data();
+      Work work(kernels::batch_norm_work_bytes(got.a));
+      got.a.work = work.data();
+      CHECK(kernels::batch_norm(got.a) == kernels::ok);
+      CHECK(kernels::batch_norm_dw(got.a) == kernels::ok);
+      kernels::reference::batch_norm(expected.a), kernels::reference::batch_norm_dw(expected.a);
+      double const count = 600 * 16;
+      CHECK(std::abs(got.mean[4] - expected.mean[4]) <= count * 2.3e-16);
+      CHECK(error(got.running_mean, expected.running_mean, 2) <= 1);
+      CHECK(error(got.running_var, expected.running_var, 2) <= 1);
+      CHECK(error_of_bf16(got.y, expected.y, 6) <= 1);
+      CHECK(error(got.dw, expected.dw, 6 * std::sqrt(count)) <= 1);
+      CHECK(error(got.db, expected.db, 1 + terms_in_double<float>(count)) <= 1);
+      CHECK(kernels::batch_norm_dx(got.a) == kernels::ok);
+      kernels::reference::batch_norm_dx(expected.a);
+      CHECK(error_of_bf16(got.dx, expected.dx, 20) <= 1);  // with dw and db of its own: twice the roundings
     }
 }
 

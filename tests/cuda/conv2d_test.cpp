@@ -2,6 +2,8 @@
 // epilogues, against loops in double; orders of threads.
 #include <doctest/doctest.h>
 
+#include <tuple>
+
 #include <d16/kernels/cuda/conv2d.cuh>
 #include <d16/kernels/reference/conv2d.hpp>
 
@@ -34,10 +36,12 @@ template <class T> struct Case {
     c.y = r.y.data(), c.dx = r.dx.data(), c.dw = r.dw.data(), c.db = r.db.data();
     return c;
   }
-  /// The reference with rounded factors: their products are exact in float32.
+  /// The reference with rounded factors: their products are exact in float32. The kernel for each channel by itself
+  /// rounds none.
   Results<T> expected() const {
     Results<T> r;
-    auto const x_ = rounded(x, a.precision), w_ = rounded(w, a.precision), dy_ = rounded(dy, a.precision);
+    Precision const precision = kernels::dense::is_depthwise(a) ? Precision::float32 : a.precision;
+    auto const x_ = rounded(x, precision), w_ = rounded(w, precision), dy_ = rounded(dy, precision);
     Conv2d<T> c = call(r);
     kernels::reference::conv2d_db(c);
     c.x = x_.data(), c.w = w_.data(), c.dy = dy_.data();
@@ -61,7 +65,7 @@ template <class T> struct Case {
 };
 
 std::string text(Conv2d<float> const& a) {
-  std::string s = name(a.precision);
+  std::string s = name_of(a.precision);
   for (int n : {a.N, a.H, a.W, a.Ci, a.Co, a.kh, a.kw, a.stride_h, a.pad_h, a.dilation_h, a.groups})
     s += " " + std::to_string(n);
   return s;
@@ -106,13 +110,46 @@ std::vector<Conv2d<float>> all_sizes() {
       sized({.kh = 9, .kw = 9, .pad_h = 5, .pad_w = 4}, 1, 1, 2, 7, 1, 1),  // a kernel wider than the image
       sized(same3, 1, 5, 5, 40, 70, 1),                                     // two tiles of channels
       sized(same3, 2, 7, 6, 20, 40, 2),                                     // groups one by one
-      sized(same3, 2, 5, 6, 34, 34, 34),                                    // seventeen together
+      sized(same3, 2, 5, 6, 34, 68, 34),                                    // seventeen together
+      sized(same3, 2, 5, 6, 34, 34, 34),                                    // each channel by itself
+      sized(same3, 2, 33, 18, 8, 8, 8),                                     // in packs of 16 bytes, dw in two parts
+      sized(strided(dilated(uneven, 2, 3), 3, 2), 2, 13, 7, 40, 40, 40),    // more taps than dw has in registers
       sized(strided({.kh = 3, .kw = 2}, 2, 1), 1, 5, 6, 14, 21, 7),         // all together
   };
 }
 
-constexpr ProductPrecision precisions[] = {ProductPrecision::float32, ProductPrecision::tf32,
-                                           ProductPrecision::bfloat16};
+constexpr Precision precisions[] = {Precision::float32, Precision::tf32, Precision::bfloat16};
+
+/// Images in bf16, weights in float32, which tensor cores get rounded to bf16.
+struct Bf16Case {
+  Case<float> right;
+  Conv2d<bf16> a;
+  std::vector<bf16> x, dy, y, dx;
+  std::vector<float> w, dw, db;
+
+  explicit Bf16Case(Conv2d<float> const& s) : right(s) {
+    x = to_bf16(right.x), dy = to_bf16(right.dy), w = right.w;
+    right.x = to_float(x), right.dy = to_float(dy);
+    if (!kernels::dense::is_depthwise(s)) right.w = rounded(w, Precision::bfloat16);
+    a = {.N = s.N, .H = s.H, .W = s.W, .Ci = s.Ci, .Co = s.Co, .kh = s.kh, .kw = s.kw};
+    a.stride_h = s.stride_h, a.stride_w = s.stride_w, a.pad_h = s.pad_h, a.pad_w = s.pad_w;
+    a.dilation_h = s.dilation_h, a.dilation_w = s.dilation_w, a.groups = s.groups;
+    y.resize(dy.size()), dx.resize(x.size()), dw.resize(w.size()), db.resize(right.bias.size());
+  }
+  void run() {
+    a.x = x.data(), a.w = w.data(), a.bias = right.bias.data(), a.dy = dy.data();
+    a.y = y.data(), a.dx = dx.data(), a.dw = dw.data(), a.db = db.data();
+    auto call = [this](size_t (*bytes)(Conv2d<bf16> const&), int (*kernel)(Conv2d<bf16> const&)) {
+      Work work(bytes(a));
+      a.work = work.data();
+      CHECK(kernel(a) == kernels::ok);
+    };
+    call(kernels::conv2d_work_bytes<bf16>, kernels::conv2d<bf16>);
+    call(kernels::conv2d_dx_work_bytes<bf16>, kernels::conv2d_dx<bf16>);
+    call(kernels::conv2d_dw_work_bytes<bf16>, kernels::conv2d_dw<bf16>);
+    call(kernels::conv2d_db_work_bytes<bf16>, kernels::conv2d_db<bf16>);
+  }
+};
 
 }  // namespace
 
@@ -134,40 +171,61 @@ TEST_CASE("cuda conv2d: dw in many parts") {
   }
 }
 
-TEST_CASE("cuda conv2d: bf16 images") {
-  for (auto const& s : {sized(strided(same3, 2, 1), 1, 7, 6, 16, 24, 1), sized(same3, 2, 5, 6, 6, 9, 3)}) {
+TEST_CASE("cuda conv2d: bf16 images, float32 weights and their gradients") {
+  for (auto const& s : all_sizes()) {
     INFO(text(s));
-    Case<float> c(s);
-    auto const x = to_bf16(c.x), w = to_bf16(c.w), bias = to_bf16(c.bias), dy = to_bf16(c.dy);
-    c.x = to_float(x), c.w = to_float(w), c.bias = to_float(bias), c.dy = to_float(dy);
-    Results<float> const expected = c.expected();
-    Conv2d<bf16> a{.N = s.N, .H = s.H, .W = s.W, .Ci = s.Ci, .Co = s.Co, .kh = s.kh, .kw = s.kw};
-    a.stride_h = s.stride_h, a.stride_w = s.stride_w, a.pad_h = s.pad_h, a.pad_w = s.pad_w, a.groups = s.groups;
-    std::vector<bf16> y(dy.size()), dx(x.size()), dw(w.size()), db(bias.size());
-    a.x = x.data(), a.w = w.data(), a.bias = bias.data(), a.dy = dy.data();
-    a.y = y.data(), a.dx = dx.data(), a.dw = dw.data(), a.db = db.data();
-    Work forward(kernels::conv2d_work_bytes(a)), by_x(kernels::conv2d_dx_work_bytes(a));
-    Work by_w(kernels::conv2d_dw_work_bytes(a)), by_b(kernels::conv2d_db_work_bytes(a));
-    a.work = forward.data();
-    CHECK(kernels::conv2d(a) == kernels::ok);
-    a.work = by_x.data();
-    CHECK(kernels::conv2d_dx(a) == kernels::ok);
-    a.work = by_w.data();
-    CHECK(kernels::conv2d_dw(a) == kernels::ok);
-    a.work = by_b.data();
-    CHECK(kernels::conv2d_db(a) == kernels::ok);
+    Bf16Case c(s);
+    c.run();
+    Results<float> const expected = c.right.expected();
     double const taps = s.kh * s.kw, pixels = double(s.N) * s.P() * s.Q();
-    CHECK(error_of_bf16(y, expected.y, taps * (s.Ci / s.groups) + 1) <= 1);
-    CHECK(error_of_bf16(dx, expected.dx, taps * (s.Co / s.groups)) <= 1);
-    CHECK(error_of_bf16(dw, expected.dw, pixels) <= 1);
-    CHECK(error_of_bf16(db, expected.db, 1) <= 1);
+    CHECK(error_of_bf16(c.y, expected.y, taps * (s.Ci / s.groups) + 1) <= 1);
+    CHECK(error_of_bf16(c.dx, expected.dx, taps * (s.Co / s.groups)) <= 1);
+    CHECK(error(c.dw, expected.dw, pixels) <= 1);
+    CHECK(error(c.db, expected.db, 1) <= 1);
   }
+}
+
+TEST_CASE("cuda conv2d: rounded factors stay as near to the exact result as their bits allow") {
+  for (Precision precision : {Precision::tf32, Precision::bfloat16}) {
+    Conv2d<float> sizes = sized(same3, 2, 9, 11, 16, 12, 1);
+    Results<float> const exact = Case<float>(sizes).got();
+    sizes.precision = precision;
+    Results<float> const r = Case<float>(sizes).got();
+    INFO(name_of(precision));
+    for (auto const& [got, expected, terms] :
+         {std::tuple(&r.y, &exact.y, 9.0 * 16), {&r.dx, &exact.dx, 9.0 * 12}, {&r.dw, &exact.dw, 2.0 * 9 * 11}}) {
+      CHECK(difference(*got, *expected) <= rounding(precision, terms));
+      CHECK(difference(*got, *expected) > rounding(precision, terms) / 1000);  // and they are rounded
+    }
+  }
+}
+
+TEST_CASE("cuda conv2d: what follows a convolution of bf16 images, by 16 bytes and one by one") {
+  for (int Co : {40, 36, 32})
+    for (int groups : {1, 2, 32}) {
+      if (Co % groups) continue;
+      Bf16Case c(sized(same3, 2, 5, 6, 32, Co, groups));
+      c.run();
+      auto const scale = random_values<float>(Co, 5), shift = random_values<float>(Co, 6);
+      auto const residual = to_bf16(random_values<float>(int64_t(c.dy.size()), 7));
+      kernels::dense::Fused<bf16> const f{scale.data(), shift.data(), residual.data(), true};
+      Work work(kernels::conv2d_work_bytes(c.a));
+      c.a.work = work.data();
+      CHECK(kernels::conv2d_fused(c.a, f) == kernels::ok);
+      std::vector<float> expected = c.right.expected().y;
+      for (size_t i = 0; i < expected.size(); ++i) {
+        size_t const o = i % size_t(Co);
+        expected[i] = std::max(expected[i] * scale[o] + shift[o] + float(residual[i]), 0.0f);
+      }
+      INFO("Co ", Co, " groups ", groups);
+      CHECK(error_of_bf16(c.y, expected, 9.0 * 32 / groups + 4) <= 1);
+    }
 }
 
 TEST_CASE("cuda conv2d: a batch norm, a residual and relu on the way to memory") {
   for (auto precision : precisions)
-    for (int groups : {1, 2}) {
-      Conv2d<float> sizes = sized(same3, 2, 5, 6, 32, 36, groups);
+    for (int groups : {1, 2, 36}) {  // 36 columns are chunks of 16 bytes, 18 are not; each channel by itself
+      Conv2d<float> sizes = sized(same3, 2, 5, 6, 36, 36, groups);
       sizes.precision = precision;
       Case<float> const c(sizes);
       auto const scale = random_values<float>(sizes.Co, 5), shift = random_values<float>(sizes.Co, 6);
@@ -177,7 +235,7 @@ TEST_CASE("cuda conv2d: a batch norm, a residual and relu on the way to memory")
       Work work(kernels::conv2d_work_bytes(a));
       a.work = work.data();
       for (int parts = 0; parts < 8; ++parts) {
-        INFO(name(precision), " groups ", groups, " parts ", parts);
+        INFO(name_of(precision), " groups ", groups, " parts ", parts);
         kernels::dense::Fused<float> f;
         if (parts & 1) f.scale = scale.data(), f.shift = shift.data();
         if (parts & 2) f.residual = residual.data();
@@ -205,6 +263,21 @@ TEST_CASE("cuda conv2d: the same bits in every order of the threads") {
       Results<float> const again = c.got();
       CHECK(again.y == first.y);
       CHECK(again.dx == first.dx);
+      CHECK(again.dw == first.dw);
+      CHECK(again.db == first.db);
+    });
+  }
+}
+
+TEST_CASE("cuda conv2d: the same bits in every order, bf16 images and each channel by itself") {
+  for (int groups : {1, 8}) {
+    Bf16Case first(sized(strided(same3, 2, 1), 2, 33, 34, 8, 8, groups));
+    first.run();
+    in_every_order([&] {
+      Bf16Case again(sized(strided(same3, 2, 1), 2, 33, 34, 8, 8, groups));
+      again.run();
+      CHECK(to_float(again.y) == to_float(first.y));
+      CHECK(to_float(again.dx) == to_float(first.dx));
       CHECK(again.dw == first.dw);
       CHECK(again.db == first.db);
     });

@@ -13,13 +13,15 @@ using kernels::ConvTranspose2d;
 namespace {
 
 template <class T> struct Case {
+  using W = kernels::Wide<T>;
   ConvTranspose2d<T> a;
-  std::vector<T> x, w, bias, dy, y, dx, dw, db;
+  std::vector<T> x, dy, y, dx;
+  std::vector<W> w, bias, dw, db;
 
   explicit Case(ConvTranspose2d<T> sizes) : a(sizes) {
-    x = random_values<T>(int64_t(a.N) * a.H * a.W * a.Ci, 1), bias = random_values<T>(a.Co, 4);
+    x = random_values<T>(int64_t(a.N) * a.H * a.W * a.Ci, 1), bias = random_values<W>(a.Co, 4);
     dy = random_values<T>(int64_t(a.N) * a.P() * a.Q() * a.Co, 2);
-    w = random_values<T>(int64_t(a.Ci) * a.Co * a.kh * a.kw, 3);
+    w = random_values<W>(int64_t(a.Ci) * a.Co * a.kh * a.kw, 3);
     y.resize(dy.size()), dx.resize(x.size()), dw.resize(w.size()), db.resize(bias.size());
     a.x = x.data(), a.w = w.data(), a.bias = bias.data(), a.dy = dy.data();
     a.y = y.data(), a.dx = dx.data(), a.dw = dw.data(), a.db = db.data();
@@ -76,7 +78,46 @@ template <class T> std::vector<ConvTranspose2d<T>> all_sizes() {
   };
 }
 
+/// The reference on factors that were rounded before, whose products are exact in float32.
+Case<float> on_rounded(ConvTranspose2d<float> const& s, Precision features, Precision weights) {
+  Case<float> right(s);
+  right.x = rounded(right.x, features), right.dy = rounded(right.dy, features), right.w = rounded(right.w, weights);
+  right.a.x = right.x.data(), right.a.w = right.w.data(), right.a.dy = right.dy.data();
+  right.run_reference();
+  return right;
+}
+/// One channel on both sides is computed without tensor cores, which alone round.
+bool is_exact(ConvTranspose2d<float> const& s) { return s.Ci == 1 && s.Co == 1; }
+
 }  // namespace
+
+TEST_CASE("cuda conv_transpose2d: rounded products, and bf16 images with float32 weights") {
+  auto const in_bf16 = all_sizes<bf16>();
+  for (size_t i = 0; i < in_bf16.size(); ++i) {
+    auto s = all_sizes<float>()[i];
+    double const taps = s.kh * s.kw, pixels = double(s.N) * s.H * s.W;
+    for (Precision precision : {Precision::tf32, Precision::bfloat16}) {
+      INFO("sizes ", i, " ", name_of(precision));
+      Precision const kept = is_exact(s) ? Precision::float32 : precision;
+      Case<float> const right = on_rounded(s, kept, kept);
+      Case<float> gpu(s);
+      gpu.a.precision = precision;
+      gpu.run();
+      CHECK(error(gpu.y, right.y, taps * s.Ci + 1) <= 1);
+      CHECK(error(gpu.dx, right.dx, taps * s.Co) <= 1);
+      CHECK(error(gpu.dw, right.dw, pixels) <= 1);
+    }
+    INFO("sizes ", i, " in bf16");
+    Case<float> const right =
+        on_rounded(s, Precision::bfloat16, is_exact(s) ? Precision::float32 : Precision::bfloat16);
+    Case<bf16> gpu(in_bf16[i]);
+    gpu.run();
+    CHECK(error_of_bf16(gpu.y, right.y, taps * s.Ci + 1) <= 1);
+    CHECK(error_of_bf16(gpu.dx, right.dx, taps * s.Co) <= 1);
+    CHECK(error(gpu.dw, right.dw, pixels) <= 1);
+    CHECK(error(gpu.db, right.db, 1) <= 1);
+  }
+}
 
 TEST_CASE("cuda conv_transpose2d: forward and gradients") {
   for (auto const& s : all_sizes<float>()) compare(s);

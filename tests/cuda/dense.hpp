@@ -3,33 +3,29 @@
 #include <cstring>
 
 #include <d16/core/dtype.hpp>
-#include <d16/kernels/product_precision.hpp>
+#include <d16/kernels/precision.hpp>
 
 #include "../kernels/isas.hpp"
 
 namespace d16::testing {
 
-using kernels::ProductPrecision;
+using kernels::Precision;
 
 /// What a factor becomes: to bfloat16 ties go to even, to tf32 away from zero.
-inline float rounded(float value, ProductPrecision precision) {
-  if (precision == ProductPrecision::bfloat16) return float(bf16(value));
-  if (precision == ProductPrecision::float32) return value;
+inline float rounded(float value, Precision precision) {
+  if (precision == Precision::bfloat16) return float(bf16(value));
+  if (precision == Precision::float32) return value;
   uint32_t word;
   std::memcpy(&word, &value, sizeof word);
   word = (word + 0x1000u) & 0xffffe000u;
   std::memcpy(&value, &word, sizeof word);
   return value;
 }
-template <class T> std::vector<T> rounded(std::vector<T> values, ProductPrecision precision) {
+template <class T> std::vector<T> rounded(std::vector<T> values, Precision precision) {
   if constexpr (std::is_same_v<T, float>)
     for (T& value : values) value = rounded(value, precision);
   return values;
 }
-inline char const* name(ProductPrecision precision) {
-  return precision == ProductPrecision::float32 ? "float32" : precision == ProductPrecision::tf32 ? "tf32" : "bfloat16";
-}
-
 inline std::vector<bf16> to_bf16(std::vector<float> const& values) { return {values.begin(), values.end()}; }
 inline std::vector<float> to_float(std::vector<bf16> const& values) { return {values.begin(), values.end()}; }
 
@@ -37,6 +33,18 @@ inline std::vector<float> to_float(std::vector<bf16> const& values) { return {va
 inline double error_of_bf16(std::vector<bf16> const& got, std::vector<float> const& expected, double terms) {
   double const unit = std::numeric_limits<float>::epsilon();
   return error(to_float(got), expected, terms + 1 / (256 * unit));
+}
+/// For a product whose factors were rounded to `precision` against one of the numbers as they are. Each factor is off by
+/// at most u = 2^-11 or 2^-8 of itself, so each of the `terms` products of numbers below one by 2 u: of random sign, so
+/// that they add up as a root; six times that is not met by chance.
+inline double rounding(Precision precision, double terms) {
+  if (precision == Precision::float32) return 0;
+  return 6 * 2 * (precision == Precision::tf32 ? 0x1p-11 : 0x1p-8) * std::sqrt(terms);
+}
+inline double difference(std::vector<float> const& a, std::vector<float> const& b) {
+  double most = 0;
+  for (size_t i = 0; i < a.size(); ++i) most = std::max(most, std::abs(double(a[i]) - double(b[i])));
+  return most;
 }
 
 /// Runs `check` with every order of the threads and with early and late arrival of asynchronous copies.

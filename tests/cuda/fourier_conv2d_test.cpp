@@ -67,16 +67,10 @@ TEST_CASE("cuda fourier_conv2d: four kernels, any group, all sides, y, dx and dw
         GroupCase<double> const c(
             {.group = any_group(n, mirrored), .sides = sides, .N = 2, .H = 4, .W = 3, .Ci = 2, .Co = 3});
         INFO(c.text());
-        auto got = c.engine<Unfused<double>>(), expected = c.reference();
-        Unfused<double> const engine(c.a, false);
-        Work work(engine.work_bytes(false, true));
-        auto with = c.arguments(got);
-        auto const y = c.engine<Unfused<double>>();
-        with.work = work.data();
-        CHECK(engine.gradient(with) == kernels::ok);
-        CHECK(error(y.y, expected.y, c.terms(2)) <= 1);
-        CHECK(error(y.dx, expected.dx, c.terms(3)) <= 1);
-        CHECK(error(got.dw, expected.dw, c.terms(1, c.pixels())) <= 1);
+        auto const got = c.engine<Unfused<double>>(), expected = c.reference();
+        CHECK(error(got.y, expected.y, c.terms(2)) <= 1);
+        CHECK(error(got.dx, expected.dx, c.terms(3)) <= 1);
+        CHECK(error(c.gradient(Unfused<double>(c.a, false)), expected.dw, c.terms(1, c.pixels())) <= 1);
       }
 }
 
@@ -148,6 +142,34 @@ TEST_CASE("cuda fourier_conv2d: bf16 for every kind of shape") {
   }
 }
 
+TEST_CASE("cuda fourier_conv2d: features that are bf16 in memory") {
+  for (Group group : {D16, dihedral(4), cyclic(4), cyclic(8), dihedral(16)})
+    for (auto const& sizes : shapes<float>(group)) {
+      if (sizes.kernel != 3 && group != D16) continue;
+      GroupCase<bf16> const c = converted<bf16>(GroupCase<float>(sizes));
+      INFO(c.text());
+      auto const expected = converted<float>(c).reference();  // of what is in memory
+      auto const got = c.engine<Fused<Bf16Products, bf16>>();
+      double const tolerance = std::sqrt(4) * 0x1p-8;  // coefficients, features, weights; and the result
+      CHECK(relative_rms(to_float(got.y), expected.y) <= tolerance);
+      CHECK(relative_rms(to_float(got.dx), expected.dx) <= tolerance);
+    }
+}
+
+TEST_CASE("cuda fourier_conv2d: bf16 in memory, in four kernels: only the result is rounded") {
+  for (Sides sides : every_side)
+    for (Group group : {dihedral(3), cyclic(1), D16}) {
+      GroupCase<bf16> const c = converted<bf16>(
+          GroupCase<float>({.group = group, .sides = sides, .N = 2, .H = 4, .W = 3, .Ci = 2, .Co = 3, .stride = 2}));
+      INFO(c.text());
+      auto const expected = converted<float>(c).reference();
+      auto const got = c.engine<Unfused<float, bf16>>();
+      CHECK(error_of_bf16(got.y, expected.y, c.terms(2)) <= 1);
+      CHECK(error_of_bf16(got.dx, expected.dx, c.terms(3)) <= 1);
+      CHECK(error(c.gradient(Unfused<float, bf16>(c.a, false)), expected.dw, c.terms(1, c.pixels())) <= 1);
+    }
+}
+
 TEST_CASE("cuda fourier_conv2d: the adjoint is the adjoint") {
   auto check = [](auto const& c, auto const& r) {
     // both are the same sum of products; each y and dx carries its own rounding, and they add up over all of them
@@ -172,11 +194,14 @@ TEST_CASE("cuda fourier_conv2d: every order of the threads") {
   GroupCase<float> const k5({.group = dihedral(4), .H = 3, .W = 3, .Ci = 5, .Co = 2, .kernel = 5, .padding = 2});
   auto const exact = c.engine<Fused<ExactProducts>>(), rounded = c.engine<Fused<Bf16Products>>();
   auto const steps = c.engine<Unfused<float>>(), passes = k5.engine<Fused<ExactProducts>>();
+  GroupCase<bf16> const half = converted<bf16>(c);
+  auto const stored = to_float(half.engine<Fused<Bf16Products, bf16>>().y);
   in_every_order([&] {
     CHECK(c.engine<Fused<ExactProducts>>().y == exact.y);
     CHECK(c.engine<Fused<Bf16Products>>().y == rounded.y);
     CHECK(c.engine<Unfused<float>>().dx == steps.dx);
     CHECK(k5.engine<Fused<ExactProducts>>().y == passes.y);
+    CHECK(to_float(half.engine<Fused<Bf16Products, bf16>>().y) == stored);
   });
 }
 

@@ -19,7 +19,7 @@ struct Sizes {
 struct Options {
   bool trans_a = false, trans_b = false, bias = false, accumulate = false;
   int gap = 0;  // rows have that many more elements in memory than they need
-  ProductPrecision precision = ProductPrecision::float32;
+  Precision precision = Precision::float32;
 };
 
 template <class T> struct Case {
@@ -57,13 +57,13 @@ template <class T> struct Case {
 /// Rounded factors have exact products in float32, so that only the sum's K + 1 roundings are left. The gaps between
 /// rows are compared too: nobody may write there.
 template <class T> void compare(Sizes s, Options o) {
-  INFO("M ", s.M, " N ", s.N, " K ", s.K, " transposed ", o.trans_a, o.trans_b, " gap ", o.gap, " ", name(o.precision));
+  INFO("M ", s.M, " N ", s.N, " K ", s.K, " transposed ", o.trans_a, o.trans_b, " gap ", o.gap, " ",
+       name_of(o.precision));
   Case<T> const c(s, o);
   CHECK(error(c.got(), c.expected(), s.K + 1) <= 1);
 }
 
-constexpr ProductPrecision precisions[] = {ProductPrecision::float32, ProductPrecision::tf32,
-                                           ProductPrecision::bfloat16};
+constexpr Precision precisions[] = {Precision::float32, Precision::tf32, Precision::bfloat16};
 // one element, less than a tile, whole narrow tiles, remainders, a deep sum in parts, no sum at all
 constexpr Sizes all_sizes[] = {{1, 1, 1},    {3, 5, 7},  {128, 64, 64}, {131, 67, 37},
                                {7, 3, 2003}, {5, 31, 0}, {1, 100, 100}};
@@ -84,7 +84,7 @@ TEST_CASE("cuda gemm: large tiles") {
   Sizes const s{1300, 1410, 40};
   CHECK(kernels::dense::takes_large<kernels::dense::Exact<float>>({.M = s.M, .N = s.N, .K = s.K}));
   for (auto precision : precisions)
-    compare<float>(s, {.trans_b = precision == ProductPrecision::tf32, .precision = precision});
+    compare<float>(s, {.trans_b = precision == Precision::tf32, .precision = precision});
 }
 
 TEST_CASE("cuda gemm: bf16 matrices, at addresses of every alignment") {
@@ -108,10 +108,37 @@ TEST_CASE("cuda gemm: bf16 matrices, at addresses of every alignment") {
       }
 }
 
+TEST_CASE("cuda gemm: a product of bf16 and float32, which is rounded, and one of bf16 with a float32 result") {
+  for (int N : {24, 22, 21})
+    for (int K : {40, 1500}) {  // the sum in one piece and in parts
+      int const M = 33;
+      INFO("N ", N, " K ", K);
+      auto const a = to_bf16(random_values<float>(M * K, 1)), b = to_bf16(random_values<float>(K * N, 2));
+      auto const w = random_values<float>(K * N, 3), bias = random_values<float>(N, 4);
+      auto const wide_a = to_float(a), wide_b = to_float(b), wide_w = rounded(w, Precision::bfloat16);
+      std::vector<bf16> y(size_t(M) * N);
+      std::vector<float> c(y.size()), expected(y.size());
+      auto run = [](auto g) {
+        Work work(kernels::gemm_work_bytes(g));
+        g.work = work.data();
+        CHECK(kernels::gemm(g) == kernels::ok);
+      };
+      Gemm<float> r{.M = M, .N = N, .K = K, .a = wide_a.data(), .b = wide_w.data(), .bias = bias.data()};
+      r.c = expected.data();
+      kernels::reference::gemm(r);
+      run(Gemm<bf16, float>{.M = M, .N = N, .K = K, .a = a.data(), .b = w.data(), .bias = bias.data(), .c = y.data()});
+      CHECK(error_of_bf16(y, expected, K + 1) <= 1);
+      r.b = wide_b.data(), r.bias = nullptr;
+      kernels::reference::gemm(r);
+      run(Gemm<bf16, bf16, float>{.M = M, .N = N, .K = K, .a = a.data(), .b = b.data(), .c = c.data()});
+      CHECK(error(c, expected, K) <= 1);
+    }
+}
+
 TEST_CASE("cuda gemm: the same bits in every order of the threads") {
   for (auto precision : precisions)
     for (bool trans_a : {false, true}) {
-      Case<float> const c({130, 66, 600}, {.trans_a = trans_a, .precision = precision});
+      Case<float> const c({130, trans_a ? 66 : 68, 600}, {.trans_a = trans_a, .precision = precision});
       auto const first = c.got();
       in_every_order([&] { CHECK(c.got() == first); });
     }

@@ -12,23 +12,28 @@ namespace d16::testing {
 using kernels::GroupConv2d;
 using kernels::Path;
 using kernels::Precision;
+using kernels::Wide;
 
 /// The results of a convolution: y, dx, dw.
-template <class T> struct Results { std::vector<T> y, dx, dw; };
+template <class T> struct Results {
+  std::vector<T> y, dx;
+  std::vector<Wide<T>> dw;
+};
 
 /// Arguments with random numbers behind them.
 template <class T> struct GroupCase {
   GroupConv2d<T> a;
   std::shared_ptr<SteerableBasis const> basis;
-  std::vector<T> x, dy, w, b;
+  std::vector<T> x, dy;
+  std::vector<Wide<T>> w, b;
 
   explicit GroupCase(GroupConv2d<T> const& sizes) : a(sizes), basis(shared_basis(a.group, a.kernel)) {
     a.V = basis->V, a.basis = basis->values.data();
     a.rings = int(basis->rings.max_freqs.size()), a.max_freqs = basis->rings.max_freqs.data();
     x = random_values<T>(int64_t(a.N) * a.H * a.W * a.Ci * a.rule().in_order(), 1);
     dy = random_values<T>(outputs(), 2);
-    w = random_values<T>(int64_t(a.Co) * a.Ci * a.V * a.rule().slots(), 3);
-    b = random_values<T>(a.Co, 4);
+    w = random_values<Wide<T>>(int64_t(a.Co) * a.Ci * a.V * a.rule().slots(), 3);
+    b = random_values<Wide<T>>(a.Co, 4);
     a.path = Path::fourier;
   }
   int64_t outputs() const { return int64_t(a.N) * a.out(a.H) * a.out(a.W) * a.Co * a.rule().out_order(); }
@@ -36,7 +41,7 @@ template <class T> struct GroupCase {
   /// The arguments, to write to r.
   GroupConv2d<T> arguments(Results<T>& r) const {
     GroupConv2d<T> with = a;
-    r.y.assign(dy.size(), NAN), r.dx.assign(x.size(), NAN), r.dw.assign(w.size(), NAN);
+    r.y.assign(dy.size(), T(NAN)), r.dx.assign(x.size(), T(NAN)), r.dw.assign(w.size(), NAN);
     with.x = x.data(), with.dy = dy.data(), with.w = w.data(), with.bias = b.data();
     with.y = r.y.data(), with.dx = r.dx.data(), with.dw = r.dw.data();
     return with;
@@ -65,17 +70,27 @@ template <class T> struct GroupCase {
   }
   /// y and dx by an engine: fourier::Unfused<T> or fourier::Fused<..>.
   template <class Engine> Results<T> engine() const {
-    using Ending = kernels::fourier::Ending<T>;
-    T const* const no_norm = nullptr;
+    using Ending = kernels::fourier::Ending<Wide<T>>;
+    Wide<T> const* const no_norm = nullptr;
     Results<T> r;
     GroupConv2d<T> with = arguments(r);
     Engine const forward(a, false), adjoint(a, true);
-    Work work(forward.work_bytes(false)), other(adjoint.work_bytes(true));
+    Work work(forward.work_bytes(a, false)), other(adjoint.work_bytes(a, true));
     with.work = work.data();
     CHECK(forward.convolve(with, false, with.x, no_norm, Ending{nullptr, with.bias, false}, with.y) == kernels::ok);
     with.work = other.data();
     CHECK(adjoint.convolve(with, true, with.dy, no_norm, Ending{}, with.dx) == kernels::ok);
     return r;
+  }
+
+  /// dw by an engine that has such a gradient.
+  template <class Engine> std::vector<Wide<T>> gradient(Engine const& engine) const {
+    Results<T> r;
+    GroupConv2d<T> with = arguments(r);
+    Work work(engine.gradient_bytes(with));
+    with.work = work.data();
+    CHECK(engine.gradient(with) == kernels::ok);
+    return r.dw;
   }
 
   /// Additions behind a result: taps, the transform and its inverse, fields, functions and columns of a block; for dw
@@ -89,6 +104,18 @@ template <class T> struct GroupCase {
                      " kernel ", a.kernel, " stride ", a.stride, " padding ", a.padding, " dilation ", a.dilation);
   }
 };
+
+/// The same sizes and numbers in another type.
+template <class To, class From> GroupCase<To> converted(GroupCase<From> const& c) {
+  GroupConv2d<To> sizes{.group = c.a.group, .sides = c.a.sides, .N = c.a.N, .H = c.a.H, .W = c.a.W, .Ci = c.a.Ci};
+  sizes.Co = c.a.Co, sizes.kernel = c.a.kernel, sizes.stride = c.a.stride, sizes.padding = c.a.padding;
+  sizes.dilation = c.a.dilation, sizes.relu = c.a.relu;
+  if constexpr (std::is_same_v<Wide<To>, Wide<From>>) sizes.scale = c.a.scale;
+  GroupCase<To> to(sizes);
+  to.x.assign(c.x.begin(), c.x.end()), to.dy.assign(c.dy.begin(), c.dy.end());
+  to.w.assign(c.w.begin(), c.w.end()), to.b.assign(c.b.begin(), c.b.end());
+  return to;
+}
 
 /// Root mean square of the difference in units of that of the values that are expected. NaN counts as infinite.
 inline double relative_rms(std::vector<float> const& got, std::vector<float> const& expected) {

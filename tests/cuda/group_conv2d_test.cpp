@@ -139,8 +139,80 @@ TEST_CASE("cuda group_conv2d: bf16 by the launchers; what there is no kernel for
   CHECK(kernels::group_conv2d(bare) == kernels::unsupported);
   bare = c.arguments(r), bare.sides = Sides::lifting;
   CHECK(kernels::group_conv2d(bare) == kernels::unsupported);
-  bare = c.arguments(r), bare.packed = r.y.data();
-  CHECK(kernels::group_conv2d(bare) == kernels::unsupported);
+  c.a.precision = Precision::tf32;
+  auto const tf32 = c.launched();
+  CHECK(relative_rms(tf32.y, expected.y) <= std::sqrt(2) * 0x1p-11);
+  CHECK(relative_rms(tf32.dx, expected.dx) <= std::sqrt(2) * 0x1p-11);
+}
+
+TEST_CASE("cuda group_conv2d: bf16 features by the launchers") {
+  for (Group group : {D16, dihedral(3), cyclic(2)})  // fused, in four kernels, and not on the dense path
+    for (Sides sides : every_side) {
+      GroupCase<bf16> c =
+          converted<bf16>(GroupCase<float>({.group = group, .sides = sides, .N = 2, .H = 5, .W = 6, .Ci = 9, .Co = 3}));
+      auto const expected = converted<float>(c).reference();
+      INFO(c.text());
+      c.a.path = Path::automatic;
+      auto const got = c.launched();
+      bool const rounded = group == D16 && sides == Sides::regular;
+      double const tolerance = std::sqrt(rounded ? 4 : 1) * 0x1p-8;
+      CHECK(relative_rms(to_float(got.y), expected.y) <= tolerance);
+      CHECK(relative_rms(to_float(got.dx), expected.dx) <= tolerance);
+      if (rounded) CHECK(relative_rms(got.dw, expected.dw) <= std::sqrt(3) * 0x1p-8);  // it is float32
+      else CHECK(error(got.dw, expected.dw, c.terms(1, c.pixels())) <= 1);
+      Results<bf16> r;
+      auto dense = c.arguments(r);
+      dense.path = Path::expanded;
+      CHECK(kernels::group_conv2d(dense) == kernels::unsupported);
+      CHECK(kernels::group_conv2d_dx(dense) == kernels::unsupported);
+      CHECK(kernels::group_conv2d_dw(dense) == kernels::unsupported);
+    }
+}
+
+TEST_CASE("cuda group_conv2d: packed weights are those of the call") {
+  auto check = [](auto c) {
+    using T = std::decay_t<decltype(c.x[0])>;
+    INFO(c.text(), " bytes ", sizeof(T));
+    Results<T> r, by_itself;
+    auto with = c.arguments(r), other = c.arguments(by_itself);
+    int64_t count = 0;
+    with.packed_count = &count;
+    CHECK(kernels::group_conv2d_pack(with) == kernels::ok);
+    CHECK(count > 0);
+    std::vector<Wide<T>> packed(size_t(count), NAN);
+    with.packed_count = nullptr, with.packed = packed.data();
+    CHECK(kernels::group_conv2d_pack(with) == kernels::ok);
+    Work work(kernels::group_conv2d_work_bytes(with)), more(kernels::group_conv2d_work_bytes(other));
+    with.work = work.data(), with.w = nullptr, other.work = more.data();
+    CHECK(kernels::group_conv2d(with) == kernels::ok);
+    CHECK(kernels::group_conv2d(other) == kernels::ok);
+    CHECK(std::vector<float>(r.y.begin(), r.y.end()) == std::vector<float>(by_itself.y.begin(), by_itself.y.end()));
+    with.path = Path::expanded, with.packed_count = &count;
+    CHECK(kernels::group_conv2d_pack(with) == kernels::ok);
+    CHECK(count == 0);
+    CHECK(kernels::group_conv2d(with) == kernels::unsupported);
+  };
+  for (Precision precision : {Precision::float32, Precision::tf32, Precision::bfloat16}) {
+    GroupCase<float> c({.group = D16, .H = 3, .W = 4, .Ci = 9, .Co = 25});
+    c.a.precision = precision;
+    check(c);
+  }
+  for (Sides sides : every_side) {
+    GroupCase<float> const c({.group = dihedral(3), .sides = sides, .H = 3, .W = 4, .Ci = 2, .Co = 3});
+    check(c), check(converted<double>(c)), check(converted<bf16>(c));
+  }
+  check(converted<bf16>(GroupCase<float>({.group = D16, .H = 3, .W = 4, .Ci = 9, .Co = 3})));
+}
+
+TEST_CASE("cuda group_conv2d: what is kept on the device is made once") {
+  std::vector<float> const one{1, 2, 3}, two{1, 2, 4};
+  float const* const kept = kernels::kept_numbers(one);
+  CHECK(kept != kernels::kept_numbers(two));
+  CHECK(kept == kernels::kept_numbers(std::vector<float>{1, 2, 3}));
+  GroupCase<float> const c({.group = D16, .H = 3, .W = 4});
+  auto tables = [&] { return kernels::fourier::plan_of<float>({c.a, Sides::regular}).on_device(); };
+  CHECK(tables().order == 16);
+  CHECK(tables().taps == tables().taps);
 }
 
 TEST_CASE("cuda group_conv2d: a turned image has a turned result, and elements exchanged break it") {

@@ -57,6 +57,11 @@ TEST_CASE("cuda group_pool: orders and numbers of rows") {
     }
 }
 
+TEST_CASE("cuda group_pool: bf16, the bits of the reference") {
+  for (int G : {1, 3, 16, 37})
+    for (int64_t rows : {1, 31, 1030}) check<bf16>(rows, G);
+}
+
 TEST_CASE("cuda group_pool: every order of the threads") {
   in_every_order([] { check<float>(300, 16); });
 }

@@ -72,8 +72,10 @@ inline char const* how_to_get_kernels(Device device) {
     case Device::Kind::cuda_emulated:
       return emulated_machine.set_deterministic ? "the op runs on the cpu only: use to(\"cpu\")"
                                                 : "link d16::cuda_emulated and call use_cuda_emulated()";
-    default: return "use the device cpu";
+    case Device::Kind::cpu: return "bfloat16 is for CUDA devices: cast to float32";
+    case Device::Kind::reference: break;
   }
+  return "use the device cpu";
 }
 
 }  // namespace detail

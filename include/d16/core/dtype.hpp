@@ -71,6 +71,14 @@ template <class F> decltype(auto) for_float(DType dtype, F&& f) {
   return dtype == DType::f32 ? f(float{}) : f(double{});
 }
 
+/// The same for ops that take bfloat16 too, whose kernels CUDA devices and the reference have.
+template <class F> decltype(auto) for_any_float(DType dtype, F&& f) {
+  return dtype == DType::bf16 ? f(bf16{}) : for_float(dtype, f);
+}
+
+/// The type of weights that meet features of `dtype`, and of their gradients: float32 for bfloat16, else the same.
+constexpr DType weight_dtype(DType dtype) { return dtype == DType::bf16 ? DType::f32 : dtype; }
+
 /// Calls f(T{}) with the C++ type of any `dtype`.
 template <class F> decltype(auto) for_dtype(DType dtype, F&& f) {
   switch (dtype) {

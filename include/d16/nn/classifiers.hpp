@@ -65,8 +65,10 @@ class EquivariantClassifier : public Module {
   Tensor pooled(Tensor x) {
     auto run = [&](auto&& layer) { x = layer(std::move(x)); };
     visit_input(run);
+    bool const keep = keeps_coefficients_ && !training() && NoGrad::off();
     for (size_t i = 0; i < options_.widths.size(); ++i) {
-      x = i == 0 ? conv_norm_relu(*lift_, norms_[0], x) : conv_norm_relu(convs_[i - 1], norms_[i], x);
+      Coefficients const kept{.x = keep && i > 0, .y = keep && i + 1 < options_.widths.size()};
+      x = i == 0 ? conv_norm_relu(*lift_, norms_[0], x, kept) : conv_norm_relu(convs_[i - 1], norms_[i], x, kept);
       if (pooled_after(i)) run(BlurPool());
     }
     visit_pooling(run);
@@ -87,6 +89,10 @@ class EquivariantClassifier : public Module {
     visit_pooling(visit);
     visit(head_);
   }
+
+  /// Whether features stay Fourier coefficients from one convolution to the next, pooling included. In inference, which
+  /// then needs a CUDA device; the result is the same up to rounding.
+  void keep_coefficients(bool on) { keeps_coefficients_ = on; }
 
   EquivariantClassifierOptions const& options() const { return options_; }
   io::Json describe() const override;
@@ -129,6 +135,7 @@ class EquivariantClassifier : public Module {
   List<GroupConv2d> convs_;
   List<InnerBatchNorm> norms_;
   Sequential head_;
+  bool keeps_coefficients_ = false;
 };
 
 /// The network of Pandya et al. 2023 for images of 255 x 255 pixels; theirs has order 32 (dihedral(16)) or 16.

@@ -13,18 +13,20 @@ constexpr int same = -1;
 
 struct LinearOptions {
   bool bias = true;
+  kernels::Precision precision = kernels::Precision::float32;  ///< of what is multiplied, as of d16::LinearOptions
 };
 
 /// y = x w^T + b on the last axis. Shapes x (N,in), w (out,in), b (out). He-normal weights, zero bias.
 struct Linear : Module {
   Parameter weight, bias;
+  LinearOptions options;
 
-  Linear(int in, int out, LinearOptions o = {}) {
+  Linear(int in, int out, LinearOptions o = {}) : options(o) {
     require<ValueError>(in > 0 && out > 0, "Linear: ", in, " -> ", out, "; both must be positive");
     weight = he_normal({out, in}, in);
     if (o.bias) bias = zeros({out});
   }
-  Tensor operator()(Tensor x) { return linear(x, weight, bias); }
+  Tensor operator()(Tensor x) { return linear(x, weight, bias, {.precision = options.precision}); }
   io::Json describe() const override {
     return io::Json::object(
         {{"type", "linear"}, {"in", weight.dim(1)}, {"out", weight.dim(0)}, {"bias", bias.defined()}});
@@ -35,6 +37,7 @@ struct Linear : Module {
 struct ConvOptions {
   int kernel = 3, stride = 1, padding = same, dilation = 1, groups = 1;
   bool bias = true;
+  kernels::Precision precision = kernels::Precision::float32;  ///< of what is multiplied, as of Conv2dOptions
 };
 
 /// Convolution of images. Shapes x (N,H,W,in), w (out,in/groups,k,k), b (out). He-normal weights, zero bias.
@@ -52,9 +55,12 @@ struct Conv2d : Module {
     if (o.bias) bias = zeros({out});
   }
   Tensor operator()(Tensor x) {
-    return conv2d(
-        x, weight, bias,
-        {.stride = options.stride, .padding = options.padding, .dilation = options.dilation, .groups = options.groups});
+    return conv2d(x, weight, bias,
+                  {.stride = options.stride,
+                   .padding = options.padding,
+                   .dilation = options.dilation,
+                   .groups = options.groups,
+                   .precision = options.precision});
   }
   io::Json describe() const override {
     return io::Json::object({{"type", "conv2d"},
@@ -73,6 +79,7 @@ struct Conv2d : Module {
 struct ConvTransposeOptions {
   int kernel = 2, stride = 2, padding = 0, output_padding = 0;
   bool bias = true;
+  kernels::Precision precision = kernels::Precision::float32;  ///< of what is multiplied, as of Conv2dOptions
 };
 
 /// Transposed convolution; as made, it doubles the size. Shapes x (N,H,W,in), w (in,out,k,k), b (out).
@@ -89,9 +96,11 @@ struct ConvTranspose2d : Module {
     if (o.bias) bias = zeros({out});
   }
   Tensor operator()(Tensor x) {
-    return conv_transpose2d(
-        x, weight, bias,
-        {.stride = options.stride, .padding = options.padding, .output_padding = options.output_padding});
+    return conv_transpose2d(x, weight, bias,
+                            {.stride = options.stride,
+                             .padding = options.padding,
+                             .output_padding = options.output_padding,
+                             .precision = options.precision});
   }
   io::Json describe() const override {
     return io::Json::object({{"type", "conv_transpose2d"},

@@ -14,6 +14,12 @@ struct GroupConvOptions {
   kernels::Precision precision = kernels::Precision::float32;  ///< of what is multiplied, between group features
 };
 
+/// In inference on a CUDA device: whether features come, and go, as their Fourier coefficients, as GroupConv2dOptions
+/// describes.
+struct Coefficients {
+  bool x = false, y = false;
+};
+
 namespace detail {
 
 /// What the three have in common.
@@ -33,8 +39,8 @@ struct SteerableConv : Module {
   D16_MEMBERS(weight, bias)
 
  protected:
-  /// In inference the weights are packed once and kept until they change.
-  GroupConv2dOptions call() {
+  /// In inference the weights are packed once and kept until they change, or other features than x come.
+  GroupConv2dOptions call(Tensor const& x) {
     GroupConv2dOptions o{.kernel = options.kernel,
                          .stride = options.stride,
                          .padding = options.padding,
@@ -47,22 +53,24 @@ struct SteerableConv : Module {
       packed_ = {};
       return o;
     }
-    if (!packed_of_.defined() || !packed_of_.same_memory(weight) || packed_version_ != weight.version()) {
-      packed_ = pack_group_weights(acting, sides_, weight, o);
+    bool const same = packed_of_.defined() && packed_of_.same_memory(weight) && packed_version_ == weight.version();
+    if (!same || packed_for_ != x.dtype()) {
+      packed_ = pack_group_weights(acting, sides_, weight, o, x.dtype());
       packed_of_ = weight.detach();
+      packed_for_ = x.dtype();
       packed_version_ = weight.version();
     }
     o.packed = packed_;
     return o;
   }
-  GroupConv2dOptions call(Tensor moments) {
-    GroupConv2dOptions o = call();
+  GroupConv2dOptions call(Tensor const& x, Tensor moments) {
+    GroupConv2dOptions o = call(x);
     o.moments = moments;
     return o;
   }
-  GroupConv2dOptions call(Tensor scale, bool relu) {
-    GroupConv2dOptions o = call();
-    o.scale = scale, o.relu = relu;
+  GroupConv2dOptions call(Tensor const& x, Tensor scale, bool relu, Coefficients kept) {
+    GroupConv2dOptions o = call(x);
+    o.scale = scale, o.relu = relu, o.x_coefficients = kept.x, o.y_coefficients = kept.y;
     return o;
   }
   io::Json describe_as(char const* type) const {
@@ -91,6 +99,7 @@ struct SteerableConv : Module {
   Sides sides_;
   Tensor packed_, packed_of_;
   uint64_t packed_version_ = 0;
+  DType packed_for_ = DType::f32;
 };
 
 }  // namespace detail
@@ -98,39 +107,39 @@ struct SteerableConv : Module {
 /// From an image to features of the group. Shapes x (N,H,W,in), y (N,H,W,out,G), weight (out,in,V), bias (out).
 struct LiftConv2d : detail::SteerableConv {
   LiftConv2d(Group g, int in, int out, GroupConvOptions o = {}) : SteerableConv(g, Sides::lifting, in, out, o) {}
-  Tensor operator()(Tensor x) { return lift_conv2d(acting, x, weight, bias, call()); }
+  Tensor operator()(Tensor x) { return lift_conv2d(acting, x, weight, bias, call(x)); }
   /// Inference: scale * convolution + shift, and its negative values cut, in one pass over the result.
-  Tensor scaled(Tensor x, Tensor scale, Tensor shift, bool relu) {
-    return lift_conv2d(acting, x, weight, shift, call(scale, relu));
+  Tensor scaled(Tensor x, Tensor scale, Tensor shift, bool relu, Coefficients kept = {}) {
+    return lift_conv2d(acting, x, weight, shift, call(x, scale, relu, kept));
   }
   /// The convolution, and mean and variance of its result for each field, written to moments (2,out).
-  Tensor measured(Tensor x, Tensor moments) { return lift_conv2d(acting, x, weight, bias, call(moments)); }
+  Tensor measured(Tensor x, Tensor moments) { return lift_conv2d(acting, x, weight, bias, call(x, moments)); }
   io::Json describe() const override { return describe_as("lift_conv2d"); }
 };
 
 /// Between features. Shapes x (N,H,W,in,G), y (N,H,W,out,G), weight (out,in,V,G), bias (out).
 struct GroupConv2d : detail::SteerableConv {
   GroupConv2d(Group g, int in, int out, GroupConvOptions o = {}) : SteerableConv(g, Sides::regular, in, out, o) {}
-  Tensor operator()(Tensor x) { return group_conv2d(acting, x, weight, bias, call()); }
+  Tensor operator()(Tensor x) { return group_conv2d(acting, x, weight, bias, call(x)); }
   /// Inference: scale * convolution + shift, and its negative values cut, in one pass over the result.
-  Tensor scaled(Tensor x, Tensor scale, Tensor shift, bool relu) {
-    return group_conv2d(acting, x, weight, shift, call(scale, relu));
+  Tensor scaled(Tensor x, Tensor scale, Tensor shift, bool relu, Coefficients kept = {}) {
+    return group_conv2d(acting, x, weight, shift, call(x, scale, relu, kept));
   }
   /// The convolution, and mean and variance of its result for each field, written to moments (2,out).
-  Tensor measured(Tensor x, Tensor moments) { return group_conv2d(acting, x, weight, bias, call(moments)); }
+  Tensor measured(Tensor x, Tensor moments) { return group_conv2d(acting, x, weight, bias, call(x, moments)); }
   io::Json describe() const override { return describe_as("group_conv2d"); }
 };
 
 /// From features to an image that turns with the input. Shapes x (N,H,W,in,G), y (N,H,W,out), weight (out,in,V).
 struct ProjectConv2d : detail::SteerableConv {
   ProjectConv2d(Group g, int in, int out, GroupConvOptions o = {}) : SteerableConv(g, Sides::projecting, in, out, o) {}
-  Tensor operator()(Tensor x) { return project_conv2d(acting, x, weight, bias, call()); }
+  Tensor operator()(Tensor x) { return project_conv2d(acting, x, weight, bias, call(x)); }
   /// Inference: scale * convolution + shift, and its negative values cut, in one pass over the result.
-  Tensor scaled(Tensor x, Tensor scale, Tensor shift, bool relu) {
-    return project_conv2d(acting, x, weight, shift, call(scale, relu));
+  Tensor scaled(Tensor x, Tensor scale, Tensor shift, bool relu, Coefficients kept = {}) {
+    return project_conv2d(acting, x, weight, shift, call(x, scale, relu, kept));
   }
   /// The convolution, and mean and variance of its result for each field, written to moments (2,out).
-  Tensor measured(Tensor x, Tensor moments) { return project_conv2d(acting, x, weight, bias, call(moments)); }
+  Tensor measured(Tensor x, Tensor moments) { return project_conv2d(acting, x, weight, bias, call(x, moments)); }
   io::Json describe() const override { return describe_as("project_conv2d"); }
 };
 

@@ -26,6 +26,12 @@ template <class T> constinit Slot<kernels::AntialiasedAvgPool<T>> antialiased_av
     {},
     {}};
 
+// bfloat16: for CUDA devices; the reference says what is right.
+template <> constinit inline Slot<kernels::AntialiasedAvgPool<bf16>> antialiased_avg_pool_slot<bf16>{
+    "antialiased_avg_pool", {}, {kernels::reference::antialiased_avg_pool<bf16>}, {}, {}};
+template <> constinit inline Slot<kernels::AntialiasedAvgPool<bf16>> antialiased_avg_pool_dx_slot<bf16>{
+    "antialiased_avg_pool_dx", {}, {kernels::reference::antialiased_avg_pool_dx<bf16>}, {}, {}};
+
 namespace detail {
 
 template <class T>
@@ -58,6 +64,7 @@ inline Shape antialiased_avg_pool_shape(Shape const& x, AntialiasedAvgPoolOption
 /// Antialiased pooling: a normalised Gaussian of kernel x kernel pixels on each channel, zeros beyond the border, then
 /// every stride-th pixel: y[n,p,q] = sum over i,j of t[i] t[j] x[n, p stride + i - padding, q stride + j - padding].
 /// Shapes   x (N,H,W,C) or (N,H,W,C,G), y the same with H, W -> (H + 2 padding - kernel) / stride + 1. Keeps the tag.
+/// Types    float32 or float64; on CUDA devices also bfloat16.
 /// Units    those of x; sigma in pixels.      Cost  2 kernel (1/stride + 1/stride^2) flops for each x.
 /// Deterministic  yes.      Aliasing  none.      Gradient  the exact adjoint.
 /// Errors   d16::ShapeError, ValueError.
@@ -65,7 +72,7 @@ inline Shape antialiased_avg_pool_shape(Shape const& x, AntialiasedAvgPoolOption
 inline Tensor antialiased_avg_pool(Tensor x, AntialiasedAvgPoolOptions o = {}) {
   Tensor y = empty(detail::antialiased_avg_pool_shape(x.shape(), o), x.like());
   x = x.contiguous();
-  for_float(x.dtype(), [&]<class T>(T) {
+  for_any_float(x.dtype(), [&]<class T>(T) {
     auto a = detail::antialiased_avg_pool_args<T>(x.shape(), o);
     a.x = x.data<T>(), a.y = y.data<T>();
     run(antialiased_avg_pool_slot<T>, x.device(), a);
@@ -73,7 +80,7 @@ inline Tensor antialiased_avg_pool(Tensor x, AntialiasedAvgPoolOptions o = {}) {
   return record("antialiased_avg_pool", y, wrt(x, [=, like = x.like(), s = x.shape()](Tensor dy) {
                   dy = dy.contiguous();
                   Tensor dx = empty(s, like);
-                  for_float(like.dtype, [&]<class T>(T) {
+                  for_any_float(like.dtype, [&]<class T>(T) {
                     auto a = detail::antialiased_avg_pool_args<T>(s, o);
                     a.dy = dy.data<T>(), a.dx = dx.data<T>();
                     run(antialiased_avg_pool_dx_slot<T>, like.device, a);

@@ -9,6 +9,10 @@ namespace d16 {
 template <class T> constinit Slot<kernels::Binary<T>> binary_slot{
     "binary", {kernels::cpu::binary<T>}, {kernels::reference::binary<T>}, {}, {}};
 
+// bfloat16 features: for CUDA devices; the reference says what is right.
+template <> constinit inline Slot<kernels::Binary<bf16>> binary_slot<bf16>{
+    "binary", {}, {kernels::reference::binary<bf16>}, {}, {}};
+
 /// The shape into which a and b repeat: axes are matched from the last; sizes are equal, or 1, or missing.
 /// Errors   ShapeError when another size differs.
 inline Shape broadcast_shape(char const* op, Shape const& a, Shape const& b) {
@@ -29,7 +33,7 @@ using kernels::BinaryOp;
 // Values only; nothing is recorded.
 inline Tensor binary(BinaryOp op, Tensor const& a, Tensor const& b, Shape const& shape, TensorOptions o) {
   Tensor y = empty(shape, o), wide_a = expand_view(a, shape), wide_b = expand_view(b, shape);
-  for_float(o.dtype, [&]<class T>(T) {
+  for_any_float(o.dtype, [&]<class T>(T) {
     kernels::Binary<T> p;
     p.op = op;
     for (int i = 0; i < shape.rank(); ++i) p.nest.push(shape[i], {wide_a.strides()[i], wide_b.strides()[i]});
@@ -44,7 +48,7 @@ inline Tensor binary(BinaryOp op, Tensor const& a, Tensor const& b) {
 /// x op s, or s op x when `swapped`.
 inline Tensor binary_scalar(BinaryOp op, Tensor const& x, double s, bool swapped = false) {
   Tensor y = empty_like(x);
-  for_float(x.dtype(), [&]<class T>(T) {
+  for_any_float(x.dtype(), [&]<class T>(T) {
     kernels::Binary<T> p;
     p.op = op, p.y = y.data<T>();
     for (int i = 0; i < x.rank(); ++i) {

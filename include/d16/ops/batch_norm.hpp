@@ -44,6 +44,16 @@ template <class T> constinit Slot<kernels::BatchNorm<T>> batch_norm_dx_slot{
     {},
     {}};
 
+// bfloat16: for CUDA devices; the reference says what is right.
+template <> constinit inline Slot<kernels::BatchNorm<bf16>> batch_norm_slot<bf16>{
+    "batch_norm", {}, {kernels::reference::batch_norm<bf16>}, {}, {}};
+template <> constinit inline Slot<kernels::BatchNorm<bf16>> batch_norm_apply_slot<bf16>{
+    "batch_norm_apply", {}, {kernels::reference::batch_norm_apply<bf16>}, {}, {}};
+template <> constinit inline Slot<kernels::BatchNorm<bf16>> batch_norm_dw_slot<bf16>{
+    "batch_norm_dw", {}, {kernels::reference::batch_norm_dw<bf16>}, {}, {}};
+template <> constinit inline Slot<kernels::BatchNorm<bf16>> batch_norm_dx_slot<bf16>{
+    "batch_norm_dx", {}, {kernels::reference::batch_norm_dx<bf16>}, {}, {}};
+
 namespace detail {
 
 /// A vector of C values that goes with x, or no tensor.
@@ -51,8 +61,8 @@ inline void check_norm_vector(char const* op, char const* what, Tensor const& x,
   if (!v.defined()) return;
   require<ShapeError>(v.shape() == Shape{x.dim(axis::C)}, op, ": ", what, " is ", v.shape(), ", x is ", x.shape(),
                       "; needs (", x.dim(axis::C), ")");
-  require<DTypeError>(v.dtype() == x.dtype(), op, ": ", what, " is ", name_of(v.dtype()), ", x is ",
-                      name_of(x.dtype()));
+  require<DTypeError>(v.dtype() == weight_dtype(x.dtype()), op, ": ", what, " is ", name_of(v.dtype()), ", x is ",
+                      name_of(x.dtype()), "; needs ", name_of(weight_dtype(x.dtype())));
   require<DeviceError>(v.device() == x.device(), op, ": ", what, " is on ", v.device(), ", x on ", x.device());
 }
 
@@ -89,7 +99,7 @@ struct NormCall {
     kernels::BatchNorm<T> a{
         .rows = x.dim(0) * x.dim(1) * x.dim(2), .C = C, .G = G, .training = o.training, .relu = o.relu, .eps = o.eps};
     a.momentum = o.momentum;
-    a.x = x.data<T>(), a.weight = weight.data<T>(), a.bias = bias.data<T>();
+    a.x = x.data<T>(), a.weight = weight.data<kernels::Wide<T>>(), a.bias = bias.data<kernels::Wide<T>>();
     a.mean = statistics.data<double>(), a.inv_std = a.mean + C;
     return a;
   }
@@ -125,10 +135,11 @@ struct NormCall {
   std::vector<Tensor> gradients(Tensor dy, std::vector<bool> const& needed) const {
     dy = dy.contiguous();
     Tensor dx = !needed[0] ? Tensor() : dy.exclusive() ? dy : empty_like(x);  // nobody else wants dy: written over it
-    Tensor dw = empty({x.dim(axis::C)}, {.dtype = x.dtype(), .device = x.device()}), db = empty_like(dw);
-    for_float(x.dtype(), [&]<class T>(T) {
+    Tensor dw = empty({x.dim(axis::C)}, {.dtype = weight_dtype(x.dtype()), .device = x.device()}), db = empty_like(dw);
+    for_any_float(x.dtype(), [&]<class T>(T) {
       kernels::BatchNorm<T> a = args<T>();
-      a.dy = dy.data<T>(), a.dx = dx.data<T>(), a.dw = dw.data<T>(), a.db = db.data<T>();
+      a.dy = dy.data<T>(), a.dx = dx.data<T>();
+      a.dw = dw.data<kernels::Wide<T>>(), a.db = db.data<kernels::Wide<T>>();
       if (o.training || needed[1] || needed[2]) run(batch_norm_dw_slot<T>, x.device(), a);
       if (needed[0]) run(batch_norm_dx_slot<T>, x.device(), a);
     });
@@ -149,10 +160,11 @@ inline Tensor batch_norm(char const* op, Tensor x, Tensor weight, Tensor bias, T
   Tensor y = later ? call.deferred(x.like()) : empty_like(x);
   Tensor mean = running_mean.defined() ? running_mean.detach().contiguous() : Tensor();
   Tensor var = running_var.defined() ? running_var.detach().contiguous() : Tensor();
-  for_float(x.dtype(), [&]<class T>(T) {
+  for_any_float(x.dtype(), [&]<class T>(T) {
     kernels::BatchNorm<T> a = call.args<T>();
     a.moments = o.training ? o.moments.data<double>() : nullptr;
-    a.running_mean = mean.data<T>(), a.running_var = var.data<T>(), a.y = later ? nullptr : y.data<T>();
+    a.running_mean = mean.data<kernels::Wide<T>>(), a.running_var = var.data<kernels::Wide<T>>();
+    a.y = later ? nullptr : y.data<T>();
     run(batch_norm_slot<T>, x.device(), a);
   });
   if (o.training) {
@@ -172,6 +184,7 @@ inline Tensor batch_norm(char const* op, Tensor x, Tensor weight, Tensor bias, T
 
 /// Batch normalisation: y = weight (x - mean) / sqrt(variance + eps) + bias, mean and variance over N,H,W.
 /// Shapes   x, y (N,H,W,C); all others (C). An undefined weight is 1, an undefined bias 0.
+/// Types    float32 or float64; on CUDA devices x and y also bfloat16, with all others in float32.
 /// Units    weight, bias, y: the same.
 /// Cost     12 N H W C bytes when training, 8 otherwise.   Deterministic  yes.
 /// Aliasing running_mean and running_var are updated in place when training.

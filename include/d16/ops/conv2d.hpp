@@ -13,6 +13,9 @@ namespace d16 {
 struct Conv2dOptions {
   Pair stride = 1, padding = 0, dilation = 1;
   int groups = 1;
+  /// What the factors of float32 products are rounded to, forward and in both gradients. Processors without units for it
+  /// compute in float32.
+  kernels::Precision precision = kernels::Precision::float32;
 };
 
 template <class T> constinit Slot<kernels::Conv2d<T>> conv2d_slot{
@@ -36,6 +39,16 @@ constinit Slot<kernels::Conv2d<T>> conv2d_db_slot{"conv2d_db",
                                                   {},
                                                   {}};
 
+// bfloat16 features: for CUDA devices; the reference says what is right.
+template <> constinit inline Slot<kernels::Conv2d<bf16>> conv2d_slot<bf16>{
+    "conv2d", {}, {kernels::reference::conv2d<bf16>}, {}, {}};
+template <> constinit inline Slot<kernels::Conv2d<bf16>> conv2d_dx_slot<bf16>{
+    "conv2d_dx", {}, {kernels::reference::conv2d_dx<bf16>}, {}, {}};
+template <> constinit inline Slot<kernels::Conv2d<bf16>> conv2d_dw_slot<bf16>{
+    "conv2d_dw", {}, {kernels::reference::conv2d_dw<bf16>}, {}, {}};
+template <> constinit inline Slot<kernels::Conv2d<bf16>> conv2d_db_slot<bf16>{
+    "conv2d_db", {}, {kernels::reference::conv2d_db<bf16>}, {}, {}};
+
 namespace detail {
 
 /// The sizes and options of a call, which its gradients need too.
@@ -58,7 +71,8 @@ struct Conv2dCall {
             .pad_w = o.padding.w,
             .dilation_h = o.dilation.h,
             .dilation_w = o.dilation.w,
-            .groups = o.groups};
+            .groups = o.groups,
+            .precision = o.precision};
   }
   Shape y() const {
     auto a = args<float>();
@@ -67,29 +81,29 @@ struct Conv2dCall {
   Tensor dx(Tensor dy, Tensor weight) const {
     dy = dy.contiguous();
     Tensor dx = empty(x, like);
-    for_float(like.dtype, [&]<class T>(T) {
+    for_any_float(like.dtype, [&]<class T>(T) {
       auto a = args<T>();
-      a.dy = dy.data<T>(), a.w = weight.data<T>(), a.dx = dx.data<T>();
+      a.dy = dy.data<T>(), a.w = weight.data<kernels::Wide<T>>(), a.dx = dx.data<T>();
       run(conv2d_dx_slot<T>, like.device, a);
     });
     return dx;
   }
   Tensor dw(Tensor dy, Tensor input) const {
     dy = dy.contiguous();
-    Tensor dw = empty(w, {like.dtype, like.device});
-    for_float(like.dtype, [&]<class T>(T) {
+    Tensor dw = empty(w, {weight_dtype(like.dtype), like.device});
+    for_any_float(like.dtype, [&]<class T>(T) {
       auto a = args<T>();
-      a.dy = dy.data<T>(), a.x = input.data<T>(), a.dw = dw.data<T>();
+      a.dy = dy.data<T>(), a.x = input.data<T>(), a.dw = dw.data<kernels::Wide<T>>();
       run(conv2d_dw_slot<T>, like.device, a);
     });
     return dw;
   }
   Tensor db(Tensor dy) const {
     dy = dy.contiguous();
-    Tensor db = empty({w[0]}, {like.dtype, like.device});
-    for_float(like.dtype, [&]<class T>(T) {
+    Tensor db = empty({w[0]}, {weight_dtype(like.dtype), like.device});
+    for_any_float(like.dtype, [&]<class T>(T) {
       auto a = args<T>();
-      a.dy = dy.data<T>(), a.db = db.data<T>();
+      a.dy = dy.data<T>(), a.db = db.data<kernels::Wide<T>>();
       run(conv2d_db_slot<T>, like.device, a);
     });
     return db;
@@ -137,6 +151,8 @@ inline Conv2dCall conv2d_call(Tensor const& x, Tensor const& w, Tensor const& b,
 ///          P = (H + 2 padding - dilation (kh-1) - 1) / stride + 1, Q likewise.      Units  w: those of y / x.
 /// Cost     2 N P Q Co (Ci/groups) kh kw flops, of 3 x 3 a quarter (Winograd, float32); scratch: the weights once more,
 ///          or four times and some MB for Winograd, which spreads a NaN of x over a tile of 4 x 4 pixels.
+/// Numbers  bfloat16 x, with float32 w and b, gives bfloat16 y and dx, float32 dw and db: sums are float32, each result is
+///          rounded once. For CUDA devices and the reference.      precision: of the products of float32 on a GPU.
 /// Deterministic  yes.      Aliasing  none.      Gradient  to x, w and b.
 /// Errors   d16::ShapeError, DTypeError, DeviceError; ValueError for stride, padding, dilation, groups.
 inline Tensor conv2d(Tensor x, Tensor w, Tensor b = {}, Conv2dOptions o = {}) {
@@ -144,9 +160,10 @@ inline Tensor conv2d(Tensor x, Tensor w, Tensor b = {}, Conv2dOptions o = {}) {
   x = x.contiguous(), w = w.contiguous();
   if (b.defined()) b = b.contiguous();
   Tensor y = empty(c.y(), {x.dtype(), x.device()});
-  for_float(x.dtype(), [&]<class T>(T) {
+  for_any_float(x.dtype(), [&]<class T>(T) {
     auto a = c.args<T>();
-    a.x = x.data<T>(), a.w = w.data<T>(), a.bias = b.data<T>(), a.y = y.data<T>();
+    a.x = x.data<T>(), a.y = y.data<T>();
+    a.w = w.data<kernels::Wide<T>>(), a.bias = b.data<kernels::Wide<T>>();
     run(conv2d_slot<T>, x.device(), a);
   });
   return record("conv2d", y, wrt(x, [=](Tensor dy) { return c.dx(dy, w); }),

@@ -12,6 +12,7 @@ namespace d16 {
 
 struct ConvTranspose2dOptions {
   Pair stride = 1, padding = 0, output_padding = 0;
+  kernels::Precision precision = kernels::Precision::float32;  ///< as of Conv2dOptions
 };
 
 template <class T> constinit Slot<kernels::ConvTranspose2d<T>> conv_transpose2d_slot{
@@ -39,6 +40,16 @@ template <class T> constinit Slot<kernels::ConvTranspose2d<T>> conv_transpose2d_
     {},
     {}};
 
+// bfloat16 features: for CUDA devices; the reference says what is right.
+template <> constinit inline Slot<kernels::ConvTranspose2d<bf16>> conv_transpose2d_slot<bf16>{
+    "conv_transpose2d", {}, {kernels::reference::conv_transpose2d<bf16>}, {}, {}};
+template <> constinit inline Slot<kernels::ConvTranspose2d<bf16>> conv_transpose2d_dx_slot<bf16>{
+    "conv_transpose2d_dx", {}, {kernels::reference::conv_transpose2d_dx<bf16>}, {}, {}};
+template <> constinit inline Slot<kernels::ConvTranspose2d<bf16>> conv_transpose2d_dw_slot<bf16>{
+    "conv_transpose2d_dw", {}, {kernels::reference::conv_transpose2d_dw<bf16>}, {}, {}};
+template <> constinit inline Slot<kernels::ConvTranspose2d<bf16>> conv_transpose2d_db_slot<bf16>{
+    "conv_transpose2d_db", {}, {kernels::reference::conv_transpose2d_db<bf16>}, {}, {}};
+
 namespace detail {
 
 /// The sizes and options of a call, which its gradients need too.
@@ -60,7 +71,8 @@ struct ConvTranspose2dCall {
             .pad_h = o.padding.h,
             .pad_w = o.padding.w,
             .output_pad_h = o.output_padding.h,
-            .output_pad_w = o.output_padding.w};
+            .output_pad_w = o.output_padding.w,
+            .precision = o.precision};
   }
   Shape y() const {
     auto a = args<float>();
@@ -69,29 +81,29 @@ struct ConvTranspose2dCall {
   Tensor dx(Tensor dy, Tensor weight) const {
     dy = dy.contiguous();
     Tensor dx = empty(x, like);
-    for_float(like.dtype, [&]<class T>(T) {
+    for_any_float(like.dtype, [&]<class T>(T) {
       auto a = args<T>();
-      a.dy = dy.data<T>(), a.w = weight.data<T>(), a.dx = dx.data<T>();
+      a.dy = dy.data<T>(), a.w = weight.data<kernels::Wide<T>>(), a.dx = dx.data<T>();
       run(conv_transpose2d_dx_slot<T>, like.device, a);
     });
     return dx;
   }
   Tensor dw(Tensor dy, Tensor input) const {
     dy = dy.contiguous();
-    Tensor dw = empty(w, {like.dtype, like.device});
-    for_float(like.dtype, [&]<class T>(T) {
+    Tensor dw = empty(w, {weight_dtype(like.dtype), like.device});
+    for_any_float(like.dtype, [&]<class T>(T) {
       auto a = args<T>();
-      a.dy = dy.data<T>(), a.x = input.data<T>(), a.dw = dw.data<T>();
+      a.dy = dy.data<T>(), a.x = input.data<T>(), a.dw = dw.data<kernels::Wide<T>>();
       run(conv_transpose2d_dw_slot<T>, like.device, a);
     });
     return dw;
   }
   Tensor db(Tensor dy) const {
     dy = dy.contiguous();
-    Tensor db = empty({w[1]}, {like.dtype, like.device});
-    for_float(like.dtype, [&]<class T>(T) {
+    Tensor db = empty({w[1]}, {weight_dtype(like.dtype), like.device});
+    for_any_float(like.dtype, [&]<class T>(T) {
       auto a = args<T>();
-      a.dy = dy.data<T>(), a.db = db.data<T>();
+      a.dy = dy.data<T>(), a.db = db.data<kernels::Wide<T>>();
       run(conv_transpose2d_db_slot<T>, like.device, a);
     });
     return db;
@@ -133,6 +145,8 @@ inline ConvTranspose2dCall conv_transpose2d_call(Tensor const& x, Tensor const& 
 /// Shapes   x (N,H,W,Ci), w (Ci,Co,kh,kw), b (Co) or undefined, y (N,P,Q,Co) without group tag;
 ///          P = (H - 1) stride - 2 padding + kh + output_padding, Q likewise.      Units  w: those of y / x.
 /// Cost     2 N H W Ci Co kh kw flops; scratch: the weights once more.
+/// Numbers  bfloat16 x, with float32 w and b, gives bfloat16 y and dx, float32 dw and db: sums are float32, each result is
+///          rounded once. For CUDA devices and the reference.      precision: of the products of float32 on a GPU.
 /// Deterministic  yes.      Aliasing  none.      Gradient  to x, w and b.
 /// Errors   d16::ShapeError, DTypeError, DeviceError; ValueError for stride, padding, output_padding.
 inline Tensor conv_transpose2d(Tensor x, Tensor w, Tensor b = {}, ConvTranspose2dOptions o = {}) {
@@ -140,9 +154,10 @@ inline Tensor conv_transpose2d(Tensor x, Tensor w, Tensor b = {}, ConvTranspose2
   x = x.contiguous(), w = w.contiguous();
   if (b.defined()) b = b.contiguous();
   Tensor y = empty(c.y(), {x.dtype(), x.device()});
-  for_float(x.dtype(), [&]<class T>(T) {
+  for_any_float(x.dtype(), [&]<class T>(T) {
     auto a = c.args<T>();
-    a.x = x.data<T>(), a.w = w.data<T>(), a.bias = b.data<T>(), a.y = y.data<T>();
+    a.x = x.data<T>(), a.y = y.data<T>();
+    a.w = w.data<kernels::Wide<T>>(), a.bias = b.data<kernels::Wide<T>>();
     run(conv_transpose2d_slot<T>, x.device(), a);
   });
   return record("conv_transpose2d", y, wrt(x, [=](Tensor dy) { return c.dx(dy, w); }),

@@ -3,7 +3,6 @@
 #pragma once
 #include <array>
 #include <cmath>
-#include <memory>
 #include <vector>
 
 #include "../autograd/tape.hpp"
@@ -41,29 +40,50 @@ struct GroupAction {
   int taps = 1;
   std::vector<int64_t> source;
   std::vector<double> weight;
-  std::vector<int> element;  ///< empty: they stay
+  std::vector<int64_t> element;  ///< empty: they stay
+};
 
+/// Its tables in the memory of a device.
+struct PlacedAction {
+  int taps;
+  Tensor source, weight, element, readers, first_reader;
+
+  PlacedAction(GroupAction const& action, Device device) : taps(action.taps) {
+    auto const taps_in_all = int64_t(action.source.size()), pixels = taps_in_all / taps;
+    std::vector<int64_t> first(size_t(pixels) + 1, 0), order(action.source.size());
+    for (int64_t s : action.source) ++first[size_t(s) + 1];
+    for (size_t s = 0; s < size_t(pixels); ++s) first[s + 1] += first[s];
+    std::vector<int64_t> next(first.begin(), first.end() - 1);
+    for (int64_t tap = 0; tap < taps_in_all; ++tap) order[size_t(next[size_t(action.source[size_t(tap)])]++)] = tap;
+    source = from(action.source, {taps_in_all}, {.device = device});
+    weight = from(action.weight, {taps_in_all}, {.device = device});
+    readers = from(order, {taps_in_all}, {.device = device});
+    first_reader = from(first, {pixels + 1}, {.device = device});
+    if (!action.element.empty()) element = from(action.element, {int64_t(action.element.size())}, {.device = device});
+  }
   template <class T> kernels::GroupAction<T> args(Shape const& x) const {
     kernels::GroupAction<T> a{.N = x[axis::N], .P = x[axis::H] * x[axis::W], .C = x[axis::C]};
     a.G = x.rank() == 5 ? int(x[axis::G]) : 1, a.taps = taps;
-    a.source = source.data(), a.weight = weight.data(), a.element = element.empty() ? nullptr : element.data();
+    a.source = source.data<int64_t>(), a.weight = weight.data<double>(), a.element = element.data<int64_t>();
+    a.readers = readers.data<int64_t>(), a.first_reader = first_reader.data<int64_t>();
     return a;
   }
 };
 
-inline Tensor moved(char const* op, Tensor x, std::shared_ptr<GroupAction const> action) {
+inline Tensor moved(char const* op, Tensor x, GroupAction const& action) {
   x = x.contiguous();
   Tensor y = empty_like(x);
+  PlacedAction const placed(action, x.device());
   for_float(x.dtype(), [&]<class T>(T) {
-    auto a = action->args<T>(x.shape());
+    auto a = placed.args<T>(x.shape());
     a.x = x.data<T>(), a.y = y.data<T>();
     run(group_action_slot<T>, x.device(), a);
   });
-  return record(op, y, wrt(x, [action, s = x.shape(), like = x.like()](Tensor dy) {
+  return record(op, y, wrt(x, [placed, s = x.shape(), like = x.like()](Tensor dy) {
                   dy = dy.contiguous();
                   Tensor dx = empty(s, like);
                   for_float(like.dtype, [&]<class T>(T) {
-                    auto a = action->args<T>(s);
+                    auto a = placed.args<T>(s);
                     a.dy = dy.data<T>(), a.dx = dx.data<T>();
                     run(group_action_dx_slot<T>, like.device, a);
                   });
@@ -79,8 +99,8 @@ inline void check_action(char const* op, Tensor const& x) {
 }
 
 /// Pixel p reads pixel s^-1 p, element g reads s^-1 g: (s x)[s p, s g] = x[p, g].
-inline std::shared_ptr<GroupAction const> grid_action(Group group, int s, Shape const& x) {
-  auto out = std::make_shared<GroupAction>();
+inline GroupAction grid_action(Group group, int s, Shape const& x) {
+  GroupAction out;
   Group::Matrix m = group.matrix(group.inverse(s));
   int64_t H = x[axis::H], W = x[axis::W];
   for (int64_t i = 0; i < H; ++i)
@@ -88,10 +108,10 @@ inline std::shared_ptr<GroupAction const> grid_action(Group group, int s, Shape 
       double px = double(2 * j - (W - 1)), py = double(H - 1 - 2 * i);  // twice the place: whole at even sizes too
       auto column = (int64_t(m.m[0] * px + m.m[1] * py) + W - 1) / 2;
       auto row = (H - 1 - int64_t(m.m[2] * px + m.m[3] * py)) / 2;
-      out->source.push_back(row * W + column);
+      out.source.push_back(row * W + column);
     }
-  out->weight.assign(out->source.size(), 1.0);
-  for (int g = 0; x.rank() == 5 && g < group.order(); ++g) out->element.push_back(group.product(group.inverse(s), g));
+  out.weight.assign(out.source.size(), 1.0);
+  for (int g = 0; x.rank() == 5 && g < group.order(); ++g) out.element.push_back(group.product(group.inverse(s), g));
   return out;
 }
 
@@ -103,9 +123,9 @@ inline std::array<double, 4> cubic_weights(double t) {
 }
 
 /// Sixteen taps for each pixel; those outside of the image weigh nothing.
-inline std::shared_ptr<GroupAction const> cubic_rotation(double radians, Shape const& x) {
-  auto out = std::make_shared<GroupAction>();
-  out->taps = 16;
+inline GroupAction cubic_rotation(double radians, Shape const& x) {
+  GroupAction out;
+  out.taps = 16;
   int64_t H = x[axis::H], W = x[axis::W];
   double c = std::cos(radians), s = std::sin(radians), middle_x = double(W - 1) / 2, middle_y = double(H - 1) / 2;
   for (int64_t p = 0; p < H * W; ++p) {
@@ -117,8 +137,8 @@ inline std::shared_ptr<GroupAction const> cubic_rotation(double radians, Shape c
       for (int64_t j = 0; j < 4; ++j) {
         int64_t r = top + i - 1, q = left + j - 1;
         bool inside = r >= 0 && r < H && q >= 0 && q < W;
-        out->source.push_back(inside ? r * W + q : p);
-        out->weight.push_back(inside ? wy[size_t(i)] * wx[size_t(j)] : 0);
+        out.source.push_back(inside ? r * W + q : p);
+        out.weight.push_back(inside ? wy[size_t(i)] * wx[size_t(j)] : 0);
       }
   }
   return out;

@@ -17,6 +17,16 @@ template <class T> constinit Slot<kernels::GroupPool<T>> group_mean_pool_slot{
 template <class T> constinit Slot<kernels::GroupPool<T>> group_mean_pool_dx_slot{
     "group_mean_pool_dx", {kernels::cpu::group_mean_pool_dx<T>}, {kernels::reference::group_mean_pool_dx<T>}, {}, {}};
 
+// bfloat16: for CUDA devices; the reference says what is right.
+template <> constinit inline Slot<kernels::GroupPool<bf16>> group_max_pool_slot<bf16>{
+    "group_max_pool", {}, {kernels::reference::group_max_pool<bf16>}, {}, {}};
+template <> constinit inline Slot<kernels::GroupPool<bf16>> group_max_pool_dx_slot<bf16>{
+    "group_max_pool_dx", {}, {kernels::reference::group_max_pool_dx<bf16>}, {}, {}};
+template <> constinit inline Slot<kernels::GroupPool<bf16>> group_mean_pool_slot<bf16>{
+    "group_mean_pool", {}, {kernels::reference::group_mean_pool<bf16>}, {}, {}};
+template <> constinit inline Slot<kernels::GroupPool<bf16>> group_mean_pool_dx_slot<bf16>{
+    "group_mean_pool_dx", {}, {kernels::reference::group_mean_pool_dx<bf16>}, {}, {}};
+
 namespace detail {
 
 /// The empty result for x; throws unless x is (N,H,W,C,G).
@@ -36,6 +46,7 @@ template <class T> kernels::GroupPool<T> group_pool_args(Shape const& x) {
 
 /// Invariant pooling: y[n,h,w,c] = max over g of x[n,h,w,c,g]. A NaN makes the maximum NaN.
 /// Shapes   x (N,H,W,C,G), y (N,H,W,C) without tag.      Units  those of x.
+/// Types    float32 or float64; on CUDA devices also bfloat16.
 /// Cost     4 N H W C (G+1) bytes.      Deterministic  yes.      Aliasing  none.
 /// Gradient to the first maximal g.
 /// Errors   d16::ShapeError unless rank 5.
@@ -43,7 +54,7 @@ template <class T> kernels::GroupPool<T> group_pool_args(Shape const& x) {
 inline Tensor group_max_pool(Tensor x) {
   Tensor y = detail::group_pool_result("group_max_pool", x);
   x = x.contiguous();
-  for_float(x.dtype(), [&]<class T>(T) {
+  for_any_float(x.dtype(), [&]<class T>(T) {
     auto a = detail::group_pool_args<T>(x.shape());
     a.x = x.data<T>(), a.y = y.data<T>();
     run(group_max_pool_slot<T>, x.device(), a);
@@ -51,7 +62,7 @@ inline Tensor group_max_pool(Tensor x) {
   return record("group_max_pool", y, wrt(x, [x](Tensor dy) {
                   dy = dy.contiguous();
                   Tensor dx = empty_like(x);
-                  for_float(x.dtype(), [&]<class T>(T) {
+                  for_any_float(x.dtype(), [&]<class T>(T) {
                     auto a = detail::group_pool_args<T>(x.shape());
                     a.x = x.data<T>(), a.dy = dy.data<T>(), a.dx = dx.data<T>();
                     run(group_max_pool_dx_slot<T>, x.device(), a);
@@ -62,6 +73,7 @@ inline Tensor group_max_pool(Tensor x) {
 
 /// Invariant pooling: y[n,h,w,c] = mean over g of x[n,h,w,c,g].
 /// Shapes   x (N,H,W,C,G), y (N,H,W,C) without tag.      Units  those of x.
+/// Types    float32 or float64; on CUDA devices also bfloat16.
 /// Cost     4 N H W C (G+1) bytes.      Deterministic  yes.      Aliasing  none.
 /// Gradient dx = dy / G.
 /// Errors   d16::ShapeError unless rank 5.
@@ -69,7 +81,7 @@ inline Tensor group_max_pool(Tensor x) {
 inline Tensor group_mean_pool(Tensor x) {
   Tensor y = detail::group_pool_result("group_mean_pool", x);
   x = x.contiguous();
-  for_float(x.dtype(), [&]<class T>(T) {
+  for_any_float(x.dtype(), [&]<class T>(T) {
     auto a = detail::group_pool_args<T>(x.shape());
     a.x = x.data<T>(), a.y = y.data<T>();
     run(group_mean_pool_slot<T>, x.device(), a);
@@ -77,7 +89,7 @@ inline Tensor group_mean_pool(Tensor x) {
   return record("group_mean_pool", y, wrt(x, [like = x.like(), s = x.shape()](Tensor dy) {
                   dy = dy.contiguous();
                   Tensor dx = empty(s, like);
-                  for_float(like.dtype, [&]<class T>(T) {
+                  for_any_float(like.dtype, [&]<class T>(T) {
                     auto a = detail::group_pool_args<T>(s);
                     a.dy = dy.data<T>(), a.dx = dx.data<T>();
                     run(group_mean_pool_dx_slot<T>, like.device, a);

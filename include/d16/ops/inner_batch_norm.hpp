@@ -7,6 +7,7 @@ namespace d16 {
 /// Batch normalisation of group features, with one mean and one variance for all elements of a field, so that it
 /// commutes with the group: y = weight (x - mean) / sqrt(variance + eps) + bias, mean and variance over N,H,W,G.
 /// Shapes   x, y (N,H,W,C,G); all others (C). An undefined weight is 1, an undefined bias 0.
+/// Types    float32 or float64; on CUDA devices x and y also bfloat16, with all others in float32.
 /// Units    weight, bias, y: the same.
 /// Cost     12 N H W C G bytes when training, 8 otherwise.   Deterministic  yes.
 /// Aliasing running_mean and running_var are updated in place when training.

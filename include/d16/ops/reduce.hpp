@@ -32,6 +32,10 @@ constinit Slot<kernels::Reduce<T>> max_slot{"max", {kernels::cpu::max<T>}, {kern
 template <class T> constinit Slot<kernels::Reduce<T>> max_dx_slot{
     "max_dx", {kernels::cpu::max_dx<T>}, {kernels::reference::max_dx<T>}, {}, {}};
 
+// bfloat16 features: for CUDA devices; the reference says what is right.
+template <>
+constinit inline Slot<kernels::Reduce<bf16>> sum_slot<bf16>{"sum", {}, {kernels::reference::sum<bf16>}, {}, {}};
+
 namespace detail {
 
 /// Which axes of x are reduced, as a mask of bits.
@@ -78,7 +82,7 @@ inline Tensor sum_axes(Tensor x, unsigned mask, double scale = 1) {
     while (last < x.rank() && mask >> last & 1) ++last;
     unsigned run_mask = (1u << last) - (1u << first);
     Tensor y = empty(kept_shape(x.shape(), run_mask), reduced_like(x, run_mask));
-    for_float(x.dtype(), [&]<class T>(T) {
+    for_any_float(x.dtype(), [&]<class T>(T) {
       auto a = reduce_args<T>(x.shape(), first, last);
       a.scale = --remaining == 0 ? scale : 1;
       a.x = x.data<T>(), a.y = y.data<T>();
@@ -132,7 +136,7 @@ inline double count(Tensor const& x, unsigned mask) {
 
 }  // namespace detail
 
-/// Sum over axes: y = sum of x over `axes`. float32 is added up in float64.
+/// Sum over axes: y = sum of x over `axes`. float32 and bfloat16 are added up in float64.
 /// Shapes   x any, y as x with the axes of size 1, or without them when keep is false.
 /// Cost     one pass over x for each run of neighbouring axes.   Deterministic  yes, for any number of threads.
 /// Gradient dy repeated.

@@ -11,6 +11,12 @@ constinit Slot<kernels::Unary<T>> unary_slot{"unary", {kernels::cpu::unary<T>}, 
 template <class T> constinit Slot<kernels::Unary<T>> unary_dx_slot{
     "unary_dx", {kernels::cpu::unary_dx<T>}, {kernels::reference::unary_dx<T>}, {}, {}};
 
+// bfloat16 features: for CUDA devices; the reference says what is right.
+template <>
+constinit inline Slot<kernels::Unary<bf16>> unary_slot<bf16>{"unary", {}, {kernels::reference::unary<bf16>}, {}, {}};
+template <> constinit inline Slot<kernels::Unary<bf16>> unary_dx_slot<bf16>{
+    "unary_dx", {}, {kernels::reference::unary_dx<bf16>}, {}, {}};
+
 namespace detail {
 
 struct UnaryOptions {
@@ -26,7 +32,7 @@ template <class T> kernels::Unary<T> unary_args(kernels::UnaryOp op, int64_t n, 
 inline Tensor unary_dx(kernels::UnaryOp op, Tensor dy, Tensor saved, UnaryOptions o) {
   dy = dy.contiguous();
   Tensor dx = empty_like(saved);
-  for_float(dy.dtype(), [&]<class T>(T) {
+  for_any_float(dy.dtype(), [&]<class T>(T) {
     auto a = unary_args<T>(op, dy.numel(), o);
     (kernels::derivative_from_result(op) ? static_cast<void>(a.y = saved.data<T>())
                                          : static_cast<void>(a.x = saved.data<T>()));
@@ -39,7 +45,7 @@ inline Tensor unary_dx(kernels::UnaryOp op, Tensor dy, Tensor saved, UnaryOption
 inline Tensor unary(char const* name, kernels::UnaryOp op, Tensor x, UnaryOptions o = {}) {
   x = x.contiguous();
   Tensor y = empty_like(x);
-  for_float(x.dtype(), [&]<class T>(T) {
+  for_any_float(x.dtype(), [&]<class T>(T) {
     auto a = unary_args<T>(op, x.numel(), o);
     a.x = x.data<T>(), a.y = y.data<T>();
     run(unary_slot<T>, x.device(), a);
@@ -53,7 +59,7 @@ inline Tensor unary(char const* name, kernels::UnaryOp op, Tensor x, UnaryOption
 // Of all functions below:
 // Shapes   y as x, which may be any.   Cost  one pass.   Deterministic  yes.   Aliasing  none: y is new.
 // Gradient exact; the value at a kink is named. NaN stays NaN.
-// Errors   DTypeError unless float32 or float64.
+// Errors   DTypeError unless float32, float64, or bfloat16 (CUDA devices and the reference).
 
 /// max(x, 0). Gradient 0 at 0.
 inline Tensor relu(Tensor x) { return detail::unary("relu", kernels::UnaryOp::relu, x); }

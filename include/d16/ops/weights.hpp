@@ -14,13 +14,15 @@ inline std::string sizes_text(Shape const& shape) {
   return out + ")";
 }
 
-/// Weights and bias must be of the type of x and where x is; a bias has one value for each output channel.
+/// Weights and bias must be of the type that x asks for, float32 for bfloat16, and where x is; a bias has one value for
+/// each output channel.
 inline void check_weights(char const* op, Tensor const& x, Tensor const& w, Tensor const& b, int64_t channels) {
   for (Tensor const& other : {w, b})
     if (other.defined()) {
       char const* name = other.same_memory(w) ? "w" : "bias";
-      require<DTypeError>(other.dtype() == x.dtype(), op, ": x is ", name_of(x.dtype()), ", ", name, " is ",
-                          name_of(other.dtype()), "; cast one of them");
+      require<DTypeError>(other.dtype() == weight_dtype(x.dtype()), op, ": x is ", name_of(x.dtype()), ", ", name,
+                          " is ", name_of(other.dtype()),
+                          x.dtype() == DType::bf16 ? "; needs float32" : "; cast one of them");
       require<DeviceError>(other.device() == x.device(), op, ": x is on ", x.device(), ", ", name, " is on ",
                            other.device(), "; use to()");
     }

@@ -12,14 +12,13 @@ using namespace d16;
 using namespace d16::mutants;
 using kernels::Conv2d;
 using kernels::Gemm;
-using kernels::ProductPrecision;
+using kernels::Precision;
 namespace gpu = kernels::gpu;
 namespace reference = kernels::reference;
 
 namespace {
 
-constexpr ProductPrecision every_precision[] = {ProductPrecision::float32, ProductPrecision::tf32,
-                                                ProductPrecision::bfloat16};
+constexpr Precision every_precision[] = {Precision::float32, Precision::tf32, Precision::bfloat16};
 
 void product(Gemm<float> g, std::vector<float> const& a, std::vector<float> const& b) {
   auto const bias = whole_numbers(g.N, 3), before = whole_numbers(int64_t(g.M) * g.N, 4);
@@ -33,7 +32,7 @@ void product(Gemm<float> const& g) {
   product(g, whole_numbers(int64_t(g.M) * g.K, 1), whole_numbers(int64_t(g.K) * g.N, 2));
 }
 void gemm() {
-  for (ProductPrecision precision : every_precision) {
+  for (Precision precision : every_precision) {
     product({.M = 37, .N = 29, .K = 45, .precision = precision});
     product({.M = 37, .N = 30, .K = 45, .trans_a = true, .accumulate = true, .precision = precision});
     product({.M = 37, .N = 29, .K = 45, .trans_a = true, .trans_b = true, .precision = precision});
@@ -44,7 +43,7 @@ void gemm_bands() { product({.M = 1160, .N = 70, .K = 3}); }
 
 /// Factors between two numbers of tf32: three quarters of a step above the lower one.
 void gemm_rounding() {
-  Gemm<float> g{.M = 5, .N = 6, .K = 7, .precision = ProductPrecision::tf32};
+  Gemm<float> g{.M = 5, .N = 6, .K = 7, .precision = Precision::tf32};
   auto a = whole_numbers(35, 1), rounded = a;
   auto const b = whole_numbers(42, 2);
   for (size_t i = 0; i < a.size(); ++i) {
@@ -95,10 +94,10 @@ void convolution(Conv2d<float> a) {
   compare("conv2d", y, y_expected), compare("conv2d_dx", dx, dx_expected);
   compare("conv2d_dw", dw, dw_expected), compare("conv2d_db", db, db_expected);
 }
-Conv2d<float> with(ProductPrecision precision, Conv2d<float> a) { return a.precision = precision, a; }
+Conv2d<float> with(Precision precision, Conv2d<float> a) { return a.precision = precision, a; }
 
 void conv() {
-  for (ProductPrecision precision : every_precision)
+  for (Precision precision : every_precision)
     convolution(with(precision, {.N = 2, .H = 7, .W = 9, .Ci = 8, .Co = 10, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1}));
 }
 /// More images than a tile has rows, so that one begins in the middle of a tile.
@@ -106,7 +105,7 @@ void conv_images() {
   convolution({.N = 3, .H = 9, .W = 7, .Ci = 3, .Co = 3, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1});
 }
 void conv_strided() {
-  for (ProductPrecision precision : {ProductPrecision::float32, ProductPrecision::bfloat16})
+  for (Precision precision : {Precision::float32, Precision::bfloat16})
     convolution(with(precision, {.N = 2,
                                  .H = 11,
                                  .W = 12,
@@ -127,23 +126,67 @@ void conv_groups() {
   convolution({.N = 3, .H = 9, .W = 10, .Ci = 32, .Co = 34, .kh = 1, .kw = 1, .groups = 2});
 }
 
-/// relu(scale (convolution + bias) + shift + residual).
-void conv_fused() {
-  for (ProductPrecision precision : every_precision) {
-    Conv2d<float> a{.N = 1, .H = 5, .W = 6, .Ci = 8, .Co = 6, .precision = precision};
-    auto const x = whole_numbers(30 * 8, 1), w = whole_numbers(6 * 8, 2), bias = whole_numbers(6, 3);
-    auto const scale = whole_numbers(6, 4), shift = whole_numbers(6, 5), residual = whole_numbers(30 * 6, 6);
-    auto y = unwritten(30 * 6), expected = y;
-    a.x = x.data(), a.w = w.data(), a.bias = bias.data();
-    a.y = expected.data(), reference::conv2d(a);
-    for (size_t i = 0; i < expected.size(); ++i)
-      expected[i] = std::max(0.0f, expected[i] * scale[i % 6] + shift[i % 6] + residual[i]);
-    a.y = y.data();
-    Work work(kernels::conv2d_work_bytes(a));
-    a.work = work.data();
-    kernels::conv2d_fused(a, {scale.data(), shift.data(), residual.data(), true});
-    compare("conv2d_fused", y, expected);
+/// Results in chunks of 16 bytes.
+void conv_chunks() {
+  for (Precision precision : {Precision::tf32, Precision::bfloat16})
+    convolution(with(precision, {.N = 1, .H = 7, .W = 9, .Ci = 8, .Co = 12, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1}));
+}
+/// Each channel by itself: in packs of 16 bytes with a sum over pixels in parts; one by one with more than nine taps.
+void conv_depthwise() {
+  convolution({.N = 1, .H = 33, .W = 33, .Ci = 4, .Co = 4, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1, .groups = 4});
+  convolution({.N = 2,
+               .H = 7,
+               .W = 9,
+               .Ci = 5,
+               .Co = 5,
+               .kh = 4,
+               .kw = 3,
+               .stride_h = 2,
+               .stride_w = 3,
+               .pad_h = 2,
+               .pad_w = 1,
+               .dilation_h = 2,
+               .groups = 5});
+}
+/// Images in bf16. Sums of whole numbers are exact; both sides round them alike.
+void conv_bf16() {
+  Conv2d<bf16> a{.N = 1, .H = 6, .W = 7, .Ci = 8, .Co = 16, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1};
+  auto const x = whole_numbers<bf16>(42 * 8, 1), dy = whole_numbers<bf16>(42 * 16, 2);
+  auto const w = whole_numbers(16 * 8 * 9, 3), bias = whole_numbers(16, 4);
+  std::vector<bf16> y(dy.size(), bf16(NAN)), dx(x.size(), bf16(NAN)), y_expected = y, dx_expected = dx;
+  auto dw = unwritten(w.size()), dw_expected = dw;
+  a.x = x.data(), a.w = w.data(), a.bias = bias.data(), a.dy = dy.data();
+  a.y = y_expected.data(), a.dx = dx_expected.data(), a.dw = dw_expected.data();
+  reference::conv2d(a), reference::conv2d_dx(a), reference::conv2d_dw(a);
+  a.y = y.data(), a.dx = dx.data(), a.dw = dw.data();
+  with_work(kernels::conv2d<bf16>, kernels::conv2d_work_bytes<bf16>, a);
+  with_work(kernels::conv2d_dx<bf16>, kernels::conv2d_dx_work_bytes<bf16>, a);
+  with_work(kernels::conv2d_dw<bf16>, kernels::conv2d_dw_work_bytes<bf16>, a);
+  auto wide = [](std::vector<bf16> const& values) { return std::vector<float>(values.begin(), values.end()); };
+  compare("conv2d in bf16", wide(y), wide(y_expected)), compare("conv2d_dx in bf16", wide(dx), wide(dx_expected));
+  compare("conv2d_dw in bf16", dw, dw_expected);
+}
+
+/// relu(scale (convolution + bias) + shift + residual), by chunks of 16 bytes and one by one.
+void conv_fused(Precision precision, int Co) {
+  Conv2d<float> a{.N = 1, .H = 5, .W = 6, .Ci = 8, .Co = Co, .precision = precision};
+  auto const x = whole_numbers(30 * 8, 1), w = whole_numbers(Co * 8, 2), bias = whole_numbers(Co, 3);
+  auto const scale = whole_numbers(Co, 4), shift = whole_numbers(Co, 5), residual = whole_numbers(30 * Co, 6);
+  auto y = unwritten(residual.size()), expected = y;
+  a.x = x.data(), a.w = w.data(), a.bias = bias.data();
+  a.y = expected.data(), reference::conv2d(a);
+  for (size_t i = 0; i < expected.size(); ++i) {
+    size_t const o = i % size_t(Co);
+    expected[i] = std::max(0.0f, expected[i] * scale[o] + shift[o] + residual[i]);
   }
+  a.y = y.data();
+  Work work(kernels::conv2d_work_bytes(a));
+  a.work = work.data();
+  kernels::conv2d_fused(a, {scale.data(), shift.data(), residual.data(), true});
+  compare("conv2d_fused", y, expected);
+}
+void conv_fused() {
+  for (Precision precision : every_precision) conv_fused(precision, 6), conv_fused(precision, 8);
 }
 
 void transposed(kernels::ConvTranspose2d<float> a) {
@@ -221,7 +264,10 @@ int main(int count, char** words) {
               {"conv_images", conv_images},
               {"conv_strided", conv_strided},
               {"conv_groups", conv_groups},
-              {"conv_fused", conv_fused},
+              {"conv_chunks", conv_chunks},
+              {"conv_depthwise", conv_depthwise},
+              {"conv_bf16", conv_bf16},
+              {"conv_fused", [] { conv_fused(); }},
               {"transpose", transpose},
               {"linear", linear},
               {"sum_rows", sum_rows}});
