@@ -70,10 +70,10 @@
 // clang-format on
 #define D16_GPU_OPS_BF16(each, work) \
   D16_GPU_POINTWISE_BF16(each, work) D16_GPU_DENSE_BF16(each, work) D16_GPU_GROUP_BF16(each, work)
-#define D16_GPU_OPS(each, work)                                                                                  \
-  D16_GPU_POINTWISE(each, work)                                                                                  \
-  D16_GPU_DENSE(each, work) D16_GPU_GROUP(each, work) D16_GPU_LAYERS(each, work) D16_GPU_LAYERS_SUMS(each, work) \
-      D16_GPU_VISION(each, work)
+#define D16_GPU_OPS(each, work) \
+  D16_GPU_POINTWISE(each, work) \
+  D16_GPU_DENSE(each, work)     \
+  D16_GPU_GROUP(each, work) D16_GPU_LAYERS(each, work) D16_GPU_LAYERS_SUMS(each, work) D16_GPU_VISION(each, work)
 
 // The instances that a family's file compiles: D16_GPU_POINTWISE(D16_GPU_COMPILE, D16_GPU_COMPILE_WITH_WORK), and of
 // bfloat16 D16_GPU_POINTWISE_BF16(D16_GPU_COMPILE_BF16, D16_GPU_COMPILE_BF16_WITH_WORK).
