@@ -29,6 +29,7 @@ struct Reason {
 };
 constexpr char const *is_view = "a view: no kernel runs", *is_drawn = "its numbers are drawn from d16's own generator";
 constexpr Reason by_design[] = {
+    {"hog", Column::backward, "features of images: nothing is trained through them"},
     {"argmax", Column::backward, "the result is a whole number"},
     {"pack_group_weights", Column::golden, "the order of packed weights is d16's own; its cases are group_conv2d's"},
     {"slice", Column::benchmark, is_view},

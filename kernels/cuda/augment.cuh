@@ -10,7 +10,7 @@
 #include <type_traits>
 
 #include "../augment.hpp"
-#include "philox.cuh"
+#include "random.cuh"
 
 namespace d16::kernels {
 namespace D16_GPU {
@@ -58,6 +58,8 @@ struct Plan {
   }
 };
 
+using Words = Pack<uint32_t, 4>;
+
 /// Value (i, j) of y is read at row yy i + yx j + y0, column xy i + xx j + x0 of x.
 struct Map {
   double yy, yx, y0, xy, xx, x0;
@@ -81,23 +83,25 @@ __device__ inline Map map_of(Plan const& p, double turns, bool mirror, double sc
 __device__ __forceinline__ double between(double low, double high, double u) { return low + (high - low) * u; }
 
 __device__ inline Map item_map(Plan const& p, uint64_t stream) {
-  uint4 const a = gpu::philox(p.seed, 0, stream), b = gpu::philox(p.seed, 1, stream);
-  uint4 const c = gpu::philox(p.seed, 2, stream);
-  double const turns = gpu::uniform(a.x, a.y), scale = 1 + between(-p.zoom, p.zoom, gpu::uniform(b.x, b.y));
-  bool const mirror = gpu::uniform(a.z, a.w) < 0.5 && p.mirror;
-  return map_of(p, p.any_angle ? turns : 0, mirror, scale, between(-p.shift, p.shift, gpu::uniform(b.z, b.w)),
-                between(-p.shift, p.shift, gpu::uniform(c.x, c.y)));
+  Words const a = philox_words(p.seed, 0, stream), b = philox_words(p.seed, 1, stream);
+  Words const c = philox_words(p.seed, 2, stream);
+  double const turns = uniform_of(a.value[0], a.value[1]),
+               scale = 1 + between(-p.zoom, p.zoom, uniform_of(b.value[0], b.value[1]));
+  bool const mirror = uniform_of(a.value[2], a.value[3]) < 0.5 && p.mirror;
+  return map_of(p, p.any_angle ? turns : 0, mirror, scale,
+                between(-p.shift, p.shift, uniform_of(b.value[2], b.value[3])),
+                between(-p.shift, p.shift, uniform_of(c.value[0], c.value[1])));
 }
 __device__ inline Map bands_map(Plan const& p, uint64_t stream) {
-  uint4 const a = gpu::philox(p.seed, 0, stream), b = gpu::philox(p.seed, 1, stream);
-  bool const mirror = gpu::uniform(a.x, a.y) < 0.5 && p.mirror;
-  int quarters = p.quarter_turns ? int(a.z >> 30) : 0;  // integer(4)
+  Words const a = philox_words(p.seed, 0, stream), b = philox_words(p.seed, 1, stream);
+  bool const mirror = uniform_of(a.value[0], a.value[1]) < 0.5 && p.mirror;
+  int quarters = p.quarter_turns ? int(a.value[2] >> 30) : 0;  // integer(4)
   if (p.P != p.Q) quarters &= 2;
-  double const turns = p.any_angle ? gpu::uniform(a.w, b.x) : 0.25 * quarters;
+  double const turns = p.any_angle ? uniform_of(a.value[3], b.value[0]) : 0.25 * quarters;
   if (p.whole_pixels) return map_of(p, turns, mirror, 1, 0, 0);
-  uint4 const c = gpu::philox(p.seed, 0, stream + 1);
-  return map_of(p, turns, mirror, 1, between(-p.shift, p.shift, gpu::uniform(c.x, c.y)),
-                between(-p.shift, p.shift, gpu::uniform(c.z, c.w)));
+  Words const c = philox_words(p.seed, 0, stream + 1);
+  return map_of(p, turns, mirror, 1, between(-p.shift, p.shift, uniform_of(c.value[0], c.value[1])),
+                between(-p.shift, p.shift, uniform_of(c.value[2], c.value[3])));
 }
 
 enum Band : int { left_out, seen, never_seen };
@@ -110,7 +114,7 @@ __device__ inline void choose_bands(Plan const& p, uint64_t stream, float const*
     left += band[c] == seen;
   }
   if (!(p.drop > 0)) return;
-  gpu::Sequence random(p.seed, stream);
+  Sequence random(p.seed, stream);
   for (int c = 0; c < p.C; ++c) {
     int const other = random.integer(uint32_t(c + 1));
     order[c] = c;
@@ -133,9 +137,9 @@ struct Noise {
 
   __device__ void make(uint64_t seed, uint64_t stream, int64_t first) const {
     int const thread = int(threadIdx.x);
-    uint4 const w = gpu::philox(seed, uint64_t(first / 4 + thread), stream);
-    pair[thread] = gpu::normal_pair(w.x, w.y);
-    pair[pitch + thread] = gpu::normal_pair(w.z, w.w);
+    Words const w = philox_words(seed, uint64_t(first / 4 + thread), stream);
+    pair[thread] = normals(w.value[0], w.value[1]);
+    pair[pitch + thread] = normals(w.value[2], w.value[3]);
   }
   __device__ double operator()(int value) const {
     double2 const& p = pair[value % 4 / 2 * pitch + value / 4];

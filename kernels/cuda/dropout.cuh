@@ -12,8 +12,7 @@ template <class T> __global__ void __launch_bounds__(four_threads)
     dropout_kernel(Dropout<T> const a, Wide<T> scale, uint32_t limit, bool aligned) {
   uint64_t const stream = a.stream + (a.offset ? *a.offset : 0);
   for (int64_t i = gpu::this_thread(); 4 * i < a.n; i += gpu::all_threads()) {
-    uint4 const drawn = gpu::philox(a.seed, uint64_t(i), stream);
-    Pack<uint32_t, 4> const words{{drawn.x, drawn.y, drawn.z, drawn.w}};
+    Pack<uint32_t, 4> const words = philox_words(a.seed, uint64_t(i), stream);
     auto v = read_four(a.x, i, a.n, aligned);
 #pragma unroll
     for (int e = 0; e < 4; ++e) v.value[e] = words.value[e] >> 8 >= limit ? v.value[e] * scale : Wide<T>(0);

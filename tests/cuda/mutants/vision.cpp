@@ -34,9 +34,9 @@ void gradients() {
 
 void stretches() {
   std::vector<kernels::StretchBand> const bands{{1, 2, 0.5, 3}, {-1, 1, 0.25, 2}, {0, 3, 1, 4}};
-  auto const x = whole_numbers<float>(4101, 1);
+  auto const x = whole_numbers<float>(8200, 1);
   std::vector<float> y(x.size(), NAN), expected = y;
-  kernels::Stretch<float> a{.n = 4101, .C = 3, .bands = bands.data(), .x = x.data()};
+  kernels::Stretch<float> a{.n = 8200, .C = 3, .bands = bands.data(), .x = x.data()};
   a.y = y.data(), kernels::stretch(a);
   a.y = expected.data(), kernels::reference::stretch(a);
   compare("stretch", y, expected, 1e-6);  // eight roundings of numbers of order 1

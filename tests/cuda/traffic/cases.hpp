@@ -3,6 +3,7 @@
 #include <vector>
 
 #include <d16/d16.hpp>
+#include <d16/vision/hog.hpp>
 
 #include "../../op_case.hpp"
 
@@ -227,9 +228,22 @@ inline std::vector<TrafficCase> loss_traffic() {
   };
 }
 
+inline std::vector<TrafficCase> vision_traffic() {
+  Input const pictures{4, 64, 64, 3};
+  return {
+      {"hog", "4 x 64²", {constant({4, 64, 64, 1})}, [](Inputs t) { return vision::hog(t[0]); }},
+      {"asinh_stretch", "3 bands, 4 x 64²", {pictures}, [](Inputs t) { return vision::asinh_stretch(t[0], 0.1); }},
+      {"fit_stretch",
+       "3 bands, 64²",
+       {constant({64, 64, 3})},
+       [](Inputs t) { return vision::fit_stretch(t[0]).apply(t[0]); }},
+  };
+}
+
 inline std::vector<TrafficCase> all_traffic() {
   std::vector<TrafficCase> all;
-  for (auto const& family : {dense_traffic(), group_traffic(), pointwise_traffic(), layer_traffic(), loss_traffic()})
+  for (auto const& family :
+       {dense_traffic(), group_traffic(), pointwise_traffic(), layer_traffic(), loss_traffic(), vision_traffic()})
     all.insert(all.end(), family.begin(), family.end());
   return all;
 }
