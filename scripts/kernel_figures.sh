@@ -179,11 +179,12 @@ rows() {
       return (pixels / 8 + 2) * 10 * order * 16 + larger(6 * 16384, pixels * (8 * (order + 4) + 4) * 4)
     }
     # Of the gradient of its weights, 3 x 3: coefficients under 8 x 4 pixels, panels, coefficients of dy.
-    function gradient_bytes(name,  transform, order, blocks) {
+    function gradient_bytes(name,  transform, order, blocks, planes) {
       transform = substr(name, index(name, "GroupTransform<") + 14)
       order = argument(transform, 1) * (argument(transform, 2) == "true" ? 2 : 1)
       blocks = (order == 32 ? 2 : 3) * (name ~ /Bf16Products/ ? 1 : 2)
-      return order * 16 * (10 * 6 + 6 * 32) + order * blocks * (32 * 4 + 12) * 4
+      planes = order == 32 && blocks == 4 ? 2 : 6
+      return order * 16 * (10 * 6 + planes * 32) + order * blocks * (32 * 4 + 12) * 4
     }
     # What the launchers ask for; the same sums as there.
     function dynamic_bytes(name, list) {
