@@ -170,7 +170,7 @@ template <class T> __global__ void __launch_bounds__(reduce_threads)
 }
 
 /// A label that is no class makes the loss and the sample's gradient NaN.
-template <class T, class Loss> __global__ void __launch_bounds__(reduce_threads)
+template <class T, class Loss> __global__ void __launch_bounds__(reduce_threads, 3)
     labels(Loss const a, int lanes, double scale, double const* total, double* partial) {
   gpu::Smem smem;
   double* const of_warp = smem.take<double>(reduce_warps);

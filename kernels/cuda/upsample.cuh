@@ -68,7 +68,7 @@ template <class T, int width> __global__ void __launch_bounds__(line_threads) en
   }
 }
 
-template <class T, int width> __global__ void __launch_bounds__(line_threads)
+template <class T, int width> __global__ void __launch_bounds__(line_threads, 3)
     enlarge_dx(Plane const s, T const* dy, T* dx) {
   int const w = along_line() / s.packs, pack = along_line() % s.packs;
   if (w >= s.columns.size) return;
