@@ -219,8 +219,10 @@ Json check_equivariance(CheckOptions const& o) {
   std::string size = text(in.side, " × ", in.side, " pixels");
   subject.picture = o.input.empty() ? text("a smooth test picture of ", size, ", seed ", int64_t(o.seed))
                                     : text(base_name(o.input), ", ", size);
-  subject.image = o.input.empty() ? nn::smooth_image(in.side, in.channels, o.seed)
-                                  : faded(read_galaxy(o, in, loaded.network.string("type") == "unet_vae"));
+  nn::TurnedImage const image = o.input.empty()
+                                    ? nn::smooth_image(in.side, in.channels, o.seed)
+                                    : faded(read_galaxy(o, in, loaded.network.string("type") == "unet_vae"));
+  subject.image = [image, device = d16::Device(o.device)](d16::Turn turn) { return image(turn).to(device); };
   std::unique_ptr<OutputFolder> out;
   if (!o.out.empty()) out = std::make_unique<OutputFolder>(o.out);
   Stopwatch watch;
