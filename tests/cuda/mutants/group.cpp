@@ -122,7 +122,7 @@ template <class Products> void rounded(GroupConv2d<float> const& sizes, double r
   layer.renew();
   auto run = [&](bool adjoint, float const* from, float const* bias, float* to) {
     fourier::Fused<Products> const engine(layer.a, adjoint);
-    Work work(engine.work_bytes(adjoint));
+    Work work(engine.work_bytes(layer.a, adjoint));
     GroupConv2d<float> a = layer.a;
     a.work = work.data();
     float const* const no_norm = nullptr;
