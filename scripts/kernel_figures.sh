@@ -199,7 +199,7 @@ rows() {
       if (name ~ /^ladder::dense_tensor_cores</) return 2 * 64 * 40 * 2
       if (name ~ /^ladder::dense_staged</) return 8 * 64 * 40 * 2
       if (name ~ /^(dense::sum_chunk|dense::sum_chunks)</) return 256 * 8
-      if (name ~ /^(sum_kernel|losses::(pairs|labels|sum_weights))</) return 8 * 8
+      if (name ~ /^(sum_kernel|losses::(pairs|labels|sum_weights)|optim::(begin_step|squares)_kernel)</) return 8 * 8
       if (name ~ /^max_kernel</) return 8 * 16
       if (name ~ /^windows::large_mean</) return 256 * 8 * argument(list, 2)
       if (name ~ /^channels::add_pixels</) return 256 * 16

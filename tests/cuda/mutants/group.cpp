@@ -169,6 +169,8 @@ void steps() {
     for (Group group : {dihedral(3), cyclic(4)})
       all_gradients({.group = group, .sides = sides, .H = 3, .W = 4, .Ci = 2, .Co = 3}, Path::fourier);
 }
+/// The weight gradient of one kernel: several tiles, which do not divide the image.
+void gradient() { all_gradients({.group = dihedral(4), .H = 5, .W = 17, .Ci = 5, .Co = 3}, Path::fourier); }
 void long_sums() { all_gradients({.group = cyclic(3), .H = 17, .W = 17, .Ci = 1, .Co = 2}, Path::fourier); }
 
 void expanded() {
@@ -185,6 +187,7 @@ int main(int count, char** words) {
               {"fused_bf16", fused_bf16},
               {"fused_tf32", fused_tf32},
               {"endings", endings},
+              {"gradient", gradient},
               {"steps", steps},
               {"long_sums", long_sums},
               {"expanded", expanded}});
