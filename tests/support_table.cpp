@@ -27,7 +27,7 @@ struct Reason {
   Column column;
   char const* why;
 };
-constexpr char const *is_view = "a view: no kernel runs", *is_drawn = "its numbers are drawn from d16's own generator";
+constexpr char const* is_view = "a view: no kernel runs";
 constexpr Reason by_design[] = {
     {"hog", Column::backward, "features of images: nothing is trained through them"},
     {"argmax", Column::backward, "the result is a whole number"},
@@ -38,9 +38,6 @@ constexpr Reason by_design[] = {
     {"reshape", Column::benchmark, is_view},
     {"permute", Column::benchmark, is_view},
     {"to", Column::golden, "a copy between devices"},
-    {"dropout", Column::golden, is_drawn},
-    {"spatial_dropout", Column::golden, is_drawn},
-    {"reparameterise", Column::golden, is_drawn},
 };
 char const* reason_for(std::string const& op, Column column) {
   for (Reason const& r : by_design)

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include <d16/d16.hpp>
+#include <d16/vision/augment_bands.hpp>
 #include <d16/vision/hog.hpp>
 
 #include "../../op_case.hpp"
@@ -21,7 +22,7 @@ struct TrafficCase {
   std::string op, shape;
   std::vector<Input> inputs;
   std::function<Tensor(Inputs)> run;
-  DType dtype = DType::f32;  ///< of the inputs
+  DType dtype = DType::f32;  ///< of the first input, features; the others are float32
 };
 
 /// A pass of the convolution 3x3, 64→64 by its contract, with products of that precision: writes to the third input.
@@ -58,6 +59,11 @@ inline std::vector<TrafficCase> dense_traffic() {
        "3x3, depthwise 64, 1 x 16²",
        {{1, 16, 16, 64}, {64, 1, 3, 3}, {64}},
        conv({.padding = 1, .groups = 64})},
+      {"conv2d",
+       "3x3, 64→64, 2 x 16², bfloat16 features",
+       {{2, 16, 16, 64}, {64, 64, 3, 3}, {64}},
+       conv({.padding = 1}),
+       DType::bf16},
       {"conv_transpose2d",
        "2x2, 64→32, stride 2, 2 x 16²",
        {{2, 16, 16, 64}, {64, 32, 2, 2}, {32}},
@@ -93,6 +99,11 @@ inline std::vector<TrafficCase> group_traffic() {
          return group_conv2d(D8, t[0], t[1], t[2], {.padding = 1, .precision = kernels::Precision::bfloat16});
        }},
       {"group_conv2d",
+       "order 16, 3x3, 16→24, 1 x 16², bfloat16 features",
+       {features({1, 16, 16, 16, 16}, D8), {24, 16, 6, 16}, {24}},
+       [=](Inputs t) { return group_conv2d(D8, t[0], t[1], t[2], {.padding = 1}); },
+       DType::bf16},
+      {"group_conv2d",
        "order 32, 3x3, 8→24, 1 x 16²",
        {features({1, 16, 16, 8, 32}, D16x2), {24, 8, 6, 32}, {24}},
        [=](Inputs t) { return group_conv2d(D16x2, t[0], t[1], t[2], {.padding = 1}); }},
@@ -100,6 +111,10 @@ inline std::vector<TrafficCase> group_traffic() {
        "order 16, 3x3, 8→8, 1 x 8², expanded",
        {features({1, 8, 8, 8, 16}, D8), {8, 8, 6, 16}, {8}},
        [=](Inputs t) { return group_conv2d(D8, t[0], t[1], t[2], {.padding = 1, .path = kernels::Path::expanded}); }},
+      {"pack_group_weights",
+       "order 16, 3x3, 16→24",
+       {constant({24, 16, 6, 16})},
+       [=](Inputs t) { return pack_group_weights(D8, Sides::regular, t[0], {.padding = 1}); }},
       {"project_conv2d",
        "order 16, 3x3, 16→3, 1 x 16²",
        {features({1, 16, 16, 16, 16}, D8), {3, 16, 6}, {3}},
@@ -228,8 +243,48 @@ inline std::vector<TrafficCase> loss_traffic() {
   };
 }
 
+/// A step of all parameters together: the first half of the inputs, whose gradients are the second.
+template <class Optimiser> Tensor step_together(Inputs t, double longest) {
+  size_t const count = t.size() / 2;
+  std::vector<Tensor> parameters;
+  for (size_t i = 0; i < count; ++i) {
+    parameters.push_back(t[i].set_requires_grad());
+    Tape::accumulate(t[i], t[count + i]);
+  }
+  Optimiser optimiser(parameters);
+  optimiser.clip(longest);
+  optimiser.step();
+  return t[0];
+}
+
+inline std::vector<TrafficCase> training_traffic() {
+  Input const weights = constant({64, 64, 3, 3}), bias = constant({64}), matrix = constant({10, 64});
+  std::vector<Input> const network{weights, bias, matrix, weights, bias, matrix};
+  Input const square = constant(between(0, 1, {64, 64, 3, 3}));
+  std::string const three = "64 x 64 x 3 x 3, 64 and 10 x 64 values", one = "64 x 64 x 3 x 3 values";
+  return {
+      {"Adam::step", three + ", clipped", network, [](Inputs t) { return step_together<optim::Adam>(t, 1); }},
+      {"Sgd::step", three, network, [](Inputs t) { return step_together<optim::Sgd>(t, 0); }},
+      {"adamw_step",
+       one,
+       {weights, weights, weights, square},
+       [](Inputs t) {
+         optim::adamw_step(t[0], t[1], t[2], t[3], {}, 2);
+         return t[0];
+       }},
+      {"LossMeter::add",
+       "one number",
+       {constant({1})},
+       [](Inputs t) {
+         optim::LossMeter(t[0].device()).add(t[0]);
+         return t[0];
+       }},
+  };
+}
+
 inline std::vector<TrafficCase> vision_traffic() {
   Input const pictures{4, 64, 64, 3};
+  vision::AugmentBandsOptions const noisy{.shift = 2, .size = 56, .noise = {0.1, 0.1, 0.1, 0.2, 0.2}, .drop = 0.2};
   return {
       {"hog", "4 x 64²", {constant({4, 64, 64, 1})}, [](Inputs t) { return vision::hog(t[0]); }},
       {"asinh_stretch", "3 bands, 4 x 64²", {pictures}, [](Inputs t) { return vision::asinh_stretch(t[0], 0.1); }},
@@ -237,13 +292,23 @@ inline std::vector<TrafficCase> vision_traffic() {
        "3 bands, 64²",
        {constant({64, 64, 3})},
        [](Inputs t) { return vision::fit_stretch(t[0]).apply(t[0]); }},
+      {"augment",
+       "3 bands, 4 x 64², by any angle",
+       {constant(pictures)},
+       [](Inputs t) { return vision::augment(t[0], {.shift = 2, .zoom = 0.1}, {.seed = 1, .stream = 2}); }},
+      {"augment_band_batch",
+       "5 bands, 4 x 64² to 56², moved, noise",
+       {constant({4, 64, 64, 5}), constant(between(1, 2, {4, 5}))},
+       [=](Inputs t) {
+         return vision::augment_band_batch({t[0], t[1]}, 7, noisy).image;
+       }},
   };
 }
 
 inline std::vector<TrafficCase> all_traffic() {
   std::vector<TrafficCase> all;
-  for (auto const& family :
-       {dense_traffic(), group_traffic(), pointwise_traffic(), layer_traffic(), loss_traffic(), vision_traffic()})
+  for (auto const& family : {dense_traffic(), group_traffic(), pointwise_traffic(), layer_traffic(), loss_traffic(),
+                             training_traffic(), vision_traffic()})
     all.insert(all.end(), family.begin(), family.end());
   return all;
 }
