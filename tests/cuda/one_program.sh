@@ -7,7 +7,7 @@ command -v nvcc >/dev/null || { echo "skipped: nvcc is not installed"; exit 77; 
 temp=$(mktemp -d)
 trap 'rm -rf "$temp"' EXIT
 flags=(-std=c++20 -O1 -I include)
-host=(g++ "${flags[@]}" -Wall -Wextra -Werror -pthread)
+host=(g++ "${flags[@]}" -Wall -Wextra -Werror -Wno-unknown-pragmas -pthread)
 device=(nvcc "${flags[@]}" -gencode "arch=compute_80,code=sm_80")
 
 "${host[@]}" -x c++ -c tests/cuda/one_program/square.cu -o "$temp/emulated.o"
