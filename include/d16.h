@@ -23,7 +23,9 @@ enum {
 /* A network with its weights. One per thread: calls on the same model must not overlap. */
 typedef struct d16_model d16_model;
 
-/* 10000 * major + 100 * minor + patch. */
+/* 10000 * major + 100 * minor + patch: of this header (the build takes the project's version from here too), and of the
+   library that is linked. */
+enum { D16_VERSION = 100 };
 int d16_version(void);
 
 /* Makes the network that the file of weights describes. `device` is "cpu" or "reference"; NULL is "cpu".

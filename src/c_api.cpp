@@ -56,7 +56,7 @@ void need(bool condition, char const* message) { d16::require<d16::ValueError>(c
 
 extern "C" {
 
-int d16_version(void) { return 100; }
+int d16_version(void) { return D16_VERSION; }
 
 int d16_open(char const* weights, char const* device, d16_model** out) {
   if (out) *out = nullptr;
