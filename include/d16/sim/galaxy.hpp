@@ -65,6 +65,7 @@ namespace detail {
 class RadialTable {
  public:
   explicit RadialTable(Sersic const& s) {
+    if (s.amplitude == 0) return;  // a component that a galaxy does not have
     SersicLight light(s);
     per_root_ = cells / std::sqrt(s.r_eff * std::pow(1 + 20 / sersic_b(s.n), s.n));
     for (int k = 0; k < cells; ++k)
@@ -79,7 +80,7 @@ class RadialTable {
 
  private:
   static constexpr int cells = 1024;
-  double per_root_;
+  double per_root_ = 0;
   std::array<double, size_t(cells + 1)> value_{};
 };
 
