@@ -99,7 +99,10 @@ inline Tensor draw_psf(CutoutOptions const& o, Random& random, double& fwhm) {
   }
   require<ShapeError>(o.psf.rank() == 2 && o.psf.dim(0) % 2 == 1 && o.psf.dim(1) % 2 == 1,
                       "simulate_cutout: the PSF is ", o.psf.shape(), "; (A,B) with odd sides is needed");
-  Tensor psf = vision::on_host("simulate_cutout", o.psf).cast(DType::f32).clone();
+  // light from further away than the cutout is wide does not reach it
+  int64_t h = std::min(o.psf.dim(0), 2 * o.size - 1), w = std::min(o.psf.dim(1), 2 * o.size - 1);
+  Tensor psf =
+      vision::centre_crop(vision::on_host("simulate_cutout", o.psf), h, w).cast(DType::f32).contiguous().clone();
   double sum = 0;
   for (float v : psf.host<float>()) sum += double(v);
   require<ValueError>(std::isfinite(sum) && sum > 0, "simulate_cutout: the PSF has the sum ", sum,
