@@ -90,7 +90,9 @@ template <class Options, class Add> Command make(CLI::App& parent, char const* n
 
 Command make_info(CLI::App& parent) {
   auto add = [](CLI::App* app, InfoOptions& o) {
-    app->add_option("FILE", o.file, "weights, FITS, picture or catalogue; without it: this program and this machine");
+    app->add_option(
+        "FILE", o.file,
+        "weights, FITS, picture, catalogue, HDF5, idx or folder; without it: this program and this machine");
     add_common(app, o);
   };
   return make<InfoOptions>(parent, "info", "what this program, this machine or a file is", info, add,

@@ -91,11 +91,11 @@ TEST_CASE("turned_at_random: by all angles, about the centre, never mirrored, th
   data::Dataset d{zeros({n, side, side, 1}, {DType::u8}), zeros({n}, {DType::i64})};
   for (int64_t i = 0; i < n; ++i) {
     d.ids.push_back(std::to_string(i));
-    auto spot = [&](int64_t y, int64_t x, uint8_t light) {  // bright at 8 to the right, dimmer at 6 above the centre
+    auto spot = [&](int64_t y, int64_t x, uint8_t light) {  // bright at 10 to the right, dimmer at 5 above the centre
       for (int64_t a = -1; a <= 1; ++a)
         for (int64_t b = -1; b <= 1; ++b) d.images.data<uint8_t>()[(i * side + y + a) * side + x + b] = light;
     };
-    spot(14, 22, 240), spot(8, 14, 100);
+    spot(14, 24, 240), spot(9, 14, 100);
   }
   int before = threads();
   set_threads(1);
@@ -114,12 +114,12 @@ TEST_CASE("turned_at_random: by all angles, about the centre, never mirrored, th
     double bright[3] = {}, dim[3] = {};
     for (int64_t k = 0; k < side * side; ++k) {
       double v = one.images.data<uint8_t>()[i * side * side + k];
-      double* to = v > 150 ? bright : v > 40 && v < 105 ? dim : nullptr;
       double y = 14 - double(k / side), x = double(k % side) - 14;  // y upwards
-      if (to && (v > 150 || std::hypot(x, y) < 7.5)) to[0] += v, to[1] += v * x, to[2] += v * y;
+      double* to = std::hypot(x, y) > 7.5 ? bright : dim;
+      to[0] += v, to[1] += v * x, to[2] += v * y;
     }
     double a = std::atan2(bright[2], bright[1]), b = std::atan2(dim[2], dim[1]);
-    CHECK(std::hypot(bright[1], bright[2]) / bright[0] == doctest::Approx(8).epsilon(0.08));
+    CHECK(std::hypot(bright[1], bright[2]) / bright[0] == doctest::Approx(10).epsilon(0.05));
     CHECK(std::sin(b - a) > 0.8);  // the dim one is 90 degrees on, counter-clockwise: mirrored it would be behind
     ++quadrants[int(std::floor((a + std::numbers::pi) / (std::numbers::pi / 2))) % 4];
   }
@@ -136,8 +136,6 @@ TEST_CASE("the shared MNIST is there as its README says") {
   CHECK(d.images.shape() == Shape{10000, 28, 28, 1});
   std::vector<int64_t> counts = d.class_counts();
   CHECK(*std::min_element(counts.begin(), counts.end()) > 800);
-  data::Dataset train = data::mnist(folder + "train10k-images-idx3-ubyte.gz", folder + "train10k-labels-idx1-ubyte.gz");
-  CHECK(train.size() == 10000);
 }
 
 TEST_CASE("EFIGI: types and inclinations become classes by the stated rule") {
