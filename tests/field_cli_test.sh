@@ -82,6 +82,19 @@ else
   skip "cutouts of CEERS" "no ../shared/data/jwst_ceers_nircam"
 fi
 
+# --- d16 simulate appearance ------------------------------------------------------------------------------------------
+works "pictures to begin with" "$d16" simulate field --out begin --count 3 --size 64 --format png --snr 300 --contaminants none
+rm begin/truth.csv
+appear() { "$d16" simulate appearance --input begin --size 32 --seed 5 --variants 2 --snr 5:20 "$@"; }
+works "appearance" appear --out look --contaminants all
+check "appearance: all pictures, those in clean/ too" test "$(wc -l <look/appearance.csv)" = 15
+check "appearance: S/N is in its range" awk '{ if ($1 < 4.99 || $1 > 20.01) exit 1 }' \
+  <(column look/appearance.csv appearance_snr | grep .)
+works "appearance again, one thread" appear --out look2 --contaminants all --threads 1
+check "appearance: threads do not change it" cmp look/appearance.csv look2/appearance.csv
+fails "appearance of FITS files" 1 "no pictures" new "$d16" simulate appearance --input r --out new
+fails "correlation of one" 1 "lag1" new appear --out new --correlation 0.9
+
 # --- d16 info on data sets --------------------------------------------------------------------------------------------
 works "info of Galaxy10's HDF5" "$d16" info "$golden/galaxy10_small.h5"
 check "info: it is Galaxy10, with classes" grep -q "barred_spiral: 1" stdout

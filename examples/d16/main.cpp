@@ -12,6 +12,7 @@
 #include <d16/core/profile.hpp>
 
 #include "commands.hpp"
+#include "simulate_appearance.hpp"
 #include "simulate_redshift.hpp"
 #include "simulate_survey.hpp"
 #include "study_highz.hpp"
@@ -213,6 +214,46 @@ Command make_simulate_redshift(CLI::App& simulate_app) {
        "--noise 1",
        "simulate redshift --input ../shared/data/jwst_ceers_nircam --band F200W --unit MJy/sr --out far --z-out 2,4 "
        "--psf-out ../shared/data/jwst_ceers_nircam/psf/F444W_hybrid_30349030.fits"});
+}
+
+Command make_simulate_appearance(CLI::App& simulate_app) {
+  CLI::Option* out = simulate_app.get_option("--out");
+  auto add = [out](CLI::App* app, SimulateAppearanceOptions& o) {
+    app->preparse_callback([out](size_t) { out->required(false); });  // that one is of `simulate` alone
+    app->add_option("--input", o.input, "folder of pictures (JPEG, PNG)")->required();
+    app->add_option("--out", o.out, "folder for the pictures, clean/ and appearance.csv")->required();
+    app->add_option("--size", o.size, "pixels on a side of the results")
+        ->check(CLI::Range(16, 512))
+        ->capture_default_str();
+    app->add_option("--crop", o.crop, "side of the central square that becomes these pixels; 0: the largest")
+        ->check(CLI::NonNegativeNumber)
+        ->capture_default_str();
+    app->add_option("--channels", o.channels, "3: colours; 1: grey")
+        ->check(CLI::IsMember({1, 3}))
+        ->capture_default_str();
+    app->add_option("--variants", o.variants, "pictures made of each")
+        ->check(CLI::Range(1, 1000))
+        ->capture_default_str();
+    app->add_option("--snr", o.snr, "LOW:HIGH, of the half-light segment, uniform in the logarithm")
+        ->capture_default_str();
+    app->add_option("--shrink", o.shrink, "LOW:HIGH, how many times smaller")->capture_default_str();
+    app->add_option("--fwhm", o.fwhm, "pixels, of the PSF laid over all; 0: none")
+        ->check(CLI::Range(0.0, 20.0))
+        ->capture_default_str();
+    app->add_option("--correlation", o.correlation, "LOW:HIGH, of neighbouring pixels' noise")->capture_default_str();
+    app->add_option("--contaminants", o.contaminants, "what lies in the way: none, stars, neighbours, trails or all")
+        ->check(CLI::IsMember({"none", "stars", "neighbours", "trails", "all"}))
+        ->capture_default_str();
+    app->add_flag("--reframe", o.reframe, "enlarge what was shrunk, noise and all, to the size it had");
+    app->add_option("--limit", o.limit, "only the first pictures; 0: all")
+        ->check(CLI::NonNegativeNumber)
+        ->capture_default_str();
+    add_common(app, o);
+  };
+  return make<SimulateAppearanceOptions>(
+      simulate_app, "appearance", "survey pictures made to look fainter, smaller and contaminated; no flux is meant",
+      simulate_appearance, add,
+      {"simulate appearance --input gz/images --crop 190 --out faint --snr 5:50 --shrink 1:3 --contaminants all"});
 }
 
 Command make_simulate_survey(CLI::App& simulate_app) {
@@ -521,9 +562,12 @@ int guarded_main(int argc, char** argv) {
   app.require_subcommand(1);
   app.footer("d16 COMMAND --help says more and shows examples. The main job: d16 run --input CUTOUTS --out RESULTS");
   Command simulate_command = make_simulate(app);
-  std::vector<Command> commands{make_info(app), make_simulate_field(*simulate_command.app),
+  std::vector<Command> commands{make_info(app),
+                                make_simulate_field(*simulate_command.app),
                                 make_simulate_redshift(*simulate_command.app),
-                                make_simulate_survey(*simulate_command.app), simulate_command};
+                                make_simulate_appearance(*simulate_command.app),
+                                make_simulate_survey(*simulate_command.app),
+                                simulate_command};
   for (Command& command : make_train(app)) commands.push_back(command);
   for (auto make_one : {make_evaluate, make_denoise, make_classify, make_run}) commands.push_back(make_one(app));
   for (Command& command : make_check(app)) commands.push_back(command);

@@ -115,7 +115,9 @@ TEST_CASE("turned_at_random: by all angles, about the centre, never mirrored, th
     for (int64_t k = 0; k < side * side; ++k) {
       double v = one.images.data<uint8_t>()[i * side * side + k];
       double y = 14 - double(k / side), x = double(k % side) - 14;  // y upwards
-      double* to = std::hypot(x, y) > 7.5 ? bright : dim;
+      double r = std::hypot(x, y);
+      if (r > 13) continue;  // corners show the reflected picture
+      double* to = r > 7.5 ? bright : dim;
       to[0] += v, to[1] += v * x, to[2] += v * y;
     }
     double a = std::atan2(bright[2], bright[1]), b = std::atan2(dim[2], dim[1]);
