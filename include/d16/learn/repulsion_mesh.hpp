@@ -24,7 +24,7 @@ namespace d16::learn::detail {
 ///          Essmann et al. 1995, "A smooth particle mesh Ewald method" for the splines.
 class RepulsionMesh {
  public:
-  static constexpr float spacing = 0.5f;  ///< between nodes; K is 1 wide
+  static constexpr float spacing = 0.35f;  ///< between nodes; K is 1 wide
   static constexpr int64_t largest = 6144;  ///< nodes along a side with padding; beyond, they are farther apart
 
   struct Force {
