@@ -42,9 +42,9 @@ struct Merges {
   std::vector<Merge> merges;
   std::vector<int32_t> sizes;  ///< (2 rows - 1) rows of each node
 
-  Merges(std::vector<Edge> const& edges, int64_t rows) : rows(rows), sizes(size_t(2 * rows - 1), 1) {
+  Merges(std::vector<TreeEdge> const& edges, int64_t rows) : rows(rows), sizes(size_t(2 * rows - 1), 1) {
     JoinedSets sets(2 * rows - 1);
-    for (Edge const& e : edges) {
+    for (TreeEdge const& e : edges) {
       int32_t const node = int32_t(rows + int64_t(merges.size())), left = sets.find(e.a), right = sets.find(e.b);
       sets.attach(left, node), sets.attach(right, node);
       sizes[size_t(node)] = sizes[size_t(left)] + sizes[size_t(right)];

@@ -27,6 +27,8 @@ class RepulsionMesh {
   static constexpr float spacing = 0.35f;   ///< between nodes; K is 1 wide
   static constexpr int64_t largest = 6144;  ///< nodes along a side with padding; beyond, they are farther apart
 
+  static constexpr float margin = 1.25f;  ///< cells before the first point: one for its spline, the rest for rounding
+
   struct Force {
     float phi, x, y;  ///< the potential and its gradient
   };
@@ -61,8 +63,8 @@ class RepulsionMesh {
   }
   /// The nearest point for which at() is defined.
   void clamp(float& x, float& y) const {
-    float const edge = float(half_ - 3) / inverse_;
-    x = std::clamp(x, left_ + 1 / inverse_, left_ + edge), y = std::clamp(y, low_ + 1 / inverse_, low_ + edge);
+    float const least = margin / inverse_, most = (float(half_ - 3) - margin) / inverse_;
+    x = std::clamp(x, left_ + least, left_ + most), y = std::clamp(y, low_ + least, low_ + most);
   }
 
  private:
@@ -94,18 +96,19 @@ class RepulsionMesh {
     }
     double const extent = std::max(highest[0] - lowest[0], highest[1] - lowest[1]);
     double step = spacing;
-    while (nodes_for(extent, step) > largest) step *= 2;
+    while (step > spacing / 4 && nodes_for(extent, step / 2) <= 128) step /= 2;  // finer still is lost to rounding
+    while (extent / step > double(largest / 2 - 7)) step *= 2;
     int64_t const n = nodes_for(extent, step);
     if (plan_ == nullptr || n != plan_->columns.length() || step != step_) {
       plan_ = &plans_.try_emplace({n, step}, Plan{FourierColumns(n), {}}).first->second;
       if (plan_->kernel.empty()) plan_->kernel = kernel_spectrum(plan_->columns, step);
     }
     step_ = step, half_ = n / 2, inverse_ = float(1 / step);
-    left_ = lowest[0] - float(step) * (1 + shift), low_ = lowest[1] - float(step) * (1 + shift);
+    left_ = lowest[0] - float(step) * (margin + shift), low_ = lowest[1] - float(step) * (margin + shift);
   }
-  /// With padding: at least twice the cells that the points need, and six more for the splines.
+  /// With padding: at least twice the cells that the points need, and seven more for margins, shift and splines.
   static int64_t nodes_for(double extent, double step) {
-    int64_t const least = 2 * (int64_t(extent / step) + 6);
+    int64_t const least = 2 * (int64_t(extent / step) + 7);
     int64_t power = 64;
     while (power < least) power *= 2;
     return power > 128 && power / 4 * 3 >= least ? power / 4 * 3 : power;  // multiples of 64

@@ -13,7 +13,7 @@
 
 namespace d16::learn::detail {
 
-struct Edge {
+struct TreeEdge {
   int32_t a, b;  ///< rows, a < b
   double weight, length;
 };
@@ -61,9 +61,9 @@ class ReachabilityTree {
 
   /// rows - 1 edges, the least first.
   /// Errors   ValueError: squares of distances are too large for float32.
-  std::vector<Edge> edges() {
+  std::vector<TreeEdge> edges() {
     JoinedSets sets(rows_);
-    std::vector<Edge> out;
+    std::vector<TreeEdge> out;
     while (int64_t(out.size()) < rows_ - 1) {
       size_t const before = out.size();
       for (Exit const& exit : exits()) {
@@ -77,7 +77,7 @@ class ReachabilityTree {
       parallel_for(rows_, [&](int64_t p) { component_[size_t(p)] = sets.root(int32_t(p)); });
       label_nodes();
     }
-    std::sort(out.begin(), out.end(), [](Edge const& x, Edge const& y) {
+    std::sort(out.begin(), out.end(), [](TreeEdge const& x, TreeEdge const& y) {
       return std::tie(x.weight, x.length, x.a, x.b) < std::tie(y.weight, y.length, y.a, y.b);
     });
     return out;
@@ -116,7 +116,7 @@ class ReachabilityTree {
   double exact_core(int32_t p) const {
     return samples_ == 1 ? 0 : exact_square(p, near_[size_t(p * listed_ + samples_ - 2)]);
   }
-  Edge edge(Exit const& exit) const {
+  TreeEdge edge(Exit const& exit) const {
     auto [a, b] = std::minmax(tree_.order[size_t(exit.from)], tree_.order[size_t(exit.to)]);
     double const length = exact_square(exit.from, exit.to);
     return {a, b, std::sqrt(std::max({exact_core(exit.from), exact_core(exit.to), length})), std::sqrt(length)};

@@ -88,6 +88,7 @@ class MapDescent {
   std::vector<float> update_, gain_;
 };
 
+/// About the mean. Errors   ValueError: a place is not finite.
 inline void centre(std::vector<float>& y) {
   int64_t const n = int64_t(y.size()) / 2, chunk = 8192;
   std::vector<double> sums(size_t(2 * ((n + chunk - 1) / chunk)), 0.0);
@@ -98,6 +99,7 @@ inline void centre(std::vector<float>& y) {
   });
   double mean[2] = {};
   for (size_t i = 0; i < sums.size(); ++i) mean[i % 2] += sums[i] / double(n);
+  require<ValueError>(std::isfinite(mean[0] + mean[1]), "tsne: the map ran away to infinity; lower learning_rate");
   parallel_for(2 * n, [&](int64_t i) { y[size_t(i)] -= float(mean[i % 2]); });
 }
 
