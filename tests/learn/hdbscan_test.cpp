@@ -71,6 +71,21 @@ TEST_CASE("the spanning tree is that of all pairs") {
       }
 }
 
+TEST_CASE("the same where components meet inside the leaves of the tree, and in the order of lengths") {
+  for (uint64_t seed = 0; seed < 12; ++seed)
+    for (int64_t columns : {2, 3}) {
+      Tensor x = points::groups(700, columns, 1, seed, 1.0);
+      std::vector<TreeEdge> ours = tree_of(x, 1 + int64_t(seed % 3)), plain = plain_tree(x, 1 + int64_t(seed % 3));
+      double worst = 0, length = 0, plain_length = 0;
+      for (size_t i = 0; i < ours.size(); ++i) {
+        worst = std::max(worst, std::abs(ours[i].weight / plain[i].weight - 1));
+        length += ours[i].length, plain_length += plain[i].length;
+      }
+      CHECK(worst < double(columns + 2) * 0x1p-23);
+      CHECK(std::abs(length / plain_length - 1) < double(columns + 2) * 0x1p-23);
+    }
+}
+
 TEST_CASE("clusters keep to their rows: turned, doubled, in another order, on other threads") {
   Tensor x = points::groups(1201, 2, 6, 11);
   auto const found = labels(x);
