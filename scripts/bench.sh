@@ -5,6 +5,8 @@
 #       --quick        a first look in a few minutes, in build/bench/ only
 #       --python PY    the Python that has torch and escnn (docs/benchmarks.md says how to make one); without it python3
 #       --help         the others
+#   scripts/bench.sh --learn [OPTION...]    t-SNE, HDBSCAN, neighbours, k-means against openTSNE, fast_hdbscan, hdbscan and
+#                                           scikit-learn: the table of docs/learn.md; --quick and --python as above
 # Options of Google Benchmark go through the environment, e.g. BENCHMARK_FILTER=conv2d.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -18,8 +20,15 @@ if [[ ${1:-} == --peers ]]; then
   exec python3 bench/peers/compare.py "$@"
 fi
 
+if [[ ${1:-} == --learn ]]; then
+  shift
+  scripts/install.sh bench
+  build peer_learn
+  exec python3 bench/peers/peer_learn.py "$@"
+fi
+
 case ${1:-} in
-  -h | --help) sed -n '2,8s/^# \?//p' "$0" && exit 0 ;;
+  -h | --help) sed -n '2,10s/^# \?//p' "$0" && exit 0 ;;
   -*) echo "bench.sh: unknown argument '$1'; see --help" >&2 && exit 2 ;;
 esac
 scripts/install.sh test
