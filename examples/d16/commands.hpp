@@ -17,6 +17,14 @@ struct SimulateOptions : Common {
   int64_t count = 24, size = 64;
   std::string format = "fits";
 };
+/// What `train denoise` alone may be told.
+struct DenoiseTraining {
+  int64_t channels = 3;
+  std::string loss = "bce", self_supervised = "none";
+  std::vector<double> noise = {0.003, 0.04};  ///< of a dark pixel, least and most
+  double anneal = 0;                          ///< epochs in which beta grows from 0
+  bool masked = false;
+};
 struct TrainOptions : Common {
   std::string data, labels, out;
   std::string model = "equivariant", group = "D4";
@@ -24,6 +32,7 @@ struct TrainOptions : Common {
   int64_t size = 64, crop = 0, epochs = 20, batch = 64, latent = 16, limit = 0;
   double lr = 1e-3, weight_decay = 1e-4, beta = 0.01, minutes = 0;
   bool resume = false;
+  DenoiseTraining denoise = {};
 };
 struct EvaluateOptions : Common {
   std::string weights, data, labels, against;

@@ -60,7 +60,8 @@ Json evaluate_disk(EvaluateOptions const& o, Network& network, data::Dataset con
 }
 
 Json evaluate_denoiser(EvaluateOptions const& o, Network& network, data::ThreeParts const& parts) {
-  DenoiserScores scores = score_denoiser([&](Tensor x) { return network(x); }, parts, o.seed);
+  DenoiserScores scores =
+      score_denoiser([&](Tensor x) { return network(x); }, parts, denoise_setup(network.about()), o.seed);
   say(text("test set: ", parts.test.size(), " pictures, spoilt with seed ", o.seed));
   say(scores.table());
   Json out = scores.json();

@@ -197,10 +197,33 @@ Command make_train_denoise(CLI::App& parent) {
     app->add_option("--beta", o.beta, "weight of the Kullback-Leibler term")
         ->check(CLI::NonNegativeNumber)
         ->capture_default_str();
+    app->add_option("--anneal", o.denoise.anneal, "epochs in which beta grows from 0")
+        ->check(CLI::NonNegativeNumber)
+        ->capture_default_str();
+    app->add_option("--channels", o.denoise.channels, "3: colours; 1: the mean of their light")
+        ->check(CLI::IsMember({1, 3}))
+        ->capture_default_str();
+    app->add_option("--noise", o.denoise.noise,
+                    "least and most noise of a dark pixel, white is 1; drawn for each picture")
+        ->delimiter(',')
+        ->expected(2)
+        ->check(CLI::Range(1e-4, 10.0))
+        ->capture_default_str();
+    app->add_option("--loss", o.denoise.loss,
+                    "bce: cross-entropy, and the variance learns from what is left; gaussian: likelihood with the "
+                    "predicted variance")
+        ->check(CLI::IsMember({"bce", "gaussian"}))
+        ->capture_default_str();
+    app->add_option("--self-supervised", o.denoise.self_supervised,
+                    "noise2self: learns from noisy pictures alone, by hidden pixels; neighbours stay")
+        ->check(CLI::IsMember({"none", "noise2self"}))
+        ->capture_default_str();
+    app->add_flag("--masked", o.denoise.masked, "pixels that are white in the survey's picture teach nothing");
   };
   return make<TrainOptions>(
       parent, "denoise", "a U-Net VAE that takes noise and neighbours away", train_denoise, add,
-      {"train denoise --data gz/images --labels gz/labels.csv --out weights/denoise.safetensors"});
+      {"train denoise --data gz/images --labels gz/labels.csv --out weights/denoise.safetensors",
+       "train denoise --data gz/images --out grey.safetensors --channels 1 --noise 0.003,0.3 --anneal 3"});
 }
 
 /// What `train highz` and `study highz` have in common.

@@ -70,9 +70,8 @@ Network::Network(Task task, std::string path, std::string const& device)
       task == Task::disk ? "a classifier of two classes (d16 train disk)" : "a denoiser (d16 train denoise)";
   require<WeightsError>(task == Task::disk ? scores_out : images_out, path, ": is a ",
                         body_->predict.network().string("type"), ", ", in, " to ", out, "; ", needed, " is needed");
-  bool channels = in[3] == 3 || (task == Task::disk && in[3] == 1);
-  require<WeightsError>(in[1] == in[2] && channels, path, ": takes images ", in,
-                        "; square ones of three channels (a classifier: or one) are needed");
+  require<WeightsError>(in[1] == in[2] && (in[3] == 3 || in[3] == 1), path, ": takes images ", in,
+                        "; square ones of one or three channels are needed");
 }
 Network::~Network() = default;
 Network::Network(Network&&) noexcept = default;

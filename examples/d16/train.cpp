@@ -9,6 +9,7 @@
 #include <d16/optim/trainer.hpp>
 
 #include "commands.hpp"
+#include "denoise_data.hpp"
 #include "training.hpp"
 
 namespace tool {
@@ -249,15 +250,37 @@ template <class Net> Json fit_disk(TrainOptions const& o, Net net, data::ThreePa
 }
 
 /// Mean PSNR of a denoiser on pairs, in batches.
-double validate_denoiser(std::function<Tensor(Tensor)> const& net, d16::sim::ContaminatedPair const& pair,
-                         int64_t batch) {
+double validate_denoiser(std::function<Tensor(Tensor)> const& net, DenoisePairs const& pairs, int64_t batch) {
   std::vector<double> psnr;
-  for (int64_t i = 0; i < pair.clean.dim(0); i += batch) {
-    int64_t end = std::min(pair.clean.dim(0), i + batch);
-    Quality q = quality_of(net(pair.noisy.slice(0, i, end)), pair.clean.slice(0, i, end));
+  for (int64_t i = 0; i < pairs.size(); i += batch) {
+    int64_t end = std::min(pairs.size(), i + batch);
+    Quality q = quality_of(net(pairs.noisy.slice(0, i, end)), pairs.clean.slice(0, i, end));
     psnr.insert(psnr.end(), q.psnr.begin(), q.psnr.end());
   }
   return mean(psnr);
+}
+
+DenoiseSetup setup_of(TrainOptions const& o) {
+  DenoiseSetup setup;
+  setup.channels = o.denoise.channels;
+  setup.least_noise = o.denoise.noise.at(0), setup.most_noise = o.denoise.noise.at(1);
+  require<d16::ValueError>(setup.least_noise <= setup.most_noise, "--noise ", setup.least_noise, ",", setup.most_noise,
+                           ": the least comes first");
+  return setup;
+}
+
+/// What a denoiser learns from a batch of pictures.
+Example denoise_example(TrainOptions const& o, DenoiseSetup const& setup, Tensor const& pictures) {
+  auto draw = d16::default_generator().next();
+  d16::Random random(draw.seed, draw.stream);
+  DenoisePairs pairs = spoil(pictures, random, setup);
+  if (o.denoise.self_supervised == "noise2self") {
+    DenoiseExample hidden = hide_pixels(pairs.noisy, random);
+    return {hidden.image, hidden.label};
+  }
+  if (!o.denoise.masked) return {pairs.noisy, pairs.clean};
+  DenoiseExample weighted = with_weight(pairs, unsaturated(pictures));
+  return {weighted.image, weighted.label};
 }
 
 }  // namespace
@@ -280,30 +303,43 @@ Json train_disk(TrainOptions const& o) {
 
 Json train_denoise(TrainOptions const& o) {
   Places places(o.out);
+  require<d16::ValueError>(o.denoise.self_supervised == "none" || !o.denoise.masked,
+                           "train denoise: --masked is for clean targets; leave it out with --self-supervised");
   int64_t crop = 0;
   data::ThreeParts parts = prepare(o, crop);
+  DenoiseSetup const setup = setup_of(o);
   Json about = about_training(o, "denoise", crop, parts);
-  nn::UNetVae net({.size = int(o.size), .widths = ints(o.widths, {16, 32, 64, 128}), .latent = int(o.latent)});
+  about["setup"] = json_of(setup);
+  about["teacher"] = o.denoise.self_supervised == "none" ? "clean" : o.denoise.self_supervised;
+  nn::UNetVae net({.size = int(o.size),
+                   .channels = int(setup.channels),
+                   .widths = ints(o.widths, {16, 32, 64, 128}),
+                   .latent = int(o.latent),
+                   .variance = true});
   d16::Device const device(o.device);
   net.to(device);
   optim::AdamW optimiser(net.parameters(), {.lr = o.lr, .weight_decay = o.weight_decay});
-  optim::Trainer trainer(net, optimiser, trainer_options(o, places, about));
-  d16::sim::ContaminatedPair validation = spoil(parts.validation, o.seed);
-  auto prepare = [](data::Batch const& batch) {
-    auto draw = d16::default_generator().next();
-    d16::Random random(draw.seed, draw.stream);
-    d16::sim::ContaminatedPair pair = spoil(batch.image, random);
-    return Example{pair.noisy, pair.clean};
-  };
+  optim::TrainerOptions options = trainer_options(o, places, about);
+  options.capture = options.capture && o.denoise.anneal == 0;  // a captured step keeps the beta of its first time
+  optim::Trainer trainer(net, optimiser, options);
+  DenoisePairs const validation = spoil(parts.validation, o.seed, setup);
+  auto prepare = [&](data::Batch const& batch) { return denoise_example(o, setup, batch.image); };
   auto denoise = [&](Tensor x) { return net(x.to(device)).to(x.device()); };
+  nn::ImageLoss const image = o.denoise.loss == "bce" ? nn::ImageLoss::bce : nn::ImageLoss::gaussian;
+  double beta = o.beta;
   auto report = trainer.fit(
-      [&](int epoch) { return Examples(loader(o, parts.train, epoch), prepare, device); },
-      [&](Example const& batch) { return nn::vae_loss(net.encode_decode(batch.image), batch.label, o.beta); },
+      [&](int epoch) {
+        if (o.denoise.anneal > 0) beta = o.beta * std::min(1.0, double(epoch - 1) / o.denoise.anneal);
+        return Examples(loader(o, parts.train, epoch), prepare, device);
+      },
+      [&](Example const& batch) {
+        return denoise_loss(net, {batch.image, batch.label}, beta, image);
+      },
       [&] { return validate_denoiser(denoise, validation, o.batch); });
   d16::load(net, places.best());
   d16::NoGrad off;
   net.eval();
-  DenoiserScores scores = score_denoiser(denoise, parts, o.seed);
+  DenoiserScores scores = score_denoiser(denoise, parts, setup, o.seed);
   about["scores"] = json_of(scores.network);
   d16::save(net, places.weights, about);
   write_card(places,

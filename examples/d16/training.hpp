@@ -6,9 +6,9 @@
 
 #include <d16/data/dataset.hpp>
 #include <d16/learn/metrics.hpp>
-#include <d16/sim/contamination.hpp>
 
 #include "common.hpp"
+#include "denoise_data.hpp"
 #include "predict.hpp"
 
 namespace tool {
@@ -70,9 +70,8 @@ struct DiskPredictions {
 std::vector<PairedScore> compare_disk(DiskPredictions const& one, DiskPredictions const& other,
                                       d16::data::Dataset const& set, uint64_t seed);
 
-/// Pictures of a set, spoilt the same way for a seed: noisy and clean on the denoiser's scale, (N,size,size,3).
-d16::sim::ContaminatedPair spoil(d16::data::Dataset const& set, uint64_t seed);
-d16::sim::ContaminatedPair spoil(d16::Tensor const& pictures, d16::Random& random);
+/// Pictures of a set, spoilt the same way for a seed.
+DenoisePairs spoil(d16::data::Dataset const& set, uint64_t seed, DenoiseSetup const& setup);
 
 /// PSNR, SSIM and MSE against the clean images, for each image.
 struct Quality {
@@ -91,7 +90,7 @@ struct DenoiserScores {
   Json json() const;
 };
 DenoiserScores score_denoiser(std::function<d16::Tensor(d16::Tensor)> const& network,
-                              d16::data::ThreeParts const& parts, uint64_t seed);
+                              d16::data::ThreeParts const& parts, DenoiseSetup const& setup, uint64_t seed);
 
 /// "train 2361 (elliptical 1674, disk 687), validation ..., test ...".
 std::string split_text(d16::data::ThreeParts const& parts);
