@@ -21,8 +21,9 @@ struct SimulateOptions : Common {
 struct DenoiseTraining {
   int64_t channels = 3;
   std::string loss = "bce", self_supervised = "none";
-  std::vector<double> noise = {0.003, 0.04};  ///< of a dark pixel, least and most
-  double anneal = 0;                          ///< epochs in which beta grows from 0
+  std::vector<double> snr = {3, 100}, sharpness = {0.6, 4};  ///< least and most S/N and R_e / FWHM of the galaxies
+  std::string contaminants = "all";
+  double anneal = 0;  ///< epochs in which beta grows from 0
   bool masked = false;
 };
 struct TrainOptions : Common {

@@ -4,41 +4,56 @@
 #include <algorithm>
 
 #include <d16/core/parallel.hpp>
-#include <d16/sim/contamination.hpp>
 
 namespace tool {
 
 using d16::require;
 using d16::Tensor;
+namespace sim = d16::sim;
 namespace vision = d16::vision;
 
 namespace {
 
-/// The mean of the bands' light as a picture with three equal bands.
-Tensor grey_picture(Tensor const& picture) {
-  Tensor light = light_of(picture), out = d16::empty(picture.shape());
+/// The mean of the bands' light, on the scale of pictures. (N,H,W,1)
+Tensor grey_pictures(Tensor const& pictures) {
+  Tensor light = light_of(pictures), out = d16::empty({pictures.dim(0), pictures.dim(1), pictures.dim(2), 1});
   double unit = std::asinh(1 / picture_softness);
-  for (int64_t i = 0; i < light.numel(); i += 3) {
-    float const* p = light.data<float>() + i;
+  d16::parallel_for(out.numel(), [&](int64_t i) {
+    float const* p = light.data<float>() + 3 * i;
     double mean = (double(p[0]) + double(p[1]) + double(p[2])) / 3;
-    std::fill_n(out.data<float>() + i, 3, float(std::asinh(mean / picture_softness) / unit));
-  }
+    out.data<float>()[i] = float(std::clamp(std::asinh(mean / picture_softness) / unit, 0.0, 1.0));
+  });
   return out;
 }
 
-/// One band of a pair on a scale of its own: the middle one, in which stars have their mean colour.
-void take_middle_band(d16::sim::ContaminatedPair const& pair, int64_t n, DenoiseSetup const& setup, DenoisePairs& out) {
-  vision::Stretch const& of_three = pair.stretches[size_t(n)];
-  auto band = [&](Tensor const& images) {
-    return of_three.invert(images.select(0, n).contiguous()).slice(2, 1, 2).contiguous();
-  };
-  Tensor noisy = band(pair.noisy), clean = band(pair.clean);
-  vision::Stretch stretch = vision::fit_stretch(noisy, setup.stretch);
-  Tensor stretched[] = {stretch.apply(noisy), stretch.apply(clean)};
-  int64_t values = noisy.numel();
-  std::copy_n(stretched[0].data<float>(), values, out.noisy.data<float>() + n * values);
-  std::copy_n(stretched[1].data<float>(), values, out.clean.data<float>() + n * values);
-  out.stretches[size_t(n)] = stretch;
+/// Segment and S/N of the galaxy in a pair that sim::contaminate made.
+void find_galaxy(DenoisePairs& pairs, int64_t n) {
+  vision::Extent e = vision::extent_of("find_galaxy", pairs.clean.shape());
+  vision::Stretch const& stretch = pairs.stretch[size_t(n)];
+  Tensor light = stretch.invert(pairs.clean.select(0, n).contiguous());
+  sim::detail::HalfLight galaxy = sim::detail::half_light(light.data<float>(), e.H, e.W, e.C);
+  double variance = 0;  // of the mean of the channels
+  for (vision::BandScale const& band : stretch.bands) variance += band.sigma * band.sigma / double(e.C * e.C);
+  pairs.sigma[size_t(n)] = std::sqrt(variance);
+  double noise = std::sqrt(variance * double(galaxy.pixels.size()));
+  pairs.snr[size_t(n)] = galaxy.found ? galaxy.light / noise : nan;
+  for (int64_t pixel : galaxy.pixels) pairs.segment.data<uint8_t>()[n * e.pixels() + pixel] = 1;
+}
+
+/// As the first weights learned.
+DenoisePairs spoil_as_they_are(Tensor const& pictures, d16::Random& random, DenoiseSetup const& setup) {
+  sim::PictureContaminationOptions o;
+  o.softness = picture_softness;
+  o.least_noise = 0.003;
+  o.stretch = setup.stretch;
+  sim::ContaminatedPair pair = sim::contaminate(pictures, random, o);
+  DenoisePairs out;
+  int64_t N = pictures.dim(0);
+  out.noisy = pair.noisy, out.clean = pair.clean, out.stretch = pair.stretches;
+  out.snr.resize(size_t(N)), out.sigma.resize(size_t(N));
+  out.segment = d16::zeros({N, pictures.dim(1), pictures.dim(2)}, {.dtype = d16::DType::u8});
+  d16::parallel_tasks(N, [&](int64_t n) { find_galaxy(out, n); });
+  return out;
 }
 
 /// The mean of the eight neighbours of a value of channel c, edges continued by reflection.
@@ -53,52 +68,52 @@ float mean_of_neighbours(float const* picture, vision::Extent const& e, int64_t 
 }  // namespace
 
 Json json_of(DenoiseSetup const& s) {
-  return Json::object({{"channels", s.channels},
-                       {"least_noise", s.least_noise},
-                       {"most_noise", s.most_noise},
-                       {"stretch", Json::object({{"formula",
-                                                  "y = (asinh((x - sky) / s) + z) / (asinh(white / s) + z), "
-                                                  "s = softness sigma, z = asinh(5 / softness)"},
-                                                 {"softness", s.stretch.softness},
-                                                 {"white_quantile", s.stretch.white_quantile},
-                                                 {"least_white", s.stretch.least_white}})}});
+  sim::AppearanceRange const& r = s.range;
+  Json range = Json::object({{"least_snr", r.least_snr},
+                             {"most_snr", r.most_snr},
+                             {"least_re_over_fwhm", r.least_re_over_fwhm},
+                             {"most_re_over_fwhm", r.most_re_over_fwhm},
+                             {"fwhm", r.fwhm},
+                             {"least_correlation", r.least_correlation},
+                             {"most_correlation", r.most_correlation},
+                             {"contaminants", sim::name_of(r.contaminants)},
+                             {"reframe", r.reframe}});
+  Json stretch = Json::object({{"formula",
+                                "y = (asinh((x - sky) / s) + z) / (asinh(white / s) + z), s = softness sigma, "
+                                "z = asinh(5 / softness): sky - 5 sigma becomes 0, sky + white 1"},
+                               {"softness", s.stretch.softness},
+                               {"white_quantile", s.stretch.white_quantile},
+                               {"least_white", s.stretch.least_white}});
+  return Json::object({{"channels", s.channels}, {"range", std::move(range)}, {"stretch", std::move(stretch)}});
 }
 
 DenoiseSetup denoise_setup(Json const& about) {
   DenoiseSetup s;
   if (!about.is_object() || !about.has("setup")) return s;
-  Json const &from = about.at("setup"), &stretch = from.at("stretch");
+  Json const &from = about.at("setup"), &range = from.at("range"), &stretch = from.at("stretch");
   s.channels = from.integer("channels");
-  s.least_noise = from.number("least_noise"), s.most_noise = from.number("most_noise");
+  sim::AppearanceRange& r = s.range;
+  r.least_snr = range.number("least_snr"), r.most_snr = range.number("most_snr");
+  r.least_re_over_fwhm = range.number("least_re_over_fwhm"), r.most_re_over_fwhm = range.number("most_re_over_fwhm");
+  r.fwhm = range.number("fwhm");
+  r.least_correlation = range.number("least_correlation"), r.most_correlation = range.number("most_correlation");
+  r.contaminants = sim::scheme_named(range.string("contaminants"));
+  r.reframe = range.boolean("reframe");
   s.stretch.softness = stretch.number("softness");
   s.stretch.white_quantile = stretch.number("white_quantile");
   s.stretch.least_white = stretch.number("least_white");
-  bool fits = (s.channels == 1 || s.channels == 3) && s.least_noise > 0 && s.most_noise >= s.least_noise &&
-              s.stretch.softness > 0 && s.stretch.least_white > 0 && s.stretch.white_quantile > 0 &&
-              s.stretch.white_quantile <= 1;
+  bool fits = (s.channels == 1 || s.channels == 3) && s.stretch.softness > 0 && s.stretch.least_white > 0 &&
+              s.stretch.white_quantile > 0 && s.stretch.white_quantile <= 1;
   require<d16::WeightsError>(fits, "denoiser: its setup is ", from.dump(), ", which is out of range; train it again");
   return s;
 }
 
 DenoisePairs spoil(Tensor const& pictures, d16::Random& random, DenoiseSetup const& setup) {
-  d16::sim::PictureContaminationOptions o;
-  o.softness = picture_softness;
-  o.least_noise = setup.least_noise, o.most_noise = setup.most_noise;
-  o.stretch = setup.stretch;
-  if (setup.channels == 3) {
-    d16::sim::ContaminatedPair pair = d16::sim::contaminate(pictures, random, o);
-    return {pair.noisy, pair.clean, pair.stretches};
-  }
-  int64_t N = pictures.dim(0), H = pictures.dim(1), W = pictures.dim(2);
-  Tensor grey = d16::empty(pictures.shape());
-  d16::parallel_tasks(N, [&](int64_t n) {
-    Tensor one = grey_picture(pictures.select(0, n));
-    std::copy_n(one.data<float>(), one.numel(), grey.data<float>() + n * one.numel());
-  });
-  d16::sim::ContaminatedPair pair = d16::sim::contaminate(grey, random, o);
-  DenoisePairs out{d16::empty({N, H, W, 1}), d16::empty({N, H, W, 1}), std::vector<vision::Stretch>(size_t(N))};
-  d16::parallel_tasks(N, [&](int64_t n) { take_middle_band(pair, n, setup, out); });
-  return out;
+  if (setup.range.most_snr == 0) return spoil_as_they_are(pictures, random, setup);
+  std::vector<sim::Appearance> each;
+  for (int64_t n = 0; n < pictures.dim(0); ++n) each.push_back(sim::draw_appearance(random, setup.range));
+  sim::AppearanceOptions o{.softness = picture_softness, .stretch = setup.stretch};
+  return sim::degrade_appearances(setup.channels == 1 ? grey_pictures(pictures) : pictures, each, random, o);
 }
 
 DenoiseExample hide_pixels(Tensor const& noisy, d16::Random& random) {

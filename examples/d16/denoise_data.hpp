@@ -5,7 +5,7 @@
 
 #include <d16/core/random.hpp>
 #include <d16/nn/unet_vae.hpp>
-#include <d16/vision/stretch.hpp>
+#include <d16/sim/appearance.hpp>
 
 #include "common.hpp"
 #include "predict.hpp"
@@ -16,8 +16,9 @@ namespace tool {
 /// `evaluate` spoils as training did, and `denoise` stretches as training did.
 struct DenoiseSetup {
   int64_t channels = 3;  ///< 3: colours; 1: the mean of the bands' light
-  /// Of a dark pixel, in light whose white is 1; drawn uniformly in the logarithm for each picture.
-  double least_noise = 0.003, most_noise = 0.04;
+  /// Bounds of what is drawn for each picture; with most_snr 0 pictures are spoilt by sim::contaminate instead, without
+  /// a wanted S/N and at the size they have, as those of the first weights were.
+  d16::sim::AppearanceRange range = {.most_snr = 0};
   d16::vision::StretchOptions stretch = denoiser_stretch;
 };
 Json json_of(DenoiseSetup const& setup);
@@ -25,14 +26,11 @@ Json json_of(DenoiseSetup const& setup);
 /// Errors   WeightsError for numbers out of range.
 DenoiseSetup denoise_setup(Json const& about);
 
-/// Pictures with noise and neighbours, and without, on the scale of a stretch that was fitted to each noisy one.
-struct DenoisePairs {
-  d16::Tensor noisy, clean;                     ///< (N,H,W,channels) in [0,1]
-  std::vector<d16::vision::Stretch> stretches;  ///< of each: back to light
-  int64_t size() const { return noisy.dim(0); }
-};
+/// Pictures with noise and neighbours, and without, on the scale of a stretch that was fitted to each noisy one, with the
+/// segment and S/N of the galaxy.
+using DenoisePairs = d16::sim::Degraded;
 
-/// Spoils pictures (N,H,W,3) by sim::contaminate. Deterministic for the state of `random`.
+/// Spoils pictures (N,H,W,3). Deterministic for the state of `random`.
 DenoisePairs spoil(d16::Tensor const& pictures, d16::Random& random, DenoiseSetup const& setup);
 
 /// What a denoiser is taught by.

@@ -203,11 +203,17 @@ Command make_train_denoise(CLI::App& parent) {
     app->add_option("--channels", o.denoise.channels, "3: colours; 1: the mean of their light")
         ->check(CLI::IsMember({1, 3}))
         ->capture_default_str();
-    app->add_option("--noise", o.denoise.noise,
-                    "least and most noise of a dark pixel, white is 1; drawn for each picture")
-        ->delimiter(',')
-        ->expected(2)
-        ->check(CLI::Range(1e-4, 10.0))
+    auto range = [&](char const* name, std::vector<double>& value, char const* what) {
+      app->add_option(name, value, what)
+          ->delimiter(',')
+          ->expected(2)
+          ->check(CLI::Range(0.1, 10000.0))
+          ->capture_default_str();
+    };
+    range("--snr", o.denoise.snr, "least and most S/N of the galaxies, drawn for each picture");
+    range("--sharpness", o.denoise.sharpness, "least and most R_e / FWHM of the galaxies, drawn for each picture");
+    app->add_option("--contaminants", o.denoise.contaminants, "what lies in the way")
+        ->check(CLI::IsMember({"none", "stars", "neighbours", "trails", "all"}))
         ->capture_default_str();
     app->add_option("--loss", o.denoise.loss,
                     "bce: cross-entropy, and the variance learns from what is left; gaussian: likelihood with the "
@@ -223,7 +229,7 @@ Command make_train_denoise(CLI::App& parent) {
   return make<TrainOptions>(
       parent, "denoise", "a U-Net VAE that takes noise and neighbours away", train_denoise, add,
       {"train denoise --data gz/images --labels gz/labels.csv --out weights/denoise.safetensors",
-       "train denoise --data gz/images --out grey.safetensors --channels 1 --noise 0.003,0.3 --anneal 3"});
+       "train denoise --data gz/images --out grey.safetensors --channels 1 --snr 3,100 --anneal 3"});
 }
 
 /// What `train highz` and `study highz` have in common.

@@ -252,8 +252,9 @@ template <class Net> Json fit_disk(TrainOptions const& o, Net net, data::ThreePa
 /// Mean PSNR of a denoiser on pairs, in batches.
 double validate_denoiser(std::function<Tensor(Tensor)> const& net, DenoisePairs const& pairs, int64_t batch) {
   std::vector<double> psnr;
-  for (int64_t i = 0; i < pairs.size(); i += batch) {
-    int64_t end = std::min(pairs.size(), i + batch);
+  int64_t count = pairs.noisy.dim(0);
+  for (int64_t i = 0; i < count; i += batch) {
+    int64_t end = std::min(count, i + batch);
     Quality q = quality_of(net(pairs.noisy.slice(0, i, end)), pairs.clean.slice(0, i, end));
     psnr.insert(psnr.end(), q.psnr.begin(), q.psnr.end());
   }
@@ -261,11 +262,15 @@ double validate_denoiser(std::function<Tensor(Tensor)> const& net, DenoisePairs 
 }
 
 DenoiseSetup setup_of(TrainOptions const& o) {
+  DenoiseTraining const& d = o.denoise;
+  bool ordered = d.snr.at(0) <= d.snr.at(1) && d.sharpness.at(0) <= d.sharpness.at(1);
+  require<d16::ValueError>(ordered, "train denoise: --snr ", d.snr[0], ",", d.snr[1], " --sharpness ", d.sharpness[0],
+                           ",", d.sharpness[1], ": the least comes first");
   DenoiseSetup setup;
-  setup.channels = o.denoise.channels;
-  setup.least_noise = o.denoise.noise.at(0), setup.most_noise = o.denoise.noise.at(1);
-  require<d16::ValueError>(setup.least_noise <= setup.most_noise, "--noise ", setup.least_noise, ",", setup.most_noise,
-                           ": the least comes first");
+  setup.channels = d.channels;
+  setup.range.least_snr = d.snr[0], setup.range.most_snr = d.snr[1];
+  setup.range.least_re_over_fwhm = d.sharpness[0], setup.range.most_re_over_fwhm = d.sharpness[1];
+  setup.range.contaminants = d16::sim::scheme_named(d.contaminants);
   return setup;
 }
 
