@@ -6,16 +6,12 @@
 
 #include "classify_highz.hpp"
 #include "common.hpp"
+#include "simulate.hpp"
 
 namespace tool {
 
 struct InfoOptions : Common {
   std::string file;
-};
-struct SimulateOptions : Common {
-  std::string out;
-  int64_t count = 24, size = 64;
-  std::string format = "fits";
 };
 /// What `train denoise` alone may be told.
 struct DenoiseTraining {
@@ -62,7 +58,6 @@ struct CheckOptions : Common {
 };
 
 Json info(InfoOptions const& o);
-Json simulate(SimulateOptions const& o);
 Json train_disk(TrainOptions const& o);
 Json train_denoise(TrainOptions const& o);
 Json evaluate(EvaluateOptions const& o);

@@ -96,19 +96,58 @@ Command make_info(CLI::App& parent) {
                            {"info", "info galaxy.fits", "info weights/disk.safetensors --json"});
 }
 
+void add_simulate(CLI::App* app, SimulateOptions& o) {
+  app->add_option("--out", o.out, "folder for the images, clean/ and truth.csv")->required();
+  app->add_option("--count", o.count, "galaxies")->check(CLI::Range(1, 1000000))->capture_default_str();
+  app->add_option("--variants", o.variants, "images of each, with other contaminants and noise")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  app->add_option("--size", o.size, "pixels on a side")->check(CLI::Range(8, 1024))->capture_default_str();
+  app->add_option("--channels", o.channels, "3: red, green, blue; 1: grey")
+      ->check(CLI::IsMember({1, 3}))
+      ->capture_default_str();
+  app->add_option("--snr", o.snr, "LOW:HIGH, of the light inside the effective radius")->capture_default_str();
+  app->add_option("--shear", o.shear, "LOW:HIGH, of a gravitational lens: 0.3 turns circles into ellipses of 7 to 13")
+      ->capture_default_str();
+  app->add_option("--contaminants", o.contaminants, "what lies in the way: none, stars, neighbours, trails or all")
+      ->check(CLI::IsMember({"none", "stars", "neighbours", "trails", "all"}))
+      ->capture_default_str();
+  app->add_option("--number", o.number, "LOW:HIGH, of contaminants")->capture_default_str();
+  app->add_option("--spikes", o.spikes, "of bright stars")->check(CLI::IsMember({0, 4, 6}))->capture_default_str();
+  app->add_option("--fwhm", o.fwhm, "LOW:HIGH, of the Moffat PSF, pixels")->capture_default_str();
+  app->add_option("--psf", o.psf, "FITS image of the PSF instead, odd sides, pixels as wide as those of the images");
+  app->add_option("--exposure", o.exposure, "how many times longer: sky and light grow, read noise does not")
+      ->check(CLI::Range(0.001, 1000.0))
+      ->capture_default_str();
+  app->add_option("--correlation", o.correlation,
+                  "sigma in pixels of the smoothing that drizzling does to the noise; 0: none")
+      ->check(CLI::Range(0.0, 5.0))
+      ->capture_default_str();
+  app->add_option("--format", o.format, "fits (units, sky coordinates, noise in ERR) or png (stretched)")
+      ->check(CLI::IsMember({"fits", "png"}))
+      ->capture_default_str();
+  add_common(app, o);
+}
+
 Command make_simulate(CLI::App& parent) {
-  auto add = [](CLI::App* app, SimulateOptions& o) {
-    app->add_option("--out", o.out, "folder for the images, clean/ and truth.csv")->required();
-    app->add_option("--count", o.count, "galaxies")->check(CLI::Range(1, 1000000))->capture_default_str();
-    app->add_option("--size", o.size, "pixels on a side")->check(CLI::Range(8, 1024))->capture_default_str();
-    app->add_option("--format", o.format, "fits (three bands, units, noise in ERR) or png (stretched)")
-        ->check(CLI::IsMember({"fits", "png"}))
-        ->capture_default_str();
-    add_common(app, o);
+  return make<SimulateOptions>(
+      parent, "simulate", "galaxies with noise and one to three contaminants, and their truth", simulate, add_simulate,
+      {"simulate --out field --count 24 --seed 16", "simulate --out pictures --count 100 --format png --size 128"});
+}
+
+/// The same by its full name.
+Command make_simulate_field(CLI::App& simulate_app) {
+  CLI::Option* out = simulate_app.get_option("--out");
+  auto add = [out](CLI::App* app, SimulateOptions& o) {
+    app->preparse_callback([out](size_t) { out->required(false); });  // that one is of `simulate` alone
+    add_simulate(app, o);
   };
   return make<SimulateOptions>(
-      parent, "simulate", "galaxies with noise and one to three contaminants, and their truth", simulate, add,
-      {"simulate --out field --count 24 --seed 16", "simulate --out pictures --count 100 --format png --size 128"});
+      simulate_app, "field", "single galaxies, contaminated and noisy, with their truth: what `simulate` does too",
+      simulate, add,
+      {"simulate field --out field --count 24 --variants 10 --snr 5:100",
+       "simulate field --out lensed --shear 0.1:0.4 --contaminants stars --spikes 6 --channels 1",
+       "simulate field --out jwst --psf ../shared/data/jwst_ceers_nircam/psf/F200W_hybrid_30c39249.fits"});
 }
 
 Command make_simulate_survey(CLI::App& simulate_app) {
@@ -446,7 +485,8 @@ int guarded_main(int argc, char** argv) {
   app.require_subcommand(1);
   app.footer("d16 COMMAND --help says more and shows examples. The main job: d16 run --input CUTOUTS --out RESULTS");
   Command simulate_command = make_simulate(app);
-  std::vector<Command> commands{make_info(app), make_simulate_survey(*simulate_command.app), simulate_command};
+  std::vector<Command> commands{make_info(app), make_simulate_field(*simulate_command.app),
+                                make_simulate_survey(*simulate_command.app), simulate_command};
   for (Command& command : make_train(app)) commands.push_back(command);
   for (auto make_one : {make_evaluate, make_denoise, make_classify, make_run}) commands.push_back(make_one(app));
   for (Command& command : make_check(app)) commands.push_back(command);

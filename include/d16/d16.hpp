@@ -102,6 +102,7 @@
 #include "optim/schedule.hpp"
 #include "optim/sgd.hpp"
 #include "optim/trainer.hpp"
+#include "sim/appearance.hpp"
 #include "sim/contamination.hpp"
 #include "sim/field.hpp"
 #include "sim/galaxy.hpp"
