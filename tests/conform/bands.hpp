@@ -1,10 +1,11 @@
-// Conformance runners of preprocessing: HOG, and aperture photometry and the mesh background, functions of the host.
+// Conformance runners of preprocessing: HOG, and aperture photometry, shapes of galaxies and the mesh background, functions of the host.
 #pragma once
 #include <string>
 #include <vector>
 
 #include <d16/vision/background.hpp>
 #include <d16/vision/hog.hpp>
+#include <d16/vision/morphology.hpp>
 #include <d16/vision/photometry.hpp>
 
 #include "case.hpp"
@@ -40,12 +41,32 @@ inline Outcome run_background_mesh(Run& r) {
   return {{{"level", b.level}, {"rms", b.rms}}};
 }
 
+inline Outcome run_morphology(Run& r) {
+  vision::Morphology m = vision::measure_morphology(r.in("image"), {.segment = r.in("segment"), .mask = r.in("mask")});
+  auto one = [](double number) { return full({1}, number, {.dtype = DType::f64, .device = "cpu"}); };
+  return {{{"x", one(m.x)},
+           {"y", one(m.y)},
+           {"ellipticity", one(m.ellipticity)},
+           {"theta", one(m.theta)},
+           {"r_petro", one(m.r_petro)},
+           {"a_petro", one(m.a_petro)},
+           {"r20", one(m.r20)},
+           {"r50", one(m.r50)},
+           {"r80", one(m.r80)},
+           {"concentration", one(m.concentration)},
+           {"asymmetry", one(m.asymmetry)},
+           {"smoothness", one(m.smoothness)},
+           {"gini", one(m.gini)},
+           {"m20", one(m.m20)}}};
+}
+
 inline OpTable bands_ops() {
   OpTable table;
   auto add = [&](char const* name, Runner run) { table[name] = {run, false}; };
   table["hog"] = {run_hog};
   add("photometry_aperture", run_photometry_aperture);
   add("background_mesh", run_background_mesh);
+  add("morphology", run_morphology);
   return table;
 }
 
