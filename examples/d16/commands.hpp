@@ -34,6 +34,7 @@ struct TrainOptions : Common {
 struct EvaluateOptions : Common {
   std::string weights, data, labels, against;
   int64_t limit = 0;
+  bool uncertainty = false;
 };
 /// What `classify`, `denoise` and `run` share.
 struct InputOptions : Common {

@@ -345,14 +345,19 @@ Command make_evaluate(CLI::App& parent) {
     app->add_option("--weights", o.weights, "weights to judge")->required();
     app->add_option("--data", o.data, "folder of images")->required();
     app->add_option("--labels", o.labels, "CSV as for training; needed for a classifier");
-    app->add_option("--against", o.against, "other weights of a classifier: the difference of the scores, paired");
+    app->add_option("--against", o.against,
+                    "other weights for the same job: of a classifier the paired difference of the scores, of a "
+                    "denoiser its own row");
+    app->add_flag("--uncertainty", o.uncertainty,
+                  "of a denoiser: do 68 and 95 % intervals hold so many of the errors?");
     app->add_option("--limit", o.limit, "use the first so many images only; 0: all")->capture_default_str();
     add_common(app, o, Devices::all);
   };
   return make<EvaluateOptions>(parent, "evaluate", "scores of weights on the test split, with bootstrap errors",
                                evaluate, add,
                                {"evaluate --weights weights/disk.safetensors --data gz/images --labels gz/labels.csv",
-                                "evaluate --weights weights/denoise.safetensors --data gz/images --json"});
+                                "evaluate --weights weights/denoise.safetensors --data gz/images --json",
+                                "evaluate --weights grey.safetensors --data gz/images --uncertainty"});
 }
 
 Command make_denoise(CLI::App& parent) {

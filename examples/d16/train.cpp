@@ -9,7 +9,7 @@
 #include <d16/optim/trainer.hpp>
 
 #include "commands.hpp"
-#include "denoise_data.hpp"
+#include "denoise_report.hpp"
 #include "training.hpp"
 
 namespace tool {
@@ -274,6 +274,24 @@ DenoiseSetup setup_of(TrainOptions const& o) {
   return setup;
 }
 
+/// How the predicted standard deviations have to be scaled, from the first 400 validation pairs.
+Uncertainty calibrate(nn::UNetVae& net, DenoisePairs const& validation, d16::Device device) {
+  DenoisePairs some = validation;
+  int64_t count = std::min<int64_t>(400, validation.noisy.dim(0));
+  some.clean = validation.clean.slice(0, 0, count).contiguous();
+  some.segment = validation.segment.slice(0, 0, count).contiguous();
+  Tensor image = d16::empty(some.clean.shape()), std = d16::empty(some.clean.shape());
+  int64_t values = image.numel() / count;
+  for (int64_t n = 0; n < count; n += 32) {
+    nn::UNetVae::Prediction p = net.predict(validation.noisy.slice(0, n, std::min(count, n + 32)).to(device));
+    for (auto [from, to] : {std::pair(p.image, image), std::pair(p.std, std)}) {
+      Tensor here = from.to(image.device()).contiguous();
+      std::copy_n(here.data<float>(), here.numel(), to.data<float>() + n * values);
+    }
+  }
+  return fit_uncertainty(image, std, some);
+}
+
 /// What a denoiser learns from a batch of pictures.
 Example denoise_example(TrainOptions const& o, DenoiseSetup const& setup, Tensor const& pictures) {
   auto draw = d16::default_generator().next();
@@ -344,19 +362,20 @@ Json train_denoise(TrainOptions const& o) {
   d16::load(net, places.best());
   d16::NoGrad off;
   net.eval();
+  about["uncertainty"] = json_of(calibrate(net, validation, device));
   DenoiserScores scores = score_denoiser(denoise, parts, setup, o.seed);
   about["scores"] = json_of(scores.network);
   d16::save(net, places.weights, about);
-  write_card(places,
-             {"denoise: a U-Net VAE that takes noise and neighbours away",
-              "A galaxy picture with noise, one to three other objects and now and then a satellite trail in; the "
-              "galaxy alone out.",
-              scores.table(),
-              "\nPictures of the test set were spoilt by `sim::contaminate` with a fixed seed. They are on the scale "
-              "of `vision::fit_stretch`. The widths "
-              "of the filters were chosen on the validation set. What is taken as clean is the survey's own picture, "
-              "with its own noise.\n"},
-             about, report, net, o);
+  write_card(
+      places,
+      {"denoise: a U-Net VAE that takes noise and neighbours away",
+       "A galaxy picture with noise, one to three other objects and now and then a satellite trail in; the "
+       "galaxy alone out.",
+       scores.table(),
+       "\nPictures of the test set were spoilt by `sim::degrade_appearances` with a fixed seed. They are on the "
+       "scale of `vision::fit_stretch`. The widths of the filters were chosen on the validation set. What is taken "
+       "as clean is the survey's own picture, as small and blurred, with its own noise.\n"},
+      about, report, net, o);
   say("test: " + scores.line());
   say(text(places.weights, ", ", places.card, " and ", places.folder, "/ written"));
   Json answer = scores.json();

@@ -47,12 +47,6 @@ Dataset first_items(Dataset const& all, int64_t limit) {
   return all.subset(items);
 }
 
-std::vector<int64_t> fields_of(Dataset const& set) {
-  std::vector<int64_t> fields;
-  for (std::string const& id : set.ids) fields.push_back(field_of(id));
-  return fields;
-}
-
 std::vector<int64_t> labels_of(Dataset const& set) {
   std::vector<int64_t> labels;
   for (int64_t i = 0; i < set.size(); ++i) labels.push_back(set.label(i));
@@ -120,6 +114,12 @@ Dataset load_pictures(PictureOptions const& o, int64_t& crop) {
 }
 
 int64_t field_of(std::string const& id) { return is_number(id) ? data::sdss_field(id) : int64_t(hash(id) >> 1); }
+
+std::vector<int64_t> fields_of(Dataset const& set) {
+  std::vector<int64_t> fields;
+  for (std::string const& id : set.ids) fields.push_back(field_of(id));
+  return fields;
+}
 
 data::ThreeParts split(Dataset const& all) {
   std::vector<int64_t> parts[3];

@@ -26,6 +26,9 @@ d16::data::Dataset load_pictures(PictureOptions const& o, int64_t& crop);
 /// The sky field of an object: objid >> 16 for SDSS ids, else its own.
 int64_t field_of(std::string const& id);
 
+/// That of each item.
+std::vector<int64_t> fields_of(d16::data::Dataset const& set);
+
 /// Test, validation and training set: crc32 of the decimal field mod 5 is 0, 1, 2 to 4; of the id when it is no number.
 d16::data::ThreeParts split(d16::data::Dataset const& all);
 
