@@ -17,7 +17,7 @@ tiny=(--data pictures --size 32 --seed 3 --batch 16 --epochs 1 --widths "2,4" --
 # --- training ---------------------------------------------------------------------------------------------------------
 works "one band" "$d16" train denoise "${tiny[@]}" --channels 1 --anneal 2 --out grey.safetensors
 works "info of it" "$d16" info grey.safetensors --json
-for words in '"variance": true' '"channels": 1' '"softness": 5' '"least_re_over_fwhm": 0.6' '"factor95"' '"teacher": "clean"'; do
+for words in '"variance": true' '"channels": 1' '"softness": 5' '"least_re_over_fwhm": 0.6' '"scale95"' '"teacher": "clean"'; do
   check "the weights say $words" grep -q "$words" stdout
 done
 works "the same again" "$d16" train denoise "${tiny[@]}" --channels 1 --anneal 2 --out again.safetensors --threads 1

@@ -192,17 +192,6 @@ DenoiseMethod best_of(std::vector<DenoiseMethod> const& methods, DenoisePairs co
 
 }  // namespace
 
-int snr_bin(double snr) {
-  int bin = 0;
-  while (bin + 1 < snr_bins && snr >= snr_edges[bin + 1]) ++bin;
-  return bin;
-}
-std::string snr_bin_name(int bin) {
-  if (bin == 0) return text("S/N below ", snr_edges[1]);
-  if (bin + 1 == snr_bins) return text("S/N ", snr_edges[bin], " and more");
-  return text("S/N ", snr_edges[bin], " to ", snr_edges[bin + 1]);
-}
-
 double stretched_noise(vision::Stretch const& stretch) {
   return stretch.bands[0].sigma / stretch.slope(stretch.sky_level(0), 0);
 }
@@ -286,51 +275,26 @@ Json DenoiseReport::json() const {
 
 namespace {
 
-/// The value that a share of the weighted values is below.
-double weighted_quantile(std::vector<std::pair<double, double>> values, double share) {
-  std::sort(values.begin(), values.end());
-  double total = 0, sum = 0;
-  for (auto [value, weight] : values) total += weight;
-  for (auto [value, weight] : values)
-    if (sum += weight; sum >= share * total) return value;
-  return values.back().first;
-}
-
-constexpr double normal68 = 0.6826894921370859;
-
-/// Whether each pixel of picture n is within `reach` standard deviations: share over the frame and over the segment.
-std::pair<double, double> covered(Tensor const& image, Tensor const& std, DenoisePairs const& pairs, int64_t n,
-                                  double reach) {
+/// The shares of values of picture n within 68 and 95 % intervals: over the frame, and over the segment.
+std::vector<double> covered(Tensor const& image, Tensor const& std, Uncertainty const& u, DenoisePairs const& pairs,
+                            int64_t n) {
   int64_t values = image.numel() / image.dim(0), C = image.dim(3), first = n * values;
+  Uncertainty::Maps maps = u.maps(picture_at(image, n), pairs.stretch[size_t(n)]);
   uint8_t const* segment = pairs.segment.data<uint8_t>() + first / C;
-  double all = 0, inside = 0, pixels = 0;
+  double all[2] = {}, inside[2] = {}, pixels = 0;
   for (int64_t i = 0; i < values; ++i) {
-    double error = std::abs(double(image.data<float>()[first + i]) - double(pairs.clean.data<float>()[first + i]));
-    bool within = error <= reach * double(std.data<float>()[first + i]);
-    all += within;
-    if (segment[i / C]) inside += within, pixels += 1;
+    float error = std::abs(image.data<float>()[first + i] - pairs.clean.data<float>()[first + i]);
+    float sigma = std.data<float>()[first + i];
+    pixels += segment[i / C];
+    for (int k : {0, 1}) {
+      bool within = error <= (k ? maps.scale95 : maps.scale68).data<float>()[i / C] * sigma;
+      all[k] += within, inside[k] += within && segment[i / C];
+    }
   }
-  return {all / double(values), inside / pixels};
+  return {all[0] / double(values), all[1] / double(values), inside[0] / pixels, inside[1] / pixels};
 }
 
 }  // namespace
-
-Json json_of(Uncertainty const& u) { return Json::object({{"scale", u.scale}, {"factor95", u.factor95}}); }
-
-Uncertainty fit_uncertainty(Tensor const& image, Tensor const& std, DenoisePairs const& validation) {
-  std::vector<std::pair<double, double>> ratios;
-  int64_t C = image.dim(3);
-  double inside = 0;
-  for (uint8_t pixel : validation.segment.host<uint8_t>()) inside += pixel;
-  double frame_weight = 1 / double(validation.segment.numel()), segment_weight = 1 / std::max(1.0, inside);
-  for (int64_t i = 0; i < image.numel(); ++i) {
-    double error = std::abs(double(image.data<float>()[i]) - double(validation.clean.data<float>()[i]));
-    double weight = frame_weight + (validation.segment.data<uint8_t>()[i / C] ? segment_weight : 0);
-    ratios.emplace_back(error / double(std.data<float>()[i]), weight);
-  }
-  double q68 = weighted_quantile(ratios, normal68), q95 = weighted_quantile(ratios, 0.95);
-  return {q68, q95 / q68};
-}
 
 bool Coverage::Bin::within(double points) const {
   auto good = [&](Score const& s, double wanted) { return std::abs(s.value - wanted) <= points / 100; };
@@ -345,11 +309,8 @@ Coverage measure_coverage(Tensor const& image, Tensor const& std, Uncertainty co
     std::vector<int64_t> const& items = by_snr[size_t(bin)];
     if (items.size() < 3) continue;
     std::vector<std::vector<double>> rows(items.size());
-    d16::parallel_tasks(int64_t(items.size()), [&](int64_t i) {
-      auto [frame68, segment68] = covered(image, std, pairs, items[size_t(i)], u.scale);
-      auto [frame95, segment95] = covered(image, std, pairs, items[size_t(i)], u.scale * u.factor95);
-      rows[size_t(i)] = {frame68, frame95, segment68, segment95};
-    });
+    d16::parallel_tasks(int64_t(items.size()),
+                        [&](int64_t i) { rows[size_t(i)] = covered(image, std, u, pairs, items[size_t(i)]); });
     std::vector<int64_t> own = chosen(fields, items);
     auto score = [&](char const* name, size_t k) { return score_column(name, rows, k, own, seed, mean_of); };
     out.bins.push_back({snr_bin_name(bin), int64_t(items.size()), score("frame 68", 0), score("frame 95", 1),
@@ -360,10 +321,7 @@ Coverage measure_coverage(Tensor const& image, Tensor const& std, Uncertainty co
 
 std::string Coverage::table() const {
   std::string out =
-      text("68 % intervals are the predicted standard deviation times ", decimals(uncertainty.scale, 3),
-           ", those of 95 % times ", decimals(uncertainty.scale * uncertainty.factor95, 3),
-           " (from validation).\n\n| | pictures | frame, 68 % | frame, 95 % | segment, 68 % | segment, 95 % "
-           "|\n|---|---|---|---|---|---|\n");
+      "| | pictures | frame, 68 % | frame, 95 % | segment, 68 % | segment, 95 % |\n|---|---|---|---|---|---|\n";
   std::string off;
   for (Bin const& b : bins) {
     out += text("| ", b.name, " | ", b.pictures, " | ", b.frame68.text(), " | ", b.frame95.text(), " | ",

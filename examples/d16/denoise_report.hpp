@@ -6,15 +6,9 @@
 
 #include "denoise_data.hpp"
 #include "training.hpp"
+#include "uncertainty.hpp"
 
 namespace tool {
-
-/// The ranges of S/N that pictures are told apart by; the last one has no end.
-constexpr double snr_edges[] = {0, 5, 10, 20, 50};
-constexpr int snr_bins = 5;
-int snr_bin(double snr);
-/// "S/N 5 to 10".
-std::string snr_bin_name(int bin);
 
 /// A way to take noise away: one picture (H,W,C) on the scale of its stretch, and the noise of its sky on that scale.
 struct DenoiseMethod {
@@ -52,15 +46,6 @@ struct JudgedImages {
 DenoiseReport report_denoising(std::vector<JudgedImages> const& methods, DenoisePairs const& pairs,
                                std::vector<int64_t> const& fields, uint64_t seed);
 
-/// What makes predicted standard deviations right: for 68 % of the validation errors |error| <= scale std, for 95 %
-/// |error| <= factor95 scale std. Errors of a normal distribution have a factor95 of 1.96.
-struct Uncertainty {
-  double scale = 1, factor95 = 1.96;
-};
-Json json_of(Uncertainty const& u);
-/// Pixels of the frame and those of the segments count the same: sky would decide it alone.
-Uncertainty fit_uncertainty(d16::Tensor const& image, d16::Tensor const& std, DenoisePairs const& validation);
-
 /// The share of pixels whose error lies within the intervals of 68 and 95 %.
 struct Coverage {
   struct Bin {
@@ -74,7 +59,7 @@ struct Coverage {
   std::string table() const;  ///< Markdown, and a loud line when it does not hold
   Json json() const;
 };
-/// `std` without the scale of u.
+/// `std` as the network predicts it.
 Coverage measure_coverage(d16::Tensor const& image, d16::Tensor const& std, Uncertainty const& u,
                           DenoisePairs const& pairs, std::vector<int64_t> const& fields, uint64_t seed);
 

@@ -63,8 +63,7 @@ Json evaluate_disk(EvaluateOptions const& o, Network& network, data::Dataset con
 /// Which fit made predicted standard deviations right: training's, or one on the validation set.
 Uncertainty uncertainty_of(Network& network, DenoisePairs const& validation) {
   Json const& about = network.about();
-  if (about.is_object() && about.has("uncertainty"))
-    return {about.at("uncertainty").number("scale"), about.at("uncertainty").number("factor95")};
+  if (about.is_object() && about.has("uncertainty")) return uncertainty_from(about.at("uncertainty"));
   Network::Prediction p = network.predict(validation.noisy);
   return fit_uncertainty(p.image, p.std, validation);
 }
@@ -87,10 +86,8 @@ Json evaluate_uncertainty(EvaluateOptions const& o, Network& network, Network::P
                           std::vector<int64_t> const& fields) {
   require<d16::ValueError>(test.std.defined(), "evaluate: ", o.weights,
                            " predicts no uncertainty; train it again with this version");
-  Uncertainty u = uncertainty_of(network, validation), left = u;
-  left.scale = network.about().is_object() && network.about().has("uncertainty") ? 1 : u.scale;  // predict() scaled
-  Coverage coverage = measure_coverage(test.image, test.std, left, pairs, fields, o.seed);
-  coverage.uncertainty = u;
+  Coverage coverage =
+      measure_coverage(test.image, test.std, uncertainty_of(network, validation), pairs, fields, o.seed);
   say("Coverage of the intervals on the test set:\n");
   say(coverage.table());
   return coverage.json();

@@ -7,7 +7,7 @@
 
 #include <d16/nn/predictor.hpp>
 
-#include "denoise_data.hpp"
+#include "uncertainty.hpp"
 
 namespace tool {
 
@@ -105,18 +105,12 @@ Network::Prediction Network::predict(Tensor const& images) {
   for (int64_t n = 0; n < images.dim(0); n += batch) {
     Tensor some = images.slice(0, n, std::min(images.dim(0), n + batch)).to(body_->device);
     auto [image, std] = net->predict(some);
-    Tensor wide = std * std_scale();
-    for (auto [from, to] : {std::pair(image, all.image), std::pair(wide, all.std)}) {
+    for (auto [from, to] : {std::pair(image, all.image), std::pair(std, all.std)}) {
       Tensor here = from.to(images.device()).contiguous();
       std::copy_n(here.data<float>(), here.numel(), to.data<float>() + n * values);
     }
   }
   return all;
-}
-
-double Network::std_scale() const {
-  Json const& about = body_->predict.about();
-  return about.is_object() && about.has("uncertainty") ? about.at("uncertainty").number("scale") : 1;
 }
 
 double Network::threshold() const {
@@ -156,13 +150,14 @@ void put_bands(Tensor const& bands, int64_t first, Tensor& images) {
     images.data<float>()[i / count * C + first + i % count] = bands.data<float>()[i];
 }
 
-/// Standard deviations of light from those of what was stretched.
-Tensor std_of_light(Tensor const& image, Tensor const& std, d16::vision::Stretch const& stretch) {
-  Tensor out = d16::empty(image.shape());
+/// Standard deviations of light from those of what was stretched, with the scales of u.
+Tensor std_of_light(Tensor const& image, Tensor const& std, d16::vision::Stretch const& stretch, Uncertainty const& u) {
+  Tensor out = d16::empty(image.shape()), scale = u.maps(image, stretch).scale68;
   int64_t C = image.dim(2);
-  for (int64_t i = 0; i < image.numel(); ++i)
-    out.data<float>()[i] =
-        float(double(std.data<float>()[i]) * stretch.slope(double(image.data<float>()[i]), int(i % C)));
+  for (int64_t i = 0; i < image.numel(); ++i) {
+    double slope = stretch.slope(double(image.data<float>()[i]), int(i % C));
+    out.data<float>()[i] = float(double(std.data<float>()[i]) * double(scale.data<float>()[i / C]) * slope);
+  }
   return out;
 }
 
@@ -190,16 +185,18 @@ std::vector<Network::Denoised> Network::denoise(std::vector<Frame> const& frames
     }
   if (inputs.empty()) return out;
   Prediction y = predict(stack(inputs));
+  bool first_weights = !about().is_object() || !about().has("setup");
+  Uncertainty u;
+  if (!first_weights) u = uncertainty_from(about().at("uncertainty"));
   for (size_t k = 0; k < parts.size(); ++k) {
     Denoised& one = out[parts[k].frame];
     Tensor image = y.image.select(0, int64_t(k)).contiguous();
     put_bands(parts[k].stretch.invert(image), parts[k].first_band, one.light);
     if (!y.std.defined()) continue;
     if (!one.std.defined()) one.std = d16::empty(one.light.shape());
-    put_bands(std_of_light(image, y.std.select(0, int64_t(k)).contiguous(), parts[k].stretch), parts[k].first_band,
+    put_bands(std_of_light(image, y.std.select(0, int64_t(k)).contiguous(), parts[k].stretch, u), parts[k].first_band,
               one.std);
   }
-  bool first_weights = !about().is_object() || !about().has("setup");
   for (size_t i = 0; i < frames.size() && first_weights; ++i)
     if (out[i].light.defined()) guard_centre(frames[i].light, out[i].stretch, out[i].light);
   return out;

@@ -274,13 +274,10 @@ DenoiseSetup setup_of(TrainOptions const& o) {
   return setup;
 }
 
-/// How the predicted standard deviations have to be scaled, from the first 400 validation pairs.
+/// How the predicted standard deviations have to be scaled.
 Uncertainty calibrate(nn::UNetVae& net, DenoisePairs const& validation, d16::Device device) {
-  DenoisePairs some = validation;
-  int64_t count = std::min<int64_t>(400, validation.noisy.dim(0));
-  some.clean = validation.clean.slice(0, 0, count).contiguous();
-  some.segment = validation.segment.slice(0, 0, count).contiguous();
-  Tensor image = d16::empty(some.clean.shape()), std = d16::empty(some.clean.shape());
+  int64_t count = validation.noisy.dim(0);
+  Tensor image = d16::empty(validation.clean.shape()), std = d16::empty(validation.clean.shape());
   int64_t values = image.numel() / count;
   for (int64_t n = 0; n < count; n += 32) {
     nn::UNetVae::Prediction p = net.predict(validation.noisy.slice(0, n, std::min(count, n + 32)).to(device));
@@ -289,7 +286,7 @@ Uncertainty calibrate(nn::UNetVae& net, DenoisePairs const& validation, d16::Dev
       std::copy_n(here.data<float>(), here.numel(), to.data<float>() + n * values);
     }
   }
-  return fit_uncertainty(image, std, some);
+  return fit_uncertainty(image, std, validation);
 }
 
 /// What a denoiser learns from a batch of pictures.
