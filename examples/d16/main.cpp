@@ -342,10 +342,39 @@ Command make_train_denoise(CLI::App& parent) {
     app->add_option("--beta", o.beta, "weight of the Kullback-Leibler term")
         ->check(CLI::NonNegativeNumber)
         ->capture_default_str();
+    app->add_option("--anneal", o.denoise.anneal, "epochs in which beta grows from 0")
+        ->check(CLI::NonNegativeNumber)
+        ->capture_default_str();
+    app->add_option("--channels", o.denoise.channels, "3: colours; 1: the mean of their light")
+        ->check(CLI::IsMember({1, 3}))
+        ->capture_default_str();
+    auto range = [&](char const* name, std::vector<double>& value, char const* what) {
+      app->add_option(name, value, what)
+          ->delimiter(',')
+          ->expected(2)
+          ->check(CLI::Range(0.1, 10000.0))
+          ->capture_default_str();
+    };
+    range("--snr", o.denoise.snr, "least and most S/N of the galaxies, drawn for each picture");
+    range("--sharpness", o.denoise.sharpness, "least and most R_e / FWHM of the galaxies, drawn for each picture");
+    app->add_option("--contaminants", o.denoise.contaminants, "what lies in the way")
+        ->check(CLI::IsMember({"none", "stars", "neighbours", "trails", "all"}))
+        ->capture_default_str();
+    app->add_option("--loss", o.denoise.loss,
+                    "bce: cross-entropy, and the variance learns from what is left; gaussian: likelihood with the "
+                    "predicted variance")
+        ->check(CLI::IsMember({"bce", "gaussian"}))
+        ->capture_default_str();
+    app->add_option("--self-supervised", o.denoise.self_supervised,
+                    "noise2self: learns from noisy pictures alone, by hidden pixels; neighbours stay")
+        ->check(CLI::IsMember({"none", "noise2self"}))
+        ->capture_default_str();
+    app->add_flag("--masked", o.denoise.masked, "pixels that are white in the survey's picture teach nothing");
   };
   return make<TrainOptions>(
       parent, "denoise", "a U-Net VAE that takes noise and neighbours away", train_denoise, add,
-      {"train denoise --data gz/images --labels gz/labels.csv --out weights/denoise.safetensors"});
+      {"train denoise --data gz/images --labels gz/labels.csv --out weights/denoise.safetensors",
+       "train denoise --data gz/images --out grey.safetensors --channels 1 --snr 3,100 --anneal 3"});
 }
 
 /// What `train highz` and `study highz` have in common.
@@ -422,14 +451,19 @@ Command make_evaluate(CLI::App& parent) {
     app->add_option("--weights", o.weights, "weights to judge")->required();
     app->add_option("--data", o.data, "folder of images")->required();
     app->add_option("--labels", o.labels, "CSV as for training; needed for a classifier");
-    app->add_option("--against", o.against, "other weights of a classifier: the difference of the scores, paired");
+    app->add_option("--against", o.against,
+                    "other weights for the same job: of a classifier the paired difference of the scores, of a "
+                    "denoiser its own row");
+    app->add_flag("--uncertainty", o.uncertainty,
+                  "of a denoiser: do 68 and 95 % intervals hold so many of the errors?");
     app->add_option("--limit", o.limit, "use the first so many images only; 0: all")->capture_default_str();
     add_common(app, o, Devices::all);
   };
   return make<EvaluateOptions>(parent, "evaluate", "scores of weights on the test split, with bootstrap errors",
                                evaluate, add,
                                {"evaluate --weights weights/disk.safetensors --data gz/images --labels gz/labels.csv",
-                                "evaluate --weights weights/denoise.safetensors --data gz/images --json"});
+                                "evaluate --weights weights/denoise.safetensors --data gz/images --json",
+                                "evaluate --weights grey.safetensors --data gz/images --uncertainty"});
 }
 
 Command make_denoise(CLI::App& parent) {
