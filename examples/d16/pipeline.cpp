@@ -32,7 +32,7 @@ void give_up(Object& object, std::string const& why) {
 }
 
 Object read_object(Source const& source, InputOptions const& o, int64_t size) {
-  Object object{source.id, relative(source.path, o.input), {}, {}, {}};
+  Object object{source.id, relative(source.path, o.input), {}, {}, {}, {}};
   try {
     object.frame = make_frame(read_cutout(source), {size, o.bands, o.zoom});
   } catch (FileError const& error) {
@@ -51,7 +51,8 @@ void denoise_objects(Network& network, std::vector<Object*> const& objects) {
   std::vector<Network::Denoised> results = network.denoise(frames);
   for (size_t i = 0; i < objects.size(); ++i) {
     std::string& note = objects[i]->frame.note;
-    objects[i]->denoised = results[i].light, objects[i]->stretch = results[i].stretch;
+    objects[i]->denoised = results[i].light, objects[i]->std = results[i].std;
+    objects[i]->stretch = results[i].stretch;
     if (!results[i].problem.empty()) note += (note.empty() ? "" : "; ") + results[i].problem;
   }
 }

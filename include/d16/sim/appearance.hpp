@@ -78,16 +78,57 @@ inline std::vector<int64_t> flood(std::vector<float> const& x, int64_t H, int64_
   return pixels;
 }
 
+/// The brightest pixel near the middle, after weighting with a Gaussian of a sixteenth of the side; -1 if none is above
+/// the threshold.
+inline int64_t central_peak(std::vector<float> const& x, int64_t H, int64_t W, float threshold) {
+  double width = double(std::min(H, W)) / 16, y0 = double(H - 1) / 2, x0 = double(W - 1) / 2, best = 0;
+  int64_t peak = -1;
+  for (int64_t i = 0; i < H; ++i)
+    for (int64_t j = 0; j < W; ++j) {
+      double dy = (double(i) - y0) / width, dx = (double(j) - x0) / width, v = double(x[size_t(i * W + j)]);
+      if (dy * dy + dx * dx > 9 || v <= double(threshold)) continue;
+      if (double score = v * std::exp(-(dy * dy + dx * dx) / 2); score > best) best = score, peak = i * W + j;
+    }
+  return peak;
+}
+
+/// The smaller of each pixel and the one opposite to it about the peak.
+inline std::vector<float> symmetric_part(std::vector<float> const& x, int64_t H, int64_t W, int64_t peak) {
+  std::vector<float> out = x;
+  int64_t i0 = 2 * (peak / W), j0 = 2 * (peak % W);
+  for (int64_t i = std::max<int64_t>(0, i0 - H + 1); i <= std::min(H - 1, i0); ++i)
+    for (int64_t j = std::max<int64_t>(0, j0 - W + 1); j <= std::min(W - 1, j0); ++j)
+      out[size_t(i * W + j)] = std::min(x[size_t(i * W + j)], x[size_t((i0 - i) * W + j0 - j)]);
+  return out;
+}
+
+/// The brightest of some pixels that hold half of their light, found by halving: no full sort.
+inline std::vector<int64_t> brightest_half(std::vector<float> const& x, std::vector<int64_t> const& pixels) {
+  std::vector<std::pair<float, int64_t>> list;  // negative, so that the brightest comes first; equal ones by position
+  double total = 0, sum = 0;
+  for (int64_t k : pixels) list.emplace_back(-x[size_t(k)], k), total += double(x[size_t(k)]);
+  size_t low = 0, high = list.size();  // the answer ends between them
+  while (high - low > 1) {
+    size_t middle = (low + high) / 2;
+    auto at = [&](size_t k) { return list.begin() + std::ptrdiff_t(k); };
+    std::nth_element(at(low), at(middle), at(high));
+    double part = 0;
+    for (size_t k = low; k < middle; ++k) part -= double(list[k].first);
+    if (2 * (sum + part) >= total) high = middle;
+    else sum += part, low = middle;
+  }
+  std::vector<int64_t> out;
+  for (size_t k = 0; k < high; ++k) out.push_back(list[k].second);
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
 /// The half-light segment of the mean of the channels. What lies on one side of the peak only is a neighbour and left
 /// out; the threshold is three times the scatter of the border above its median.
 inline HalfLight half_light(float const* x, int64_t H, int64_t W, int64_t C) {
   HalfLight out;
   std::vector<float> mean(size_t(H * W));
-  for (int64_t k = 0; k < H * W; ++k) {
-    float sum = 0;
-    for (int64_t c = 0; c < C; ++c) sum += x[k * C + c];
-    mean[size_t(k)] = sum / float(C);
-  }
+  for (int64_t k = 0; k < H * W; ++k) mean[size_t(k)] = C == 1 ? x[k] : (x[3 * k] + x[3 * k + 1] + x[3 * k + 2]) / 3;
   int64_t depth = std::max<int64_t>(1, std::min(H, W) / 8);
   std::vector<double> border;
   for (int64_t i = 0; i < H; ++i)
@@ -97,37 +138,19 @@ inline HalfLight half_light(float const* x, int64_t H, int64_t W, int64_t C) {
   for (double& v : border) v = std::abs(v - out.sky);
   out.scatter = 1.4826 * vision::quantile(border, 0.5);
   // not below the rounding of light near 1: a border without any noise
-  float sky = float(out.sky), threshold = std::max(3 * float(out.scatter), 1e-5f), best = 0;
-  double middle_y = double(H - 1) / 2, middle_x = double(W - 1) / 2, width = double(std::min(H, W)) / 16;
-  int64_t peak = -1;
-  for (int64_t k = 0; k < H * W; ++k) {
-    float& v = mean[size_t(k)] -= sky;
-    double dy = (double(k / W) - middle_y) / width, dx = (double(k % W) - middle_x) / width, r2 = dy * dy + dx * dx;
-    if (r2 > 9 || v <= threshold) continue;
-    if (float score = v * float(std::exp(-r2 / 2)); score > best) best = score, peak = k;
-  }
+  // not below the rounding of light near 1: a border without any noise
+  float threshold = std::max(3 * float(out.scatter), 1e-5f);
+  for (float& v : mean) v -= float(out.sky);
+  int64_t peak = central_peak(mean, H, W, threshold);
   if (peak < 0) {
     double reach = double(std::min(H, W)) / 8;
     for (int64_t k = 0; k < H * W; ++k)
-      if (std::hypot(double(k / W) - middle_y, double(k % W) - middle_x) <= reach) out.pixels.push_back(k);
+      if (std::hypot(double(k / W) - double(H - 1) / 2, double(k % W) - double(W - 1) / 2) <= reach)
+        out.pixels.push_back(k);
     return out;
   }
-  std::vector<float> symmetric = mean;
-  int64_t py = peak / W, px = peak % W;
-  for (int64_t k = 0; k < H * W; ++k) {
-    int64_t i = 2 * py - k / W, j = 2 * px - k % W;
-    if (i >= 0 && j >= 0 && i < H && j < W) symmetric[size_t(k)] = std::min(mean[size_t(k)], mean[size_t(i * W + j)]);
-  }
-  out.pixels = flood(symmetric, H, W, peak, threshold);
-  std::sort(out.pixels.begin(), out.pixels.end(), [&](int64_t a, int64_t b) {
-    float u = symmetric[size_t(a)], v = symmetric[size_t(b)];
-    return u > v || (u == v && a < b);
-  });
-  double total = 0, half = 0;
-  for (int64_t k : out.pixels) total += double(symmetric[size_t(k)]);
-  size_t count = 0;
-  while (count < out.pixels.size() && 2 * half < total) half += double(symmetric[size_t(out.pixels[count++])]);
-  out.pixels.resize(count);
+  std::vector<float> symmetric = symmetric_part(mean, H, W, peak);
+  out.pixels = brightest_half(symmetric, flood(symmetric, H, W, peak, threshold));
   for (int64_t k : out.pixels) out.light += double(mean[size_t(k)]);
   out.found = true;
   return out;
@@ -171,7 +194,7 @@ class Degrading {
     add_noise(after, random);
     if (a_.reframe && shrink > 1) {
       clean = enlarged(clean), noisy = enlarged(noisy);
-      after = half_light(clean.data<float>(), size_h_, size_w_, C_);
+      after.pixels = enlarged(after.pixels);
     }
     segment = std::move(after.pixels);
     stretch = vision::fit_stretch(noisy, o_.stretch);
@@ -206,6 +229,20 @@ class Degrading {
       return vision::window_map(n, middle - reach, middle + reach, n);
     };
     return vision::apply("degrade_appearance", map(size_h_), map(size_w_), x);
+  }
+  /// Each pixel of the result that lies in one of these.
+  std::vector<int64_t> enlarged(std::vector<int64_t> const& pixels) const {
+    std::vector<char> inside(size_t(size_h_ * size_w_));
+    for (int64_t k : pixels) inside[size_t(k)] = 1;
+    auto source = [&](int64_t i, int64_t n) {
+      double middle = double(n) / 2;
+      return int64_t(middle + (double(i) + 0.5 - middle) / shrink);
+    };
+    std::vector<int64_t> out;
+    for (int64_t i = 0; i < size_h_; ++i)
+      for (int64_t j = 0; j < size_w_; ++j)
+        if (inside[size_t(source(i, size_h_) * size_w_ + source(j, size_w_))]) out.push_back(i * size_w_ + j);
+    return out;
   }
   Tensor blurred(Tensor const& x) const {
     return a_.fwhm > 0 ? vision::gaussian_filter(x, a_.fwhm / std::sqrt(8 * std::log(2.0)), 3) : x.clone();

@@ -125,6 +125,7 @@ struct PictureContaminationOptions {
 /// of vision::fit_stretch of the noisy one, as images are that come from a telescope.
 struct ContaminatedPair {
   Tensor noisy, clean;
+  std::vector<vision::Stretch> stretches = {};  ///< of each pair: back to light
 };
 
 namespace detail {
@@ -154,7 +155,7 @@ inline ContaminatedPair contaminate_picture(Tensor const& picture, Random& rando
   if (double sigma = random.uniform(0, o.most_correlation); sigma > 0.2) noise = correlated(noise, sigma);
   for (size_t i = 0; i < total.size(); ++i) total[i] += noise.data<float>()[i];
   vision::Stretch stretch = vision::fit_stretch(spoilt, o.stretch);
-  return {stretch.apply(spoilt), stretch.apply(light)};
+  return {stretch.apply(spoilt), stretch.apply(light), {stretch}};
 }
 
 }  // namespace detail
@@ -175,7 +176,8 @@ inline ContaminatedPair contaminate(Tensor const& pictures, Random& random, Pict
                         "; pictures lie in [0, 1]");
     value = std::clamp(value, 0.0f, 1.0f);
   }
-  ContaminatedPair out{empty(in.shape(), in.like()), empty(in.shape(), in.like())};
+  ContaminatedPair out{empty(in.shape(), in.like()), empty(in.shape(), in.like()),
+                       std::vector<vision::Stretch>(size_t(e.N))};
   uint64_t seed = uint64_t(random.next()) << 32 | random.next();
   parallel_tasks(e.N, [&](int64_t n) {
     Random own(seed, uint64_t(n));
@@ -184,6 +186,7 @@ inline ContaminatedPair contaminate(Tensor const& pictures, Random& random, Pict
         detail::contaminate_picture(wrap(in.data<float>() + at, {e.H, e.W, e.C}, in.like()), own, o);
     std::copy_n(pair.noisy.data<float>(), e.picture(), out.noisy.data<float>() + at);
     std::copy_n(pair.clean.data<float>(), e.picture(), out.clean.data<float>() + at);
+    out.stretches[size_t(n)] = pair.stretches[0];
   });
   return out;
 }

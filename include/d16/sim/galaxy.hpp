@@ -45,12 +45,27 @@ struct Galaxy {
   double bar_r = 2, bar_q = 0.3, bar_angle = 0;  ///< bar_angle from the major axis of the disk, in its plane
   int clumps = 0;                                ///< star-forming knots along the arms, or anywhere in a disk without
   uint64_t clump_seed = 0;
+  /// Lensing, about the galaxy's centre: image at A^-1 of where it is in the source, A = [[1 - g1, -g2], [-g2, 1 + g1]].
+  /// The flux is what is observed, magnification included.
+  double shear1 = 0, shear2 = 0;
   double dust = 0;  ///< optical depth of the lane along the middle of an edge-on disk
 
   /// Sersic index and effective radius of the component with most of the light, for the truth.
   double n() const { return bulge_fraction > 0.5 ? bulge_n : 1; }
   double r_eff() const { return bulge_fraction > 0.5 ? bulge_r : disk_r; }
   double q() const { return bulge_fraction > 0.5 ? bulge_q : disk_q; }
+  /// Minor to major axis as it is seen: through the lens.
+  double apparent_q() const {
+    double c = std::cos(theta), s = std::sin(theta), ratio = q();
+    // A^-1 but for its determinant, times the axes of the ellipse
+    double a = (1 + shear1) * c + shear2 * s, b = ratio * (shear2 * c - (1 + shear1) * s);
+    double d = shear2 * c + (1 - shear1) * s, e = ratio * ((1 - shear1) * c - shear2 * s);
+    double trace = a * a + b * b + d * d + e * e,
+           root = std::sqrt(std::max(0.0, trace * trace / 4 - std::pow(a * e - b * d, 2)));
+    return std::sqrt((trace / 2 - root) / (trace / 2 + root));
+  }
+  /// How much larger the lens makes its area.
+  double magnification() const { return 1 / (1 - shear1 * shear1 - shear2 * shear2); }
   /// Of the disk, radians, 0 seen from above: cos^2 i = (q^2 - q0^2) / (1 - q0^2) with the thickness q0 (Hubble 1926).
   double inclination() const {
     constexpr double thin = disk_thickness * disk_thickness;
@@ -65,6 +80,7 @@ namespace detail {
 class RadialTable {
  public:
   explicit RadialTable(Sersic const& s) {
+    if (s.amplitude == 0) return;  // a component that a galaxy does not have
     SersicLight light(s);
     per_root_ = cells / std::sqrt(s.r_eff * std::pow(1 + 20 / sersic_b(s.n), s.n));
     for (int k = 0; k < cells; ++k)
@@ -79,7 +95,7 @@ class RadialTable {
 
  private:
   static constexpr int cells = 1024;
-  double per_root_;
+  double per_root_ = 0;
   std::array<double, size_t(cells + 1)> value_{};
 };
 
@@ -90,14 +106,18 @@ class GalaxyLight {
       : g_(g),
         c_(std::cos(g.theta)),
         s_(std::sin(g.theta)),
-        bulge_(Sersic{1, g.bulge_r, g.bulge_n, g.bulge_q}.with_flux(g.flux * g.bulge_fraction)),
-        disk_(Sersic{1, g.disk_r, 1, g.disk_q}.with_flux(g.flux * (1 - g.bulge_fraction) * (1 - g.bar_fraction))),
-        bar_(Sersic{1, g.bar_r, 0.5, g.disk_q * g.bar_q}.with_flux(g.flux * (1 - g.bulge_fraction) * g.bar_fraction)),
+        bulge_(Sersic{1, g.bulge_r, g.bulge_n, g.bulge_q}.with_flux(source_flux(g) * g.bulge_fraction)),
+        disk_(
+            Sersic{1, g.disk_r, 1, g.disk_q}.with_flux(source_flux(g) * (1 - g.bulge_fraction) * (1 - g.bar_fraction))),
+        bar_(Sersic{1, g.bar_r, 0.5, g.disk_q * g.bar_q}.with_flux(source_flux(g) * (1 - g.bulge_fraction) *
+                                                                   g.bar_fraction)),
         bar_c_(std::cos(g.bar_angle)),
         bar_s_(std::sin(g.bar_angle)) {}
 
   Colour operator()(double x, double y) const {
-    double dx = x - g_.x0, dy = y - g_.y0, u = dx * c_ + dy * s_, v = dy * c_ - dx * s_;
+    double ix = x - g_.x0, iy = y - g_.y0;
+    double dx = (1 - g_.shear1) * ix - g_.shear2 * iy, dy = (1 + g_.shear1) * iy - g_.shear2 * ix;
+    double u = dx * c_ + dy * s_, v = dy * c_ - dx * s_;
     double z = v / g_.bulge_q, bulge = g_.bulge_fraction > 0 ? bulge_(std::sqrt(u * u + z * z)) : 0;
     double w = v / g_.disk_q, r = std::sqrt(u * u + w * w);
     double disk = g_.bulge_fraction < 1 ? disk_(r) : 0, bar = 0;
@@ -119,8 +139,10 @@ class GalaxyLight {
   }
   /// Where a point of the disk plane lies in the picture.
   std::array<double, 2> project(double r, double phi) const {
-    double u = r * std::cos(phi), v = r * std::sin(phi) * g_.disk_q;
-    return {g_.x0 + u * c_ - v * s_, g_.y0 + u * s_ + v * c_};
+    double u = r * std::cos(phi), v = r * std::sin(phi) * g_.disk_q, dx = u * c_ - v * s_, dy = u * s_ + v * c_;
+    double larger = g_.magnification();
+    return {g_.x0 + larger * ((1 + g_.shear1) * dx + g_.shear2 * dy),
+            g_.y0 + larger * (g_.shear2 * dx + (1 - g_.shear1) * dy)};
   }
   double disk_brightness(double r) const { return disk_(r); }
   /// The angle of the ridge of arm `k` at radius r.
@@ -129,6 +151,11 @@ class GalaxyLight {
   }
 
  private:
+  static double source_flux(Galaxy const& g) {
+    double shear = g.shear1 * g.shear1 + g.shear2 * g.shear2;
+    require<ValueError>(shear < 1, "add_galaxy: shear ", g.shear1, ", ", g.shear2, "; below 1 in all is needed");
+    return g.flux / g.magnification();
+  }
   /// How much brighter (or darker) than the smooth disk, as a fraction: logarithmic arms that fade towards the centre.
   double pattern(double r, double phi) const {
     double wave = std::cos(g_.arms * (phi - std::log(std::max(r, 1e-3) / g_.disk_r) / g_.winding) - g_.phase);
