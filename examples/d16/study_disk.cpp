@@ -125,7 +125,7 @@ class Denoiser {
   void train(DiskData const& data) const {
     Stopwatch watch;
     d16::manual_seed(o_.seed);
-    auto net = o_.denoiser.empty() ? nn::Stage(nn::UNetVae({.size = int(disk_side), .channels = 1}))
+    auto net = o_.denoiser.empty() ? nn::Stage(nn::UNetVae({.size = int(disk_side), .channels = 1, .widths = {8, 16, 32, 64}}))
                                    : std::move(d16::load_network(o_.denoiser).net);
     nn::UNetVae* vae = net.as<nn::UNetVae>();
     require<d16::WeightsError>(vae && vae->options().channels == 1, o_.denoiser,
