@@ -465,8 +465,9 @@ struct DiskData::Body {
     std::string path = join(folder, name + ".denoised.safetensors");
     if (is_file(path)) {
       io::TensorFile file = io::read_safetensors(path);
-      if (file.metadata["denoiser"] == denoiser) return file.at("denoised");
+      if (!denoise || file.metadata["denoiser"] == denoiser) return file.at("denoised");
     }
+    if (!denoise) return {};
     Tensor clean = through_denoiser(part.at("seen").cast(DType::f32));
     Tensor out = disk_inputs(disk_light(clean, stretches_of(part.at("stretch")))).cast(DType::bf16);
     io::TensorFile file{.metadata = {{"denoiser", denoiser}}};
@@ -498,7 +499,7 @@ DiskSet DiskData::load(std::string const& part) const {
   io::TensorFile file = body_->open(part);
   DiskSet set{file.at("noisy"), {}};
   set.kind = file.at("kind"), set.field = file.at("field"), set.item = file.at("item");
-  if (body_->denoise) set.denoised = body_->denoised(part, file);
+  set.denoised = body_->denoised(part, file);
   return set;
 }
 Tensor DiskData::clean_view(int64_t view) const { return body_->open(text("train-", view)).at("clean"); }

@@ -63,7 +63,7 @@ class DiskData {
   std::vector<std::string> tested() const;
   bool has_ceers() const;
 
-  DiskSet load(std::string const& part) const;         ///< noisy; denoised too when there is a denoiser
+  DiskSet load(std::string const& part) const;         ///< denoised is undefined before there was a denoiser
   d16::Tensor clean_view(int64_t view) const;           ///< (N,side,side,1) of train-VIEW without degradation
   DiskPairs pairs(std::string const& part) const;
   int64_t pictures(int part) const;  ///< 0 test, 1 validation, 2 training
