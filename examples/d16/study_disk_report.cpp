@@ -1,7 +1,9 @@
 // The report of `d16 study disk`: the tables of docs/disk-study.md in report.md, plots and pictures in report.html.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
+#include <optional>
 #include <stamp.hpp>
 
 #include <d16/io/atomic_file.hpp>
@@ -26,6 +28,7 @@ namespace learn = d16::learn;
 namespace {
 
 constexpr char const* not_run = "not run yet";
+constexpr double missing = std::numeric_limits<double>::quiet_NaN();
 constexpr double sure = 0.7;           ///< from here on a disk is counted
 constexpr double claimed_below = 0.05;  ///< p of a claim
 
@@ -187,7 +190,7 @@ learn::Fraction sure_disks(Study& study, std::vector<Run> const& runs, std::stri
     for (size_t i = 0; i < p.size(); ++i) sum += (label < 0 || t.label[i] == label) && p[i] > sure;
     ++seeds;
   }
-  return seeds ? learn::fraction(std::llround(sum / double(seeds)), n) : learn::Fraction{0, 0, nan, {0, 1}};
+  return seeds ? learn::fraction(std::llround(sum / double(seeds)), n) : learn::Fraction{0, 0, missing, {0, 1}};
 }
 
 // --- tables of the plan --------------------------------------------------------------------------------------------------
@@ -270,9 +273,9 @@ std::string rivals_table(Study& study, std::vector<DiskModel> const& models) {
 /// One bin of the levels: both differences, AUC beside them.
 struct Bin {
   double snr, size;
-  double b = nan;
-  std::optional<learn::PairedTest> d, e;
-  double d_holm = nan, e_holm = nan, auc_d = nan, auc_e = nan;
+  double b = missing;
+  std::optional<learn::PairedTest> d = {}, e = {};
+  double d_holm = missing, e_holm = missing, auc_d = missing, auc_e = missing;
 };
 
 double mean_auc(Study& study, std::vector<Run> const& runs, std::string const& part) {
@@ -283,7 +286,7 @@ double mean_auc(Study& study, std::vector<Run> const& runs, std::string const& p
     int64_t n = int64_t(p.size());
     sum += learn::roc_auc(d16::from(p, {n}), d16::from(t.label, {n})) / double(runs.size());
   }
-  return runs.empty() ? nan : sum;
+  return runs.empty() ? missing : sum;
 }
 
 std::vector<Bin> bins_of(Study& study, std::string const& model) {
