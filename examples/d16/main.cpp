@@ -358,7 +358,8 @@ Command make_study_disk(CLI::App& parent) {
   return make<StudyDiskOptions>(
       parent, "disk", "disk or elliptical: clean, noisy and denoised, every classifier on one split; can be resumed",
       study_disk, add,
-      {"study disk --data gz/images --labels gz/labels.csv --out study --threads 1", "study disk --out study --report"});
+      {"study disk --data gz/images --labels gz/labels.csv --out study --threads 1",
+       "study disk --out study --report"});
 }
 
 std::vector<Command> make_study(CLI::App& parent) {

@@ -63,7 +63,8 @@ std::vector<Unit> units_of(StudyDiskOptions const& o) {
   std::vector<Unit> tune_first, tune_others, first, others, last, questions;
   std::vector<DiskModel> models = disk_models();
   for (DiskModel const& m : models)
-    for (double lr : learning_rates) (m.all_regimes ? tune_first : tune_others).push_back({Unit::Kind::tune, m.name, "b", 0, lr, {}});
+    for (double lr : learning_rates)
+      (m.all_regimes ? tune_first : tune_others).push_back({Unit::Kind::tune, m.name, "b", 0, lr, {}});
   for (int64_t seed = 0; seed < o.seeds; ++seed)
     for (char const* regime : {"b", "d", "e", "a"})
       for (DiskModel const& m : models) {
@@ -125,8 +126,9 @@ class Denoiser {
   void train(DiskData const& data) const {
     Stopwatch watch;
     d16::manual_seed(o_.seed);
-    auto net = o_.denoiser.empty() ? nn::Stage(nn::UNetVae({.size = int(disk_side), .channels = 1, .widths = {8, 16, 32, 64}}))
-                                   : std::move(d16::load_network(o_.denoiser).net);
+    auto net = o_.denoiser.empty()
+                   ? nn::Stage(nn::UNetVae({.size = int(disk_side), .channels = 1, .widths = {8, 16, 32, 64}}))
+                   : std::move(d16::load_network(o_.denoiser).net);
     nn::UNetVae* vae = net.as<nn::UNetVae>();
     require<d16::WeightsError>(vae && vae->options().channels == 1, o_.denoiser,
                                ": a U-Net VAE of one channel (d16 train denoise) is needed");
@@ -161,8 +163,8 @@ class Denoiser {
     d16::save(*vae, path_, about);
     double seconds = 0;
     for (auto const& epoch : report.epochs) seconds += epoch.seconds;
-    say(text("denoiser: ", duration(seconds), ", PSNR on validation ", decimals(before, 2), " -> ",
-             decimals(after, 2), " dB"));
+    say(text("denoiser: ", duration(seconds), ", PSNR on validation ", decimals(before, 2), " -> ", decimals(after, 2),
+             " dB"));
   }
   std::vector<std::vector<int64_t>> rows_of(int64_t count, int epoch) const {
     d16::Random random(o_.seed * 7919 + uint64_t(epoch), 0xde);
@@ -220,9 +222,9 @@ Score score_of(std::vector<double> const& p, std::vector<int64_t> const& label, 
 
 /// How pictures are brought to a classifier in the tests of one regime.
 struct Shown {
-  std::string regime;       ///< as disk_seen() takes it
-  std::string column;       ///< of the table: clean, a, b, c, d, e, views
-  std::string validation;   ///< part that its rule is fitted on
+  std::string regime;      ///< as disk_seen() takes it
+  std::string column;      ///< of the table: clean, a, b, c, d, e, views
+  std::string validation;  ///< part that its rule is fitted on
   std::vector<std::string> parts;
   bool views = false;
 };
@@ -234,7 +236,9 @@ std::vector<Shown> shown_in(Unit const& unit, DiskData const& data) {
   std::erase_if(all, [](std::string const& part) { return ends_with(part, "-clean"); });
   if (unit.question.kind != DiskQuestion::Kind::none) {
     ladder.push_back("mergers");
-    std::erase_if(ladder, [&](std::string const& p) { return p == "mergers" && std::find(all.begin(), all.end(), p) == all.end(); });
+    std::erase_if(ladder, [&](std::string const& p) {
+      return p == "mergers" && std::find(all.begin(), all.end(), p) == all.end();
+    });
     return {{unit.regime, unit.regime, "validation", ladder}};
   }
   if (unit.regime == "a")
@@ -335,8 +339,7 @@ void measure_speed(Unit const& unit, Denoiser const& denoiser, StudyDiskOptions 
     Stopwatch watch;
     int64_t images = 0;
     while (watch.seconds() < 1) net(x), images += batch;
-    rows.push_back(Json::object({{"batch", batch},
-                                 {"images_per_second", double(images) / watch.seconds()}}));
+    rows.push_back(Json::object({{"batch", batch}, {"images_per_second", double(images) / watch.seconds()}}));
   }
   line["speed"] = rows;
   line["threads"] = o.threads;

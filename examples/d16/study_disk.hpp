@@ -8,9 +8,9 @@
 namespace tool {
 
 struct StudyDiskOptions : Common {
-  std::string data, labels;  ///< pictures and their classes, as of `train disk`
-  std::string out, only;     ///< only: MODEL or MODEL/REGIME
-  std::string denoiser;      ///< weights to begin the training of the denoiser with; empty: fresh ones
+  std::string data, labels;               ///< pictures and their classes, as of `train disk`
+  std::string out, only;                  ///< only: MODEL or MODEL/REGIME
+  std::string denoiser;                   ///< weights to begin the training of the denoiser with; empty: fresh ones
   std::string shared = "../shared/data";  ///< where jwst_ceers_nircam and mnist_10k may lie
   int64_t seeds = 5;                      ///< of the two classifiers with all regimes; of the others three at most
   int64_t epochs = 16, denoiser_epochs = 8, tune_epochs = 4, batch = 32, limit = 0;

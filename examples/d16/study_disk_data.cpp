@@ -261,8 +261,9 @@ struct DiskData::Body {
     require<d16::ValueError>(!o.data.empty() && !o.labels.empty(),
                              "study disk: --data and --labels are needed to begin; ", path, " is not there yet");
     data::ImageFolderOptions options{.labels = o.labels, .class_column = "class", .size = disk_side};
-    options.classes = {{"elliptical", 0}, {"spiral", 1},  {"spiral_clockwise", 1}, {"spiral_anticlockwise", 1},
-                       {"disk", 1},       {"edge_on", 2}, {"merger", 3}};
+    options.classes = {
+        {"elliptical", 0}, {"spiral", 1}, {"spiral_clockwise", 1}, {"spiral_anticlockwise", 1}, {"disk", 1},
+        {"edge_on", 2},    {"merger", 3}};
     options.class_names = {"elliptical", "spiral", "edge_on", "merger"};
     int64_t const crop = usual_crop(o.data, disk_side);
     options.crop = double(crop);
@@ -290,7 +291,8 @@ struct DiskData::Body {
     return out;
   }
 
-  Recipe of_items(std::vector<int64_t> const& items, std::function<sim::Appearance()> const& next, int copies = 1) const {
+  Recipe of_items(std::vector<int64_t> const& items, std::function<sim::Appearance()> const& next,
+                  int copies = 1) const {
     Recipe r;
     std::vector<int64_t> repeated;
     for (int c = 0; c < copies; ++c) repeated.insert(repeated.end(), items.begin(), items.end());
@@ -307,8 +309,11 @@ struct DiskData::Body {
     for (int which : {2, 1, 0}) {
       int64_t disks = 0, all = 0;
       for (int64_t i : items_of(which)) ++all, disks += kind[size_t(i)] != 0;
-      out += text(out.empty() ? "" : ", ", which == 2 ? "train " : which == 1 ? "validation " : "test ", all,
-                  " (elliptical ", all - disks, ", disk ", disks, ")");
+      out += text(out.empty() ? "" : ", ",
+                  which == 2   ? "train "
+                  : which == 1 ? "validation "
+                               : "test ",
+                  all, " (elliptical ", all - disks, ", disk ", disks, ")");
     }
     return out;
   }

@@ -39,7 +39,8 @@ struct DiskSet {
 
 /// The pictures that went in and came out of the denoiser, on its scale and as light.
 struct DiskPairs {
-  d16::Tensor seen, target;  ///< (N,side,side,1) bfloat16: degraded; as small and blurred, but without noise and objects
+  d16::Tensor seen,
+      target;  ///< (N,side,side,1) bfloat16: degraded; as small and blurred, but without noise and objects
   std::vector<d16::vision::Stretch> stretch;
 };
 
@@ -63,8 +64,8 @@ class DiskData {
   std::vector<std::string> tested() const;
   bool has_ceers() const;
 
-  DiskSet load(std::string const& part) const;         ///< denoised is undefined before there was a denoiser
-  d16::Tensor clean_view(int64_t view) const;           ///< (N,side,side,1) of train-VIEW without degradation
+  DiskSet load(std::string const& part) const;  ///< denoised is undefined before there was a denoiser
+  d16::Tensor clean_view(int64_t view) const;   ///< (N,side,side,1) of train-VIEW without degradation
   DiskPairs pairs(std::string const& part) const;
   int64_t pictures(int part) const;  ///< 0 test, 1 validation, 2 training
   /// "train 2378 (elliptical 1692, disk 686), ...".

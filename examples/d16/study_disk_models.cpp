@@ -281,8 +281,7 @@ DiskClassifier train_disk_unit(DiskModel const& model, DiskData const& data, std
   int64_t side = t.question.kind == Kind::patch ? int64_t(t.question.value) : disk_side;
   Lesson lesson = lesson_of(data.load("train-0"), t);
   Tensor view = view_of(data, t, 0, side);
-  if (t.question.kind == Kind::selection)
-    keep_large(data.clean_view(0).cast(DType::f32).contiguous(), lesson);
+  if (t.question.kind == Kind::selection) keep_large(data.clean_view(0).cast(DType::f32).contiguous(), lesson);
   auto [mean, deviation] = moments(view);
   Input const input{.size = int(side),
                     .channels = int(view.dim(3)),

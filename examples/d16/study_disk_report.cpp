@@ -29,7 +29,7 @@ namespace {
 
 constexpr char const* not_run = "not run yet";
 constexpr double missing = std::numeric_limits<double>::quiet_NaN();
-constexpr double sure = 0.7;           ///< from here on a disk is counted
+constexpr double sure = 0.7;            ///< from here on a disk is counted
 constexpr double claimed_below = 0.05;  ///< p of a claim
 
 /// One test part: what is true.
@@ -57,8 +57,7 @@ class Study {
   explicit Study(StudyDiskOptions const& o) : options(o), data(o), lines(study_results(o.out)) {
     for (Json const& line : lines) {
       if (line.string("kind") != "main") continue;
-      auto file = std::make_shared<io::TensorFile>(
-          io::read_safetensors(study_logits_path(o.out, line.string("unit"))));
+      auto file = std::make_shared<io::TensorFile>(io::read_safetensors(study_logits_path(o.out, line.string("unit"))));
       for (auto const& [column, s] : line.at("scores").object())
         runs_[line.string("model") + "/" + column].push_back({line.integer("run"),
                                                               {s.number("temperature"), s.number("threshold")},
@@ -93,7 +92,8 @@ class Study {
     return t;
   }
   /// The same seeds of two.
-  std::vector<std::pair<Run const*, Run const*>> pairs(std::vector<Run> const& one, std::vector<Run> const& other) const {
+  std::vector<std::pair<Run const*, Run const*>> pairs(std::vector<Run> const& one,
+                                                       std::vector<Run> const& other) const {
     std::vector<std::pair<Run const*, Run const*>> out;
     for (Run const& a : one)
       for (Run const& b : other)
@@ -153,12 +153,12 @@ std::optional<learn::PairedTest> compared(Study& study, std::vector<Run> const& 
   auto pairs = study.pairs(one, other);
   if (pairs.empty()) return {};
   Calls c = calls_of(study, pairs, parts);
-  return learn::paired_test(
-      int64_t(c.label.size()), int64_t(pairs.size()),
-      [&](std::vector<int64_t> const& items, int64_t run) {
-        return balanced(items, c.label, c.one[size_t(run)]) - balanced(items, c.label, c.other[size_t(run)]);
-      },
-      {.samples = 2000, .seed = 16, .groups = c.field});
+  return learn::paired_test(int64_t(c.label.size()), int64_t(pairs.size()),
+                            [&](std::vector<int64_t> const& items, int64_t run) {
+                              return balanced(items, c.label, c.one[size_t(run)]) -
+                                     balanced(items, c.label, c.other[size_t(run)]);
+                            },
+                            {.samples = 2000, .seed = 16, .groups = c.field});
 }
 
 std::string signed_text(double v, int places = 3) { return (v < 0 ? "−" : "+") + decimals(std::abs(v), places); }
@@ -227,7 +227,8 @@ std::string scores_table(Study const& study, std::vector<DiskModel> const& model
       "| classifier | weights | multiply-adds | learning rate | seeds | clean | a | b | c | d | e |\n"
       "|---|---|---|---|---|---|---|---|---|---|---|\n";
   for (TableRow const& row : rows_of(models)) {
-    DiskModel const& m = *std::find_if(models.begin(), models.end(), [&](auto const& x) { return x.name == row.model; });
+    DiskModel const& m =
+        *std::find_if(models.begin(), models.end(), [&](auto const& x) { return x.name == row.model; });
     out += text("| ", row.name, " | ", row.views ? std::string("as above") : html::count(m.weights), " | ",
                 row.views ? std::string("16 times that") : html::count(m.multiply_adds), " | ",
                 rate_text(study, row.model), " | ", of_regime(study, row, "b").size());
@@ -372,8 +373,8 @@ std::vector<std::string> false_disk_warnings(Study& study, std::string const& mo
     }
     for (std::string const regime : {"d", "e"})
       if (rate[regime].n && rate["b"].n && rate[regime].value > rate["b"].value)
-        out.push_back(text("FALSE DISKS: ", model, " in regime ", regime, " calls ", with_interval(rate[regime]), " of ",
-                           kind.name, " a disk at p > 0.7, in b ", with_interval(rate["b"]), "."));
+        out.push_back(text("FALSE DISKS: ", model, " in regime ", regime, " calls ", with_interval(rate[regime]),
+                           " of ", kind.name, " a disk at p > 0.7, in b ", with_interval(rate["b"]), "."));
   }
   return out;
 }
@@ -511,19 +512,20 @@ std::string denoiser_text(Study const& study) {
   Json const* line = study.line("denoiser");
   if (!line) return std::string(not_run) + "\n";
   double frames = double(line->integer("frames_of_nothing"));
-  std::string out =
-      text("Pure noise: ", decimals(1000 * double(line->integer("sources_noisy")) / frames, 0),
-           " sources above 3 sigma in 1,000 frames before the denoiser, ",
-           decimals(1000 * double(line->integer("sources_denoised")) / frames, 0),
-           " after it (sigma: that of the noisy frame).\n\n| S/N | PSNR noisy | PSNR denoised | faint arms left, noisy | "
-           "faint arms left, denoised |\n|---|---|---|---|---|\n");
+  std::string out = text(
+      "Pure noise: ", decimals(1000 * double(line->integer("sources_noisy")) / frames, 0),
+      " sources above 3 sigma in 1,000 frames before the denoiser, ",
+      decimals(1000 * double(line->integer("sources_denoised")) / frames, 0),
+      " after it (sigma: that of the noisy frame).\n\n| S/N | PSNR noisy | PSNR denoised | faint arms left, noisy | "
+      "faint arms left, denoised |\n|---|---|---|---|---|\n");
   for (Json const& l : line->at("levels").array())
     out += text("| ", l.number("snr"), " | ", decimals(l.number("psnr_noisy"), 2), " | ",
                 decimals(l.number("psnr_denoised"), 2), " | ", decimals(l.number("arms_left_noisy"), 2), " ± ",
                 decimals(l.number("arms_left_noisy_error"), 2), " | ", decimals(l.number("arms_left_denoised"), 2),
                 " ± ", decimals(l.number("arms_left_denoised_error"), 2), " |\n");
-  return out + "\nArms left: the difference between a disk with arms and the same without, in the same noise, projected "
-               "on the true difference; 1 is all of it.\n";
+  return out +
+         "\nArms left: the difference between a disk with arms and the same without, in the same noise, projected "
+         "on the true difference; 1 is all of it.\n";
 }
 
 std::string questions_table(Study const& study) {
@@ -559,8 +561,8 @@ std::vector<std::string> verdict_words(Study& study) {
       auto t = compared(study, study.runs(model, regime), study.runs(model, "b"), disk_ladder());
       if (!t) continue;
       bool claimed = t->p < claimed_below;
-      out.push_back(text(model, ", regime ", regime, " against b: ", words_of(t), " in balanced accuracy, p = ",
-                         p_text(t->p), ": ",
+      out.push_back(text(model, ", regime ", regime, " against b: ", words_of(t),
+                         " in balanced accuracy, p = ", p_text(t->p), ": ",
                          !claimed            ? "no difference is claimed"
                          : t->difference > 0 ? "denoising helps"
                                              : "denoising does harm",
@@ -575,7 +577,8 @@ std::string markdown(Study& study, std::vector<DiskModel> const& models) {
       "# Denoise, then classify: the study\n\nRows, columns and tests were committed before the first run. \"", not_run,
       "\" is what it says. All degradation is simulated, at the level of appearance; the galaxies are real (SDSS).\n\n",
       "```\n", command_line(), "\n```\n\n",
-      "**Question.** Does a denoiser in front of a classifier find disk-like galaxies in noisy pictures better than the "
+      "**Question.** Does a denoiser in front of a classifier find disk-like galaxies in noisy pictures better than "
+      "the "
       "same classifier that was trained on noisy pictures? A denoiser adds no information: it can only beat a badly "
       "trained baseline, so the verdict compares with regime b.\n\n",
       "**Data.** Galaxy Zoo 1 pictures as 64 x 64 grey pixels; labels mean featured or edge-on against smooth. ",
@@ -586,7 +589,8 @@ std::string markdown(Study& study, std::vector<DiskModel> const& models) {
       "(d) trained and tested denoised; (e) noisy and denoised as two channels. The same augmented views for all, ",
       o.epochs, " epochs, the learning rate of each classifier from three by validation AUC in regime b after ",
       o.tune_epochs, " epochs. Thresholds and temperatures are from validation pictures.\n\n",
-      "± is the standard deviation over seeds, brackets are 95 % intervals: paired bootstrap over sky fields and seeds, "
+      "± is the standard deviation over seeds, brackets are 95 % intervals: paired bootstrap over sky fields and "
+      "seeds, "
       "2000 samples, two-sided p; Wilson for counts. A claim needs p < 0.05.\n\n## Verdict\n\n");
   for (std::string const& words : verdict_words(study)) out += "- " + words + "\n";
   for (char const* model : {"d16", "cnn"})
@@ -795,8 +799,7 @@ std::string worst_errors(Study& study, size_t count) {
       std::string part = disk_part(snr, size);
       std::vector<double> p = runs[0].p(part);
       Truth const& t = study.truth(part);
-      for (size_t i = 0; i < p.size(); ++i)
-        errors.push_back({t.label[i] ? p[i] : 1 - p[i], part, int64_t(i), p[i]});
+      for (size_t i = 0; i < p.size(); ++i) errors.push_back({t.label[i] ? p[i] : 1 - p[i], part, int64_t(i), p[i]});
     }
   std::sort(errors.begin(), errors.end(), [](Error const& a, Error const& b) { return a.doubt < b.doubt; });
   std::vector<html::Card> cards;
@@ -806,17 +809,19 @@ std::string worst_errors(Study& study, size_t count) {
     int64_t item = study.truth(e.part).item[size_t(e.at)];
     if (std::exchange(seen[item], true)) continue;
     DiskSet set = study.data.load(e.part);
-    cards.push_back({study.data.id(item), html::badge(set.is_disk(e.at) ? "disk" : "elliptical"),
-                     {{grey_png(set.noisy.select(0, e.at)), "as seen"},
-                      {io::encode_png(study.data.picture(item)), "as it was"}},
-                     html::meter(e.p, "p of a disk") + html::paragraph(e.part)});
+    cards.push_back(
+        {study.data.id(item),
+         html::badge(set.is_disk(e.at) ? "disk" : "elliptical"),
+         {{grey_png(set.noisy.select(0, e.at)), "as seen"}, {io::encode_png(study.data.picture(item)), "as it was"}},
+         html::meter(e.p, "p of a disk") + html::paragraph(e.part)});
   }
   return html::gallery(cards);
 }
 
 std::string page(Study& study, std::vector<DiskModel> const& models) {
   std::string box = html::notice(
-      "SIMULATED: noise, PSF, contaminants, spheroids, stars and arms, at the level of appearance. REAL: the galaxies of "
+      "SIMULATED: noise, PSF, contaminants, spheroids, stars and arms, at the level of appearance. REAL: the galaxies "
+      "of "
       "Galaxy Zoo and the six of CEERS. Labels mean featured or edge-on against smooth.");
   for (std::string const& words : verdict_words(study)) box += html::notice(words, html::Tone::plain);
   for (char const* model : {"d16", "cnn"})
@@ -833,25 +838,28 @@ std::string page(Study& study, std::vector<DiskModel> const& models) {
   for (Json const& line : study.lines)
     hashes += html::paragraph(text(line.string("unit"), ": d16 ", line.string("d16"), ", denoiser ",
                                    line.string("denoiser_sha256").substr(0, 16)));
-  return box + html::section("Noise-augmented against denoised", "Bars: standard deviation over seeds.",
-                             as_html(verdict_table(study, models)) +
-                                 as_html(scores_table(study, models, &Run::balanced)) +
-                                 as_html(rivals_table(study, models)) + by_level) +
+  return box +
+         html::section("Noise-augmented against denoised", "Bars: standard deviation over seeds.",
+                       as_html(verdict_table(study, models)) + as_html(scores_table(study, models, &Run::balanced)) +
+                           as_html(rivals_table(study, models)) + by_level) +
          html::section("False disks", "What is no disk and has p > 0.7.", false_disks + as_html(denoiser_text(study))) +
          html::section("Reliability, purity, completeness",
                        "By S/N and R_e/FWHM; these pictures have no redshift. First seed.",
                        reliability_plots(study) + purity + as_html(clean_table(study))) +
-         html::section("Expected number of disks", "Sum of p with 95 % interval beside the count at p > 0.7.", numbers) +
-         html::section("Redshift", "", html::paragraph("Galaxy Zoo's pictures are of z < 0.3: there is no histogram of "
-                                                       "z > 3 here. d16 run makes it from a catalogue.")) +
+         html::section("Expected number of disks", "Sum of p with 95 % interval beside the count at p > 0.7.",
+                       numbers) +
+         html::section("Redshift", "",
+                       html::paragraph("Galaxy Zoo's pictures are of z < 0.3: there is no histogram of "
+                                       "z > 3 here. d16 run makes it from a catalogue.")) +
          html::section("Pictures", "The first test pictures at R_e/FWHM 1.5: S/N 35, then 7.",
                        examples(study, 35) + examples(study, 7)) +
          html::section("Real galaxies made fainter", "Mean p over seeds and three realisations of noise.",
                        fading(study)) +
          html::section("The worst errors", "d16 in regime b, first seed, S/N from 15 up; one level of each galaxy.",
                        worst_errors(study, 24)) +
-         html::section("Open questions", "", as_html(parts_table(study, "d16")) + as_html(questions_table(study)) +
-                                                 as_html(speed_table(study))) +
+         html::section(
+             "Open questions", "",
+             as_html(parts_table(study, "d16")) + as_html(questions_table(study)) + as_html(speed_table(study))) +
          html::section("How it was made", command_line(), hashes);
 }
 

@@ -102,21 +102,21 @@ void do_unit(Unit const& unit, HighzCache const& cache, HighzSet const& train, H
   }
   io::write_safetensors(study_logits_path(o.out, unit.name()), file);
   append_study_result(o.out, Json::object({{"unit", unit.name()},
-                                     {"variant", unit.variant.name},
-                                     {"what", unit.variant.what},
-                                     {"run", unit.run},
-                                     {"seed", training.seed},
-                                     {"train", train.size()},
-                                     {"training_seconds", classifier.seconds},
-                                     {"unit_seconds", watch.seconds()},
-                                     {"weights", classifier.weights},
-                                     {"best_epoch", classifier.best_epoch},
-                                     {"validation_loss", classifier.validation_loss},
-                                     {"temperature", rule.temperature},
-                                     {"threshold_high_z", rule.high_z},
-                                     {"threshold_dwarf", rule.brown_dwarf},
-                                     {"snr_10", good.json()},
-                                     {"snr_5_10", faint.json()}}));
+                                           {"variant", unit.variant.name},
+                                           {"what", unit.variant.what},
+                                           {"run", unit.run},
+                                           {"seed", training.seed},
+                                           {"train", train.size()},
+                                           {"training_seconds", classifier.seconds},
+                                           {"unit_seconds", watch.seconds()},
+                                           {"weights", classifier.weights},
+                                           {"best_epoch", classifier.best_epoch},
+                                           {"validation_loss", classifier.validation_loss},
+                                           {"temperature", rule.temperature},
+                                           {"threshold_high_z", rule.high_z},
+                                           {"threshold_dwarf", rule.brown_dwarf},
+                                           {"snr_10", good.json()},
+                                           {"snr_5_10", faint.json()}}));
   std::error_code ignored;
   fs::remove_all(place + ".training", ignored);
   say(text(unit.name(), ": training ", duration(classifier.seconds), ", validation loss ",

@@ -1,6 +1,6 @@
 // The paired test of two classifiers: what it finds, what it must not find, and what groups and runs do to it.
-#include <d16/learn/paired.hpp>
 #include <doctest/doctest.h>
+#include <d16/learn/paired.hpp>
 
 using namespace d16;
 using learn::paired_test;
@@ -31,10 +31,10 @@ TEST_CASE("paired_test: a real advantage has a small p, its own negative the sam
   auto better = paired_test(2000, 1, [&](auto const& items, int64_t) { return r.difference(items); });
   auto worse = paired_test(2000, 1, [&](auto const& items, int64_t) { return -r.difference(items); });
   CHECK(better.difference == doctest::Approx(r.difference([] {
-    std::vector<int64_t> all(2000);
-    std::iota(all.begin(), all.end(), 0);
-    return all;
-  }())));
+          std::vector<int64_t> all(2000);
+          std::iota(all.begin(), all.end(), 0);
+          return all;
+        }())));
   CHECK(better.p == doctest::Approx(2.0 / 1001));  // no sample of 1000 fell below 0
   CHECK(worse.p == better.p);
   CHECK(worse.interval.high == -better.interval.low);

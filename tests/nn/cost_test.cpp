@@ -1,6 +1,6 @@
 // Multiply-adds of networks against what can be counted by hand, and the search for equal cost.
-#include <d16/nn/cost.hpp>
 #include <doctest/doctest.h>
+#include <d16/nn/cost.hpp>
 
 using namespace d16;
 using nn::multiply_adds;
