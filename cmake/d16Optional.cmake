@@ -1,4 +1,4 @@
-# The targets d16::fits, d16::png, d16::jpeg and d16::sep: each carries the library that its headers need, and exists only where
+# The targets d16::fits, d16::png, d16::jpeg, d16::sep and d16::hdf5: each carries the library that its headers need, and exists only where
 # that library is found. Included by the build and by the installed package alike.
 function(d16_optional component)
   if(TARGET d16::${component})
@@ -17,6 +17,12 @@ function(d16_optional component)
   elseif(component STREQUAL "jpeg")
     find_package(JPEG QUIET)
     set(library JPEG::JPEG)
+  elseif(component STREQUAL "hdf5")
+    find_package(PkgConfig QUIET)
+    if(PkgConfig_FOUND)
+      pkg_check_modules(HDF5 QUIET IMPORTED_TARGET GLOBAL hdf5)
+    endif()
+    set(library PkgConfig::HDF5)
   elseif(component STREQUAL "sep")
     find_path(SEP_INCLUDE sep.h)
     find_library(SEP_LIBRARY sep)

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <stamp.hpp>
 #include <thread>
 #include <tuple>
@@ -10,8 +11,11 @@
 #include <d16/core/machine.hpp>
 #include <d16/core/parallel.hpp>
 #include <d16/cuda/use.hpp>
+#include <d16/data/efigi.hpp>
+#include <d16/data/galaxy10.hpp>
 #include <d16/io/csv.hpp>
 #include <d16/io/fits.hpp>
+#include <d16/io/idx.hpp>
 #include <d16/io/jpeg.hpp>
 #include <d16/io/npy.hpp>
 #include <d16/io/png.hpp>
@@ -166,8 +170,82 @@ Json about_table(std::string const& path) {
   return Json::object({{"file", path}, {"kind", "CSV table"}, {"rows", table.rows()}, {"columns", columns}});
 }
 
+/// How often each label is there: "0": 980.
+Json counts_of(Tensor const& labels) {
+  std::map<int64_t, int64_t> counts;
+  Tensor numbers = labels.cast(d16::DType::i64).contiguous();
+  for (int64_t v : numbers.host<int64_t>()) ++counts[v];
+  Json out = Json::object({});
+  for (auto const& [label, count] : counts) out[std::to_string(label)] = count;
+  return out;
+}
+
+Json about_idx(std::string const& path) {
+  Tensor x = io::read_idx(path);
+  if (x.rank() > 1) return about_array(path, "idx file (MNIST), pictures", x);
+  return Json::object(
+      {{"file", path}, {"kind", "idx file (MNIST), labels"}, {"labels", x.numel()}, {"counts", counts_of(x)}});
+}
+
+/// Its datasets; of Galaxy10 the classes too.
+Json about_hdf5(std::string const& path) {
+  io::Hdf5File file(path);
+  Json sets = Json::Array();
+  bool images = false, answers = false;
+  for (io::Hdf5Dataset const& d : file.datasets()) {
+    sets.push_back(d.name + " " + d.shape.text() + " " + name_of(d.dtype));
+    images |= d.name == "images", answers |= d.name == "ans";
+  }
+  Json out = Json::object({{"file", path}, {"kind", images && answers ? "HDF5, as Galaxy10" : "HDF5"}});
+  if (images && answers) {
+    d16::data::Dataset first = d16::data::galaxy10(path, {.size = 16, .limit = 1});
+    out["first"] = first.classes[size_t(first.label(0))];
+    Tensor labels = file.read("ans");
+    std::vector<std::string> names = d16::data::galaxy10_classes();
+    Json counts = Json::object({});
+    for (auto const& [label, count] : counts_of(labels).object()) {
+      int64_t k = std::stoll(label);
+      bool known = k >= 0 && k < int64_t(names.size());
+      counts[known ? names[size_t(k)] : "unknown label " + label] = count;
+    }
+    out["counts"] = counts;
+  }
+  out["datasets"] = sets;
+  return out;
+}
+
+/// How many pictures, FITS files and tables a folder has; of a table in EFIGI's form the classes.
+Json about_folder(std::string const& path) {
+  int64_t pictures = 0, fits = 0;
+  Json out = Json::object({{"file", path}, {"kind", "folder"}}), tables = Json::Array();
+  for (std::string const& name : list_folder(path)) {
+    std::string small = lower(name);
+    pictures += ends_with(small, ".jpg") || ends_with(small, ".jpeg") || ends_with(small, ".png");
+    fits += ends_with(small, ".fits") || ends_with(small, ".fits.gz") || ends_with(small, ".fit");
+    if (!ends_with(small, ".csv")) continue;
+    io::Table table = io::read_csv(join(path, name));
+    tables.push_back(text(name, ": ", table.rows(), " rows, ", table.names()));
+    if (!table.has("PGCname") || !table.has("T") || !table.has("Inclination")) continue;
+    out["kind"] = "folder in EFIGI's form";
+    std::vector<double> type = table.numbers("T"), inclination = table.numbers("Inclination");
+    std::map<std::string, int64_t> counts;
+    for (size_t i = 0; i < type.size(); ++i) {
+      std::string kind = d16::data::efigi_class(type[i], inclination[i]);
+      ++counts[kind.empty() ? "no type" : kind];
+    }
+    Json classes = Json::object({});
+    for (auto const& [kind, count] : counts) classes[kind] = count;
+    out["classes"] = classes;
+  }
+  out["pictures"] = pictures;
+  out["fits_files"] = fits;
+  if (!tables.array().empty()) out["tables"] = tables;
+  return out;
+}
+
 /// By its first bytes, and by its name where those do not tell.
 Json about_file(std::string const& path) {
+  if (is_folder(path)) return about_folder(path);
   io::InputFile file(path);
   char bytes[9] = {};
   file.read(bytes, std::min<int64_t>(file.size(), 8));
@@ -176,11 +254,13 @@ Json about_file(std::string const& path) {
   if (start.starts_with("\x89PNG") || start.starts_with("\xFF\xD8\xFF"))
     return about_array(path, "picture", io::read_image(path));
   if (start.starts_with("\x93NUMPY")) return about_array(path, "NumPy array", io::read_npy(path));
+  if (start.starts_with("\x89HDF")) return about_hdf5(path);
+  if (io::is_idx(start) || ends_with(name, "-ubyte.gz")) return about_idx(path);
   if (ends_with(name, ".safetensors")) return about_weights(path);
   if (ends_with(name, ".csv")) return about_table(path);
   if (start.starts_with("SIMPLE") || ends_with(name, ".fits") || ends_with(name, ".gz") || ends_with(name, ".fit"))
     return about_fits(path);
-  throw d16::FileError(path + ": is no FITS, picture, .npy, .csv or .safetensors file; give one of these");
+  throw d16::FileError(path + ": is no FITS, picture, .npy, .csv, .safetensors, HDF5 or idx file; give one of these");
 }
 
 std::string plain(Json const& value) {

@@ -12,6 +12,7 @@
 #include <d16/core/profile.hpp>
 
 #include "commands.hpp"
+#include "simulate_redshift.hpp"
 #include "simulate_survey.hpp"
 #include "study_disk.hpp"
 #include "study_highz.hpp"
@@ -90,7 +91,9 @@ template <class Options, class Add> Command make(CLI::App& parent, char const* n
 
 Command make_info(CLI::App& parent) {
   auto add = [](CLI::App* app, InfoOptions& o) {
-    app->add_option("FILE", o.file, "weights, FITS, picture or catalogue; without it: this program and this machine");
+    app->add_option(
+        "FILE", o.file,
+        "weights, FITS, picture, catalogue, HDF5, idx or folder; without it: this program and this machine");
     add_common(app, o);
   };
   return make<InfoOptions>(parent, "info", "what this program, this machine or a file is", info, add,
@@ -149,6 +152,68 @@ Command make_simulate_field(CLI::App& simulate_app) {
       {"simulate field --out field --count 24 --variants 10 --snr 5:100",
        "simulate field --out lensed --shear 0.1:0.4 --contaminants stars --spikes 6 --channels 1",
        "simulate field --out jwst --psf ../shared/data/jwst_ceers_nircam/psf/F200W_hybrid_30c39249.fits"});
+}
+
+Command make_simulate_redshift(CLI::App& simulate_app) {
+  CLI::Option* out = simulate_app.get_option("--out");
+  auto add = [out](CLI::App* app, SimulateRedshiftOptions& o) {
+    app->preparse_callback([out](size_t) { out->required(false); });  // that one is of `simulate` alone
+    app->add_option("--input", o.input,
+                    "linear images, never pictures: a FITS file (with --psf and --z-in), a folder with objects.csv and "
+                    "psf_map.csv (with --band), or one of GalSim's real galaxies")
+        ->required();
+    app->add_option("--out", o.out, "folder for the images, redshifted.csv, redshifted.fits and examples/")->required();
+    app->add_option("--z-out", o.z_out, "redshifts: 1,2,3")
+        ->delimiter(',')
+        ->check(CLI::Range(0.001, 20.0))
+        ->capture_default_str();
+    app->add_option("--psf-out", o.psf_out, "FITS image of the target's PSF");
+    app->add_option("--fwhm-out", o.fwhm_out, "arcsec; a Gaussian target PSF instead")->check(CLI::Range(0.001, 10.0));
+    app->add_option("--pixel-out", o.pixel_out, "arcsec, of the result")
+        ->check(CLI::Range(0.001, 10.0))
+        ->capture_default_str();
+    app->add_option("--psf-pixel-out", o.psf_pixel_out, "arcsec, of --psf-out; default: --pixel-out")
+        ->check(CLI::Range(0.001, 10.0));
+    app->add_option("--size", o.size, "pixels on a side of the result; 0: all of the input")
+        ->check(CLI::Range(0, 4096))
+        ->capture_default_str();
+    app->add_option("--noise", o.sigma, "nJy, of a pixel of the target field; 0: none is added")
+        ->check(CLI::NonNegativeNumber)
+        ->capture_default_str();
+    app->add_option("--correlation", o.correlation, "of neighbouring pixels' noise")
+        ->check(CLI::Range(0.0, 0.69))
+        ->capture_default_str();
+    app->add_option("--dimming", o.dimming,
+                    "surface brightness falls as (1+z)^-this: 4 bolometric, 3 per frequency, 5 per wavelength")
+        ->check(CLI::Range(3.0, 5.0))
+        ->capture_default_str();
+    app->add_option("--luminosity-evolution", o.luminosity_evolution, "magnitudes brighter for each unit of z")
+        ->check(CLI::Range(-5.0, 5.0))
+        ->capture_default_str();
+    app->add_option("--size-evolution", o.size_evolution, "radii as (1+z)^-this")
+        ->check(CLI::Range(-5.0, 5.0))
+        ->capture_default_str();
+    app->add_option("--hubble", o.hubble, "km/s/Mpc")->check(CLI::Range(1.0, 1000.0))->capture_default_str();
+    app->add_option("--matter", o.matter, "Omega_m of a flat universe")
+        ->check(CLI::Range(0.0, 1.0))
+        ->capture_default_str();
+    app->add_option("--band", o.band, "band of the input: F814W, F200W ...");
+    app->add_option("--unit", o.unit, "of the input's pixels, where BUNIT is missing or wrong: nJy, MJy/sr ...");
+    app->add_option("--psf", o.psf, "FITS image of the PSF of a single image");
+    app->add_option("--z-in", o.z_in, "redshift of a single image")->check(CLI::Range(0.0001, 20.0));
+    app->add_option("--pixel-in", o.pixel_in, "arcsec, of the input; default: from its header")
+        ->check(CLI::Range(0.001, 10.0));
+    app->add_option("--limit", o.limit, "only the first galaxies; 0: all")
+        ->check(CLI::NonNegativeNumber)
+        ->capture_default_str();
+    add_common(app, o);
+  };
+  return make<SimulateRedshiftOptions>(
+      simulate_app, "redshift", "real galaxies as they would look further away", simulate_redshift, add,
+      {"simulate redshift --input ../shared/data/hst_cosmos_f814w/data/cosmos --out far --z-out 1,2,3 --fwhm-out 0.16 "
+       "--noise 1",
+       "simulate redshift --input ../shared/data/jwst_ceers_nircam --band F200W --unit MJy/sr --out far --z-out 2,4 "
+       "--psf-out ../shared/data/jwst_ceers_nircam/psf/F444W_hybrid_30349030.fits"});
 }
 
 Command make_simulate_survey(CLI::App& simulate_app) {
@@ -528,6 +593,7 @@ int guarded_main(int argc, char** argv) {
   app.footer("d16 COMMAND --help says more and shows examples. The main job: d16 run --input CUTOUTS --out RESULTS");
   Command simulate_command = make_simulate(app);
   std::vector<Command> commands{make_info(app), make_simulate_field(*simulate_command.app),
+                                make_simulate_redshift(*simulate_command.app),
                                 make_simulate_survey(*simulate_command.app), simulate_command};
   for (Command& command : make_train(app)) commands.push_back(command);
   for (auto make_one : {make_evaluate, make_denoise, make_classify, make_run}) commands.push_back(make_one(app));

@@ -16,7 +16,7 @@
 #include <d16/vision/segment.hpp>
 
 #include "sha256.hpp"
-#include "study_disk_models.hpp"
+#include "study_disk_mnist.hpp"
 
 namespace tool {
 
@@ -38,7 +38,7 @@ constexpr double beta = 0.01;  ///< of the denoiser's KL, as of `train denoise`
 
 /// One training with its tests, or one measurement.
 struct Unit {
-  enum class Kind { tune, main, speed };
+  enum class Kind { tune, main, speed, digits };
   Kind kind = Kind::main;
   std::string model, regime;
   int64_t seed = 0;
@@ -47,6 +47,7 @@ struct Unit {
 
   std::string name() const {
     if (kind == Kind::speed) return text("speed-", model);
+    if (kind == Kind::digits) return text("digits-", model);
     if (kind == Kind::tune) return text("tune-", model, "-", lr);
     std::string asked = question.name();
     return text(model, "-", regime, asked.empty() ? "" : "-", asked, "-", seed);
@@ -81,6 +82,8 @@ std::vector<Unit> units_of(StudyDiskOptions const& o) {
     add_main(questions, model, "b", 0, {Kind::selection, 0});
   }
   for (DiskModel const& m : models) questions.push_back({Unit::Kind::speed, m.name, "", 0, 0, {}});
+  if (has_digits(o))
+    for (char const* model : {"d16", "d32", "cnn"}) questions.push_back({Unit::Kind::digits, model, "", 0, 0, {}});
   std::vector<Unit> out = tune_first;
   for (auto const* list : {&first, &tune_others, &others, &last, &questions})
     out.insert(out.end(), list->begin(), list->end());
@@ -248,6 +251,21 @@ std::vector<Shown> shown_in(Unit const& unit, DiskData const& data) {
   return out;
 }
 
+/// How single classes are told apart, all levels together, and what mergers are called, which were never trained on.
+void add_classes(Json& scores, io::TensorFile const& file, Shown const& shown, DiskData const& data) {
+  std::vector<int64_t> confusion(9), mergers(3);
+  for (std::string const& part : shown.parts) {
+    DiskSet set = data.load(part);
+    Tensor calls = learn::argmax(file.at(shown.column + "/" + part));
+    for (int64_t i = 0; i < set.size(); ++i) {
+      int64_t kind = set.kind.data<int64_t>()[i], call = calls.data<int64_t>()[i];
+      ++(DiskClass(kind) == DiskClass::merger ? mergers[size_t(call)] : confusion[size_t(3 * kind + call)]);
+    }
+  }
+  scores["classes"] = Json::array({"elliptical", "spiral", "edge_on"});
+  scores["confusion"] = confusion, scores["mergers_called"] = mergers;
+}
+
 /// Runs the tests of one classifier: its logits go into a file, "COLUMN/PART" each.
 Json test_classifier(DiskClassifier const& c, Unit const& unit, DiskData const& data, io::TensorFile& file) {
   Json out = Json::object({});
@@ -268,6 +286,7 @@ Json test_classifier(DiskClassifier const& c, Unit const& unit, DiskData const& 
       for (int64_t i = 0; i < set.size(); ++i) label.push_back(set.is_disk(i));
     }
     Json scores = score_of(p, label, rule.threshold).json();
+    if (unit.question.kind == DiskQuestion::Kind::classes) add_classes(scores, file, shown, data);
     scores["temperature"] = rule.temperature, scores["threshold"] = rule.threshold;
     out[shown.column] = scores;
   }
@@ -277,7 +296,7 @@ Json test_classifier(DiskClassifier const& c, Unit const& unit, DiskData const& 
 // --- units -------------------------------------------------------------------------------------------------------------
 
 Json line_of(Unit const& unit, DiskModel const& model, double lr, DiskTraining const& t, Denoiser const& denoiser) {
-  constexpr char const* kinds[] = {"tune", "main", "speed"};
+  constexpr char const* kinds[] = {"tune", "main", "speed", "digits"};
   return Json::object({{"unit", unit.name()},
                        {"kind", unit.question.kind == DiskQuestion::Kind::none ? kinds[int(unit.kind)] : "question"},
                        {"model", unit.model},
@@ -345,6 +364,20 @@ void measure_speed(Unit const& unit, Denoiser const& denoiser, StudyDiskOptions 
   line["threads"] = o.threads;
   append_study_result(o.out, line);
   say(text(unit.name(), ": ", decimals(rows.array().back().number("images_per_second"), 0), " images/s"));
+}
+
+void do_digits(Unit const& unit, Denoiser const& denoiser, StudyDiskOptions const& o) {
+  Stopwatch watch;
+  DiskModel model = disk_model(unit.model);
+  double lr = best_rate(study_results(o.out), unit.model);
+  RotatedDigits r = rotated_digits(model, lr, o);
+  Json line = line_of(unit, model, lr, {}, denoiser);
+  line["trained_upright"] = r.upright, line["trained_turned"] = r.turned, line["train"] = r.train,
+  line["test"] = r.test;
+  line["unit_seconds"] = watch.seconds();
+  append_study_result(o.out, line);
+  say(text(unit.name(), ": ", duration(watch.seconds()), ", accuracy on turned digits ", decimals(r.turned, 4),
+           ", trained on upright ones ", decimals(r.upright, 4)));
 }
 
 /// Pictures of a part as light before and after the denoiser, and without noise.
@@ -446,6 +479,7 @@ Json study_disk(StudyDiskOptions const& o) {
     if (is_study_unit_done(study_results(o.out), unit.name())) continue;
     if (o.minutes > 0 && watch.seconds() > 60 * o.minutes) break;
     if (unit.kind == Unit::Kind::speed) measure_speed(unit, denoiser, o);
+    else if (unit.kind == Unit::Kind::digits) do_digits(unit, denoiser, o);
     else do_training(unit, data, denoiser, o);
   }
   return study_disk_report(o);

@@ -108,22 +108,12 @@ inline Listing read_listing(std::string const& folder, ImageFolderOptions const&
   return out;
 }
 
-}  // namespace detail
-
-/// The pictures below a folder (JPEG, PNG) with the classes of a label file, cropped, shrunk and kept as bytes.
-/// A picture that is missing or cannot be read becomes a flagged entry with the reason; the others go on.
-/// Shapes   images (N, S, S, channels) uint8 with S = size * (1 + 2 margin); labels (N) int64. In the file's order.
-/// Cost     decoding, on all threads; S^2 * channels bytes a picture.      Deterministic  yes.
-/// Errors   FileError when the folder, the label file or one of its columns is not there, or no picture can be used.
-inline Dataset image_folder(std::string const& folder, ImageFolderOptions const& o = {}) {
+/// The listed pictures, those that cannot be read flagged.
+inline Dataset load_pictures(std::string const& folder, std::map<std::string, std::string> const& files,
+                             Listing const& listing, ImageFolderOptions const& o) {
   require<ValueError>(o.size > 0 && o.margin >= 0 && (o.channels == 1 || o.channels == 3), "image_folder: size ",
                       o.size, ", margin ", o.margin, ", channels ", o.channels,
                       "; size > 0, margin >= 0, 1 or 3 channels are needed");
-  std::map<std::string, std::string> files = detail::files_by_stem(folder);
-  detail::Listing listing;
-  if (!o.labels.empty()) listing = detail::read_listing(folder, o);
-  else
-    for (auto const& [stem, path] : files) listing.ids.push_back(stem), listing.labels.push_back(-1);
   int64_t N = int64_t(listing.ids.size()), side = o.size + 2 * int64_t(o.margin * double(o.size) + 0.5);
   require<FileError>(N > 0, folder, ": no pictures (.jpg, .jpeg, .png) with one of the wanted classes");
   Dataset all{empty({N, side, side, o.channels}, {.dtype = DType::u8, .device = Device()}),
@@ -141,7 +131,7 @@ inline Dataset image_folder(std::string const& folder, ImageFolderOptions const&
       return;
     }
     try {
-      detail::shrink(io::read_image(file->second), o, side, all.images.data<uint8_t>() + i * side * side * o.channels);
+      shrink(io::read_image(file->second), o, side, all.images.data<uint8_t>() + i * side * side * o.channels);
     } catch (FileError const& error) {
       reasons[size_t(i)] = error.what();
     }
@@ -159,6 +149,22 @@ inline Dataset image_folder(std::string const& folder, ImageFolderOptions const&
   out.flagged = std::move(all.flagged);
   out.left_out = std::move(all.left_out);
   return out;
+}
+
+}  // namespace detail
+
+/// The pictures below a folder (JPEG, PNG) with the classes of a label file, cropped, shrunk and kept as bytes.
+/// A picture that is missing or cannot be read becomes a flagged entry with the reason; the others go on.
+/// Shapes   images (N, S, S, channels) uint8 with S = size * (1 + 2 margin); labels (N) int64. In the file's order.
+/// Cost     decoding, on all threads; S^2 * channels bytes a picture.      Deterministic  yes.
+/// Errors   FileError when the folder, the label file or one of its columns is not there, or no picture can be used.
+inline Dataset image_folder(std::string const& folder, ImageFolderOptions const& o = {}) {
+  std::map<std::string, std::string> files = detail::files_by_stem(folder);
+  detail::Listing listing;
+  if (!o.labels.empty()) listing = detail::read_listing(folder, o);
+  else
+    for (auto const& [stem, path] : files) listing.ids.push_back(stem), listing.labels.push_back(-1);
+  return detail::load_pictures(folder, files, listing, o);
 }
 
 }  // namespace d16::data
