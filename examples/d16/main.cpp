@@ -15,6 +15,7 @@
 #include "simulate_appearance.hpp"
 #include "simulate_redshift.hpp"
 #include "simulate_survey.hpp"
+#include "study_disk.hpp"
 #include "study_highz.hpp"
 #include "train_highz.hpp"
 
@@ -431,10 +432,46 @@ Command make_study_highz(CLI::App& parent) {
       study_highz, add, {"study highz --data ../shared/data --out study"});
 }
 
+Command make_study_disk(CLI::App& parent) {
+  auto add = [](CLI::App* app, StudyDiskOptions& o) {
+    app->add_option("--out", o.out, "folder for results.jsonl, report.md, report.html and pictures")->required();
+    app->add_option("--data", o.data, "folder of pictures; not needed where --out has them already");
+    app->add_option("--labels", o.labels, "CSV with the class of each: elliptical, spiral, edge_on, merger");
+    app->add_option("--only", o.only, "MODEL or MODEL/REGIME, as d16 or cnn/b; default: everything");
+    app->add_option("--seeds", o.seeds, "of the two classifiers with all regimes; of the others three at most")
+        ->check(CLI::Range(1, 100))
+        ->capture_default_str();
+    app->add_option("--denoiser", o.denoiser, "weights of one channel that the denoiser's training begins with");
+    app->add_option("--shared", o.shared, "folder with jwst_ceers_nircam, for real galaxies made fainter")
+        ->capture_default_str();
+    app->add_option("--epochs", o.epochs, "of classifiers")->check(CLI::Range(1, 1000))->capture_default_str();
+    app->add_option("--tune-epochs", o.tune_epochs, "of classifiers, for each learning rate tried")
+        ->check(CLI::Range(1, 1000))
+        ->capture_default_str();
+    app->add_option("--denoiser-epochs", o.denoiser_epochs, "of the denoiser")
+        ->check(CLI::Range(1, 1000))
+        ->capture_default_str();
+    app->add_option("--batch", o.batch, "pictures of a step")->check(CLI::Range(2, 4096))->capture_default_str();
+    app->add_option("--limit", o.limit, "use so many pictures; 0: all")
+        ->check(CLI::NonNegativeNumber)
+        ->capture_default_str();
+    app->add_option("--minutes", o.minutes, "begin no unit after so many; 0: no limit")
+        ->check(CLI::NonNegativeNumber)
+        ->capture_default_str();
+    app->add_flag("--report", o.report, "train nothing: only write the report of what is there");
+    add_common(app, o);
+  };
+  return make<StudyDiskOptions>(
+      parent, "disk", "disk or elliptical: clean, noisy and denoised, every classifier on one split; can be resumed",
+      study_disk, add,
+      {"study disk --data gz/images --labels gz/labels.csv --out study --threads 1",
+       "study disk --out study --report"});
+}
+
 std::vector<Command> make_study(CLI::App& parent) {
-  CLI::App* study = parent.add_subcommand("study", "compare classifiers: d16 study highz");
+  CLI::App* study = parent.add_subcommand("study", "compare classifiers: d16 study disk, d16 study highz");
   study->require_subcommand(1);
-  return {make_study_highz(*study)};
+  return {make_study_disk(*study), make_study_highz(*study)};
 }
 
 std::vector<Command> make_train(CLI::App& parent) {

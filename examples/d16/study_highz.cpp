@@ -3,7 +3,6 @@
 
 #include <filesystem>
 
-#include <d16/io/read_file.hpp>
 #include <d16/io/safetensors.hpp>
 
 #include "highz_models.hpp"
@@ -40,18 +39,6 @@ std::vector<Unit> units_of(StudyHighzOptions const& o) {
     }
   for (auto const* list : {&first, &others, &last}) quick.insert(quick.end(), list->begin(), list->end());
   return quick;
-}
-
-bool is_done(std::vector<Json> const& results, std::string const& unit) {
-  for (Json const& line : results)
-    if (line.string("unit") == unit) return true;
-  return false;
-}
-
-/// The whole file anew with one line more: after kill -9 it has the line or has it not.
-void append_result(std::string const& folder, Json const& line) {
-  std::string path = join(folder, "results.jsonl");
-  io::write_file(path, (is_file(path) ? io::read_file(path) : "") + line.dump() + "\n");
 }
 
 /// Logits of all parts, float32.
@@ -114,22 +101,22 @@ void do_unit(Unit const& unit, HighzCache const& cache, HighzSet const& train, H
     classifier.save(place + (unit.variant.kind == HighzVariant::Kind::trees ? ".json" : ".safetensors"), about);
   }
   io::write_safetensors(study_logits_path(o.out, unit.name()), file);
-  append_result(o.out, Json::object({{"unit", unit.name()},
-                                     {"variant", unit.variant.name},
-                                     {"what", unit.variant.what},
-                                     {"run", unit.run},
-                                     {"seed", training.seed},
-                                     {"train", train.size()},
-                                     {"training_seconds", classifier.seconds},
-                                     {"unit_seconds", watch.seconds()},
-                                     {"weights", classifier.weights},
-                                     {"best_epoch", classifier.best_epoch},
-                                     {"validation_loss", classifier.validation_loss},
-                                     {"temperature", rule.temperature},
-                                     {"threshold_high_z", rule.high_z},
-                                     {"threshold_dwarf", rule.brown_dwarf},
-                                     {"snr_10", good.json()},
-                                     {"snr_5_10", faint.json()}}));
+  append_study_result(o.out, Json::object({{"unit", unit.name()},
+                                           {"variant", unit.variant.name},
+                                           {"what", unit.variant.what},
+                                           {"run", unit.run},
+                                           {"seed", training.seed},
+                                           {"train", train.size()},
+                                           {"training_seconds", classifier.seconds},
+                                           {"unit_seconds", watch.seconds()},
+                                           {"weights", classifier.weights},
+                                           {"best_epoch", classifier.best_epoch},
+                                           {"validation_loss", classifier.validation_loss},
+                                           {"temperature", rule.temperature},
+                                           {"threshold_high_z", rule.high_z},
+                                           {"threshold_dwarf", rule.brown_dwarf},
+                                           {"snr_10", good.json()},
+                                           {"snr_5_10", faint.json()}}));
   std::error_code ignored;
   fs::remove_all(place + ".training", ignored);
   say(text(unit.name(), ": training ", duration(classifier.seconds), ", validation loss ",
@@ -148,20 +135,6 @@ int64_t study_count(StudyHighzOptions const& o, std::string const& part) {
   return part == "train" ? o.train : part == "validation" ? o.validation : part == "test" ? o.test : o.extra;
 }
 int64_t study_zeroed_count(StudyHighzOptions const& o) { return std::min<int64_t>(o.test, 3000); }
-std::string study_logits_path(std::string const& folder, std::string const& unit) {
-  return join(join(folder, "units"), unit + ".logits.safetensors");
-}
-
-std::vector<Json> study_results(std::string const& folder) {
-  std::vector<Json> out;
-  std::string path = join(folder, "results.jsonl");
-  if (!is_file(path)) return out;
-  std::string all = io::read_file(path);
-  for (size_t at = 0, end; (end = all.find('\n', at)) != all.npos; at = end + 1)
-    out.push_back(io::parse_json(all.substr(at, end - at), path));
-  return out;
-}
-
 Json study_highz(StudyHighzOptions const& o) {
   Stopwatch watch;
   if (!o.only.empty()) highz_variant(o.only, o.side);  // an unknown name is told now
@@ -175,7 +148,7 @@ Json study_highz(StudyHighzOptions const& o) {
   say(text("prepared: ", o.train, " training, ", o.validation, " validation, ", o.test, " test objects, ", o.extra,
            " of each further part; ", duration(watch.seconds())));
   for (Unit const& unit : units_of(o)) {
-    if (is_done(study_results(o.out), unit.name())) continue;
+    if (is_study_unit_done(study_results(o.out), unit.name())) continue;
     if (o.minutes > 0 && watch.seconds() > 60 * o.minutes) break;
     do_unit(unit, cache, train, validation, truth, o);
   }

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "common.hpp"
+#include "study.hpp"
 
 namespace tool {
 
@@ -25,10 +25,6 @@ std::vector<std::string> study_parts();
 int64_t study_count(StudyHighzOptions const& o, std::string const& part);
 /// Objects of the test set on which single bands are taken away.
 int64_t study_zeroed_count(StudyHighzOptions const& o);
-
-/// The lines of results.jsonl. Errors   FileError: a damaged line.
-std::vector<Json> study_results(std::string const& folder);
-std::string study_logits_path(std::string const& folder, std::string const& unit);
 
 /// report.md, report.html and pictures from what is there. Returns the numbers of the best classifier.
 Json study_highz_report(StudyHighzOptions const& o);

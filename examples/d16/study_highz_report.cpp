@@ -104,23 +104,6 @@ Study read_study(StudyHighzOptions const& o, HighzCache const& cache) {
 
 // --- tables ----------------------------------------------------------------------------------------------------------
 
-/// "0.953 ± 0.004" over runs; of one run the number alone.
-std::string spread(std::vector<double> values, int places = 3) {
-  std::erase_if(values, [](double v) { return !std::isfinite(v); });
-  if (values.empty()) return "–";
-  learn::Spread s = learn::spread_of_runs(values);
-  return decimals(s.mean, places) + (s.runs > 1 ? " ± " + decimals(s.sigma, places) : "");
-}
-std::string with_interval(learn::Fraction const& f) {
-  if (f.n == 0) return "–";
-  return text(decimals(f.value, 3), " [", decimals(f.interval.low, 3), ", ", decimals(f.interval.high, 3), "] (",
-              f.successes, " of ", f.n, ")");
-}
-std::string with_interval(learn::Bootstrap const& b) {
-  if (!std::isfinite(b.value)) return "–";
-  return text(decimals(b.value, 3), " [", decimals(b.interval.low, 3), ", ", decimals(b.interval.high, 3), "]");
-}
-
 std::vector<HighzScores> scores_of(Study const& study, std::string const& variant, std::string const& part, double low,
                                    double high) {
   Truth const& t = study.truth.at(part);
@@ -132,7 +115,7 @@ std::vector<HighzScores> scores_of(Study const& study, std::string const& varian
 template <class Get> std::string over(std::vector<HighzScores> const& scores, Get const& get) {
   std::vector<double> values;
   for (HighzScores const& s : scores) values.push_back(get(s));
-  return spread(values);
+  return spread_text(values);
 }
 
 std::string main_table(Study const& study, double low, double high) {
@@ -150,7 +133,7 @@ std::string main_table(Study const& study, double low, double high) {
     bool cuts = v.kind == HighzVariant::Kind::cuts;  // they say nothing about galaxies
     auto unless_cuts = [&](std::string words) { return cuts ? std::string("–") : words; };
     out += text("| ", v.name, ": ", v.what, " | ", runs.size(), " | ", runs[0]->line.integer("weights"), " | ",
-                spread(seconds, 0), " s | ", unless_cuts(spread(loss, 4)), " | ",
+                spread_text(seconds, 0), " s | ", unless_cuts(spread_text(loss, 4)), " | ",
                 unless_cuts(over(s, [](auto const& x) { return x.accuracy; })), " | ",
                 unless_cuts(over(s, [](auto const& x) { return x.auc_high_z; })), " | ",
                 unless_cuts(over(s, [](auto const& x) { return x.auc_dwarf; })), " | ",
@@ -357,11 +340,11 @@ std::string ablation_table(Study const& study) {
       "| band taken away | zeroed at test time, network not told | the same, told | trained without it "
       "|\n|---|---|---|---|\n";
   for (auto const& band : sim::survey_bands)
-    out += text("| ", band, " | ", spread(accuracies(study, "no-hog", text("zeroed-", band))), " | ",
-                spread(accuracies(study, "no-hog", text("missing-", band))), " | ",
-                spread(accuracies(study, text("without-", band), "test")), " |\n");
-  out += text("| none | ", spread(accuracies(study, "no-hog", "test")), " | | |\n| all but F444W | | | ",
-              spread(accuracies(study, "only-F444W", "test")), " |\n");
+    out += text("| ", band, " | ", spread_text(accuracies(study, "no-hog", text("zeroed-", band))), " | ",
+                spread_text(accuracies(study, "no-hog", text("missing-", band))), " | ",
+                spread_text(accuracies(study, text("without-", band), "test")), " |\n");
+  out += text("| none | ", spread_text(accuracies(study, "no-hog", "test")), " | | |\n| all but F444W | | | ",
+              spread_text(accuracies(study, "only-F444W", "test")), " |\n");
   return out;
 }
 

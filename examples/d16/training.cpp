@@ -28,8 +28,6 @@ bool is_number(std::string const& id) {
   return error == std::errc() && end == id.data() + id.size() && value > 0;
 }
 
-int part_of_id(std::string const& id) { return is_number(id) ? data::field_part(id) : int(data::crc32(id) % 5); }
-
 /// The side of the first picture below a folder; 0 when none can be read: image_folder says why.
 int64_t first_side(std::string const& folder) {
   for (auto const& [stem, path] : data::detail::files_by_stem(folder)) try {
@@ -96,9 +94,13 @@ Tensor in_batches(std::function<Tensor(Tensor)> const& network, Tensor const& im
 
 }  // namespace
 
+int64_t usual_crop(std::string const& folder, int64_t size) {
+  int64_t side = first_side(folder);
+  return side >= 3 * size ? (side * 45 + 50) / 100 : 0;
+}
+
 Dataset load_pictures(PictureOptions const& o, int64_t& crop) {
-  int64_t side = first_side(o.data);
-  if (crop == 0 && side >= 3 * o.size) crop = (side * 45 + 50) / 100;
+  if (crop == 0) crop = usual_crop(o.data, o.size);
   data::ImageFolderOptions options{.labels = o.labels, .size = o.size, .crop = double(crop)};
   if (!o.labels.empty()) {
     options.class_column = "class";
@@ -112,6 +114,8 @@ Dataset load_pictures(PictureOptions const& o, int64_t& crop) {
   if (all.flagged.size() > 3) say("left out: " + std::to_string(all.flagged.size() - 3) + " more pictures");
   return o.limit > 0 && o.limit < all.size() ? first_items(all, o.limit) : all;
 }
+
+int part_of_id(std::string const& id) { return is_number(id) ? data::field_part(id) : int(data::crc32(id) % 5); }
 
 int64_t field_of(std::string const& id) { return is_number(id) ? data::sdss_field(id) : int64_t(hash(id) >> 1); }
 

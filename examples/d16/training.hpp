@@ -22,9 +22,14 @@ struct PictureOptions {
 /// crop 0: of pictures of at least 3 * size pixels the central 45 %, all of smaller ones.
 /// Errors   FileError: no such folder, no column "class", no usable picture.
 d16::data::Dataset load_pictures(PictureOptions const& o, int64_t& crop);
+/// The side of the middle that is taken of the pictures below a folder: 45 % of those of at least 3 * size pixels, 0
+/// (everything) of smaller ones.
+int64_t usual_crop(std::string const& folder, int64_t size);
 
 /// The sky field of an object: objid >> 16 for SDSS ids, else its own.
 int64_t field_of(std::string const& id);
+/// 0: of the test set, 1: of validation, 2 to 4: of training; see split().
+int part_of_id(std::string const& id);
 
 /// That of each item.
 std::vector<int64_t> fields_of(d16::data::Dataset const& set);

@@ -1,0 +1,57 @@
+// What studies share: bodies of study.hpp.
+#include "study.hpp"
+
+#include <cmath>
+
+#include <d16/io/atomic_file.hpp>
+#include <d16/io/read_file.hpp>
+
+namespace tool {
+
+using d16::text;
+namespace io = d16::io;
+namespace learn = d16::learn;
+
+std::vector<Json> study_results(std::string const& folder) {
+  std::vector<Json> out;
+  std::string path = join(folder, "results.jsonl");
+  if (!is_file(path)) return out;
+  std::string all = io::read_file(path);
+  for (size_t at = 0, end; (end = all.find('\n', at)) != all.npos; at = end + 1)
+    out.push_back(io::parse_json(all.substr(at, end - at), path));
+  return out;
+}
+
+void append_study_result(std::string const& folder, Json const& line) {
+  std::string path = join(folder, "results.jsonl");
+  io::write_file(path, (is_file(path) ? io::read_file(path) : "") + line.dump() + "\n");
+}
+
+bool is_study_unit_done(std::vector<Json> const& results, std::string const& unit) {
+  for (Json const& line : results)
+    if (line.string("unit") == unit) return true;
+  return false;
+}
+
+std::string study_logits_path(std::string const& folder, std::string const& unit) {
+  return join(join(folder, "units"), unit + ".logits.safetensors");
+}
+
+std::string spread_text(std::vector<double> values, int places) {
+  std::erase_if(values, [](double v) { return !std::isfinite(v); });
+  if (values.empty()) return "–";
+  learn::Spread s = learn::spread_of_runs(values);
+  return decimals(s.mean, places) + (s.runs > 1 ? " ± " + decimals(s.sigma, places) : "");
+}
+
+std::string with_interval(learn::Fraction const& f) {
+  if (f.n == 0) return "–";
+  return text(decimals(f.value, 3), " [", decimals(f.interval.low, 3), ", ", decimals(f.interval.high, 3), "] (",
+              f.successes, " of ", f.n, ")");
+}
+std::string with_interval(learn::Bootstrap const& b) {
+  if (!std::isfinite(b.value)) return "–";
+  return text(decimals(b.value, 3), " [", decimals(b.interval.low, 3), ", ", decimals(b.interval.high, 3), "]");
+}
+
+}  // namespace tool

@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# Tests of d16 study disk: a tiny study of simulated pictures that is killed and goes on, and what it refuses.
+#   tests/study_disk_cli_test.sh [PROGRAM]      default: build/bin/d16
+set -u
+cd "$(dirname "$0")/.." || exit
+d16=$(realpath -- "${1:-build/bin/d16}") || exit 1
+[[ -x $d16 ]] || { echo "study_disk_cli_test.sh: $d16: no such program; build it first" >&2 && exit 1; }
+
+# shellcheck source=tests/cli.bash
+source "$PWD/tests/cli.bash"
+
+works "simulate pictures" "$d16" simulate --out pictures --count 80 --format png --size 96 --seed 5
+# shellcheck disable=SC2119,SC2120  # works and fails hand their arguments on
+study() {
+  "$d16" study disk --data pictures --labels pictures/truth.csv --out study --shared nothing --only cnn --seeds 1 \
+    --epochs 2 --tune-epochs 1 --denoiser-epochs 1 --batch 8 "$@"
+}
+# field NAME: that member of each line of the results.
+field() { grep -o "\"$1\":[^,}]*" study/results.jsonl; }
+
+# --- killed in the middle -------------------------------------------------------------------------------------------------
+# shellcheck disable=SC2119
+study >first 2>&1 &
+pid=$!
+for _ in $(seq 1200); do
+  [[ -f study/results.jsonl && $(wc -l <study/results.jsonl) -ge 5 ]] && break
+  kill -0 $pid 2>/dev/null || break
+  sleep 0.2
+done
+kill -9 $pid 2>/dev/null
+wait $pid 2>/dev/null
+cp study/results.jsonl before
+check "killed: some units are there, not all" test "$(wc -l <before)" -ge 5 -a "$(wc -l <before)" -lt 15
+works "the study goes on" study
+check "finished lines are kept as they were" cmp before <(head -n "$(wc -l <before)" study/results.jsonl)
+check "no unit twice" test -z "$(field unit | sort | uniq -d)"
+check "all regimes" test "$(field regime | sort -u | tr -d '\n')" = '"regime":""'"$(printf '"regime":"%s"' a b d e)"
+check "a denoiser is named in each line" test "$(field denoiser_sha256 | sort -u | wc -l)" = 1
+check "three learning rates were tried" test "$(grep -c '"kind":"tune"' study/results.jsonl)" = 3
+check "no training folder is left" test -z "$(find study/units -name 'cnn-*.training')"
+check "report: the table has what was run" grep -q '^| CNN of equal weights | .* | 1 | 0\.[0-9]* | 0\.' study/report.md
+check "report: what was not run says so" grep -q '^| D16, order 16 .* not run yet' study/report.md
+check "report: the page says what is simulated" grep -q "SIMULATED" study/report.html
+
+# --- again ------------------------------------------------------------------------------------------------------------------
+cp study/results.jsonl before
+works "nothing is done twice" study
+check "no line more" cmp before study/results.jsonl
+grep -v '"unit":"cnn-b-0"' before >study/results.jsonl
+works "one unit anew, other threads" study --threads 2
+scores() { grep '"unit":"cnn-b-0"' "$1" | grep -o '"scores":.*' | sed 's/,"unit_seconds.*//'; }
+check "it says the same again" cmp <(scores before) <(scores study/results.jsonl)
+
+# --- nothing is chosen on the test set ---------------------------------------------------------------------------------------
+# The class of every test picture exchanged: the split is by crc32 of the id here, since these are no SDSS numbers.
+crc32() { printf %s "$1" | gzip -c | tail -c 8 | head -c 4 | od -An -tu4; }
+id_column=$(head -1 pictures/truth.csv | tr ',' '\n' | grep -n -m1 . | cut -d: -f1)
+class_column=$(head -1 pictures/truth.csv | tr ',' '\n' | grep -n '^class$' | cut -d: -f1)
+while read -r line; do
+  id=$(cut -d, -f"$id_column" <<<"$line") kind=$(cut -d, -f"$class_column" <<<"$line")
+  id=${id%.png}
+  if (($(crc32 "$id") % 5 == 0)); then
+    [[ $kind == disk ]] && line=${line/,disk/,elliptical} || line=${line/,elliptical/,disk}
+  fi
+  echo "$line"
+done <pictures/truth.csv >exchanged.csv
+check "some classes were exchanged, the header was not" test "$(diff pictures/truth.csv exchanged.csv | grep -c '^>')" -gt 5 -a \
+  "$(head -1 pictures/truth.csv)" = "$(head -1 exchanged.csv)"
+works "a study with other test labels" "$d16" study disk --data pictures --labels exchanged.csv --out exchanged \
+  --shared nothing --only cnn/b --seeds 1 --epochs 2 --tune-epochs 1 --denoiser-epochs 1 --batch 8
+rule() { grep '"unit":"cnn-b-0"' "$1" | grep -o '"\(temperature\|threshold\|validation_auc\|lr\)":[^,}]*'; }
+check "rates, temperatures and thresholds are the same" cmp <(rule study/results.jsonl) <(rule exchanged/results.jsonl)
+check "scores are not" test "$(scores study/results.jsonl)" != "$(scores exchanged/results.jsonl)"
+
+works "report alone" "$d16" study disk --out study --shared nothing --report
+works "report as JSON" "$d16" study disk --out study --shared nothing --report --json
+check "JSON has the verdict" grep -q '"verdict"' stdout
+
+# --- what it refuses ----------------------------------------------------------------------------------------------------------
+fails "an unknown classifier" 1 "--only" none study --only transformer
+fails "no data to begin with" 1 "--data" - "$d16" study disk --out other --shared nothing
+fails "pictures of another limit" 1 "--out" - study --limit 40
+fails "a report of nothing" 1 "empty" - "$d16" study disk --out empty --data pictures --labels pictures/truth.csv --report
+fails "a denoiser that is none" 1 "truth.csv" - "$d16" study disk --data pictures --labels pictures/truth.csv --out third \
+  --denoiser pictures/truth.csv --denoiser-epochs 1 --shared nothing
+echo '{"unit":' >>study/results.jsonl
+fails "a damaged line of results" 1 "results.jsonl" - "$d16" study disk --out study --shared nothing --report
+
+echo "study_disk_cli_test: $passed passed, $failed failed, $skipped skipped"
+((failed == 0))
