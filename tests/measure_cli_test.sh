@@ -15,9 +15,9 @@ export D16_WEIGHTS=$weights
 # shellcheck source=tests/cli.bash
 source "$PWD/tests/cli.bash"
 
-# column FILE NAME: the values of one column of a CSV without commas inside quotes.
+# column FILE NAME: the values of one column of a CSV.
 column() {
-  awk -F, -v name="$2" 'NR == 1 { for (i = 1; i <= NF; ++i) if ($i == name) at = i; next } { print $at }' "$1"
+  sed -E ':a; s/("[^",]*),([^"]*")/\1;\2/; ta' "$1" | awk -F, -v name="$2" 'NR == 1 { for (i = 1; i <= NF; ++i) if ($i == name) at = i; next } { print $at }'
 }
 # between LOW HIGH: every line is a number in that range.
 between() { awk -v low="$1" -v high="$2" '!($1 >= low && $1 <= high) { bad = 1 } END { exit bad || NR == 0 }'; }
@@ -40,10 +40,10 @@ fails "measure: no such forest" 1 none.json x.csv "$d16" measure --input field -
 fails "measure: a file that is no forest" 1 field x.csv "$d16" measure --input field --out x.csv --forest field/truth.csv
 
 # --- a catalogue ------------------------------------------------------------------------------------------------------
-printf 'id,mu,v_sigma,name,z_spec\nsim_00002,1.25,210,b,0.5\nnothing,1,,x,\nsim_00000,7.5,,a,-99\n' >sources.csv
+printf 'id,mu,v_sigma,name,z_spec\nsim_00002,1.25,210,b,0.5\nnothing,1,,x,\nsim_00004,7.5,,a,-99\n' >sources.csv
 works "run with a catalogue" "$d16" run --input field --catalog sources.csv --out withcat --prior 0.5 --purity 0.9 --images
 check "its columns first, in its order" sh -c "head -1 withcat/catalog.csv | grep -q '^id,mu,v_sigma,name,z_spec,file,'"
-check "its rows, in its order" test "$(column withcat/catalog.csv id | tr '\n' ' ')" = "sim_00002 nothing sim_00000 "
+check "its rows, in its order" test "$(column withcat/catalog.csv id | tr '\n' ' ')" = "sim_00002 nothing sim_00004 "
 check "mu and v_sigma are carried through" test "$(column withcat/catalog.csv mu | tr '\n' ' ')" = "1.25 1 7.5 "
 check "a row without a cutout is flagged" grep -q '^nothing,.*no cutout of this name' withcat/catalog.csv
 check "the FITS catalogue has the same columns" sh -c "'$d16' info withcat/catalog.fits | grep -q v_sigma"

@@ -148,6 +148,18 @@ CasForest::CasForest(std::string path) : path_(std::move(path)) {
   if (json.has("about")) about_ = json.at("about");
 }
 
+std::optional<CasForest> find_forest(std::string const& given) {
+  if (!given.empty()) return CasForest(given);
+  std::string path;
+  try {
+    path = find_weights("", "cas.json");
+  } catch (FileError const&) {
+    say("no cas.json beside the weights: p_disk_cas is left out; d16 train cas makes it");
+    return {};
+  }
+  return CasForest(path);
+}
+
 std::vector<double> CasForest::operator()(std::vector<CasFeatures> const& rows) const {
   std::vector<double> out(rows.size(), double(NAN));
   if (rows.empty()) return out;

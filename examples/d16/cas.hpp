@@ -1,6 +1,7 @@
 // p_disk_cas: the probability of a disk from measured shapes alone, by a forest that learned from visual classes.
 #pragma once
 #include <array>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,9 @@ class CasForest {
   d16::learn::RandomForest forest_;
   Json about_;
 };
+
+/// The forest that was given; else cas.json where weights are, and nothing, said to the user, where it is not.
+std::optional<CasForest> find_forest(std::string const& given);
 
 struct TrainCasOptions : Common {
   std::string data, out;

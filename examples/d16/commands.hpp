@@ -48,10 +48,11 @@ struct RunOptions : InputOptions {
   bool raw = false;                      ///< p_disk is that of the raw image
   std::string catalog, mosaic, psf, forest;
   std::vector<std::string> pixscale;
-  double side = 8;      ///< arcsec of a cutout from a mosaic
-  double prior = 0;     ///< how frequent disks are, for p_disk_cal; 0: as in training
-  double purity = 0;    ///< of the sample that is marked; 0: none is
-  bool images = false;  ///< write denoised/ID.fits
+  double side = 8;         ///< arcsec of a cutout from a mosaic
+  double prior = 0;        ///< how frequent disks are, for p_disk_cal; 0: as in training
+  double purity = 0;       ///< of the sample that is marked; 0: none is
+  bool no_errors = false;  ///< neither draws of noise nor turned views: p_err_* are NaN
+  bool images = false;     ///< write denoised/ID.fits
 };
 struct MeasureOptions : Common {
   std::string input, out, psf, forest;

@@ -395,6 +395,7 @@ Command make_run(CLI::App& parent) {
         ->check(CLI::Range(0.001, 0.999));
     app->add_option("--purity", o.purity, "mark the largest sample that is so pure by p_disk_cal, such as 0.9")
         ->check(CLI::Range(0.0, 1.0));
+    app->add_flag("--no-errors", o.no_errors, "leave out p_err_posterior and p_err_orbit, which take most of the time");
     app->add_flag("--images", o.images, "write denoised/ID.fits: SCI, ERR, DENOISED, STD, RESID_SIGMA, MASK");
   };
   return make<RunOptions>(

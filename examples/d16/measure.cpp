@@ -11,7 +11,7 @@ Json measure(MeasureOptions const& o) {
   bool known = ends_with(lower(o.out), ".csv") || ends_with(lower(o.out), ".fits");
   require<d16::FileError>(known, o.out, ": a catalogue ends in .csv or .fits; give such a name");
   require<d16::FileError>(!is_folder(o.out), o.out, ": is a folder; give the name of a file");
-  CasForest forest(find_weights(o.forest, "cas.json"));
+  std::optional<CasForest> forest = find_forest(o.forest);
   std::vector<Source> sources = find_sources(o.input);
   std::vector<Shape> shapes;
   std::vector<std::string> ids, notes;
@@ -40,17 +40,21 @@ Json measure(MeasureOptions const& o) {
   }
   require<d16::FileError>(unreadable < int64_t(sources.size()), o.input, ": none of its ", sources.size(),
                           " objects could be read; the first: ", problem);
-  add_cas(forest, shapes);
+  if (forest) add_cas(*forest, shapes);
   Described out;
   out.add("id", ids, "", "object: name of its file or folder", "meta.id;meta.main");
   out.add("ra", ra, "deg", "right ascension of its centre, ICRS; NaN: unknown", "pos.eq.ra;meta.main");
   out.add("dec", dec, "deg", "declination of its centre, ICRS; NaN: unknown", "pos.eq.dec;meta.main");
   add_shape_columns(out, shapes);
   out.add("note", notes, "", "what went wrong or was left out", "meta.note");
-  write_described(o.out, out, provenance({forest.path()}, o.seed));
+  std::vector<std::string> used;
+  if (forest) used.push_back(forest->path());
+  write_described(o.out, out, provenance(used, o.seed));
   say(text(o.out, ": ", sources.size(), " objects, ", lost, " not measured"));
-  return Json::object(
-      {{"catalog", o.out}, {"objects", sources.size()}, {"not_measured", lost}, {"forest", forest.path()}});
+  return Json::object({{"catalog", o.out},
+                       {"objects", sources.size()},
+                       {"not_measured", lost},
+                       {"forest", forest ? Json(forest->path()) : Json()}});
 }
 
 }  // namespace tool

@@ -51,30 +51,6 @@ void add_note(std::string& note, std::string const& more) {
   if (!more.empty()) note += (note.empty() ? "" : "; ") + more;
 }
 
-/// Neighbours and bad pixels of the measured band are masked in all bands on its grid.
-void mask_neighbours(Cutout& cutout, Shape const& shape) {
-  for (Band& band : cutout.bands) {
-    if (band.image.h != shape.neighbours.h || band.image.w != shape.neighbours.w) continue;
-    if (band.mask.empty()) band.mask = shape.neighbours;
-    else
-      for (size_t i = 0; i < band.mask.values.size(); ++i)
-        band.mask.values[i] = band.mask.values[i] != 0 || shape.neighbours.values[i] != 0;
-  }
-}
-
-int32_t frame_flags(Shape const& shape) {
-  static constexpr struct {
-    ShapeFlag shape;
-    Flag frame;
-  } pairs[] = {{shape_masked, flag_masked},         {shape_blended, flag_blended},   {shape_saturated, flag_saturated},
-               {shape_unresolved, flag_unresolved}, {shape_near_bcg, flag_near_bcg}, {shape_arc, flag_arc}};
-  int32_t out = 0;
-  for (auto const& pair : pairs)
-    if (shape.flags & pair.shape) out |= pair.frame;
-  if (!(shape.flags & (shape_not_found | shape_picture)) && shape.unit.empty()) out |= flag_units;
-  return out;
-}
-
 /// One plane of the frame as a tensor.
 Tensor tensor_of(Plane const& p) {
   Tensor out = d16::empty({p.h, p.w}, {.device = d16::Device()});
@@ -118,14 +94,8 @@ Finding read_finding(Tools const& t, size_t i) {
     Cutout cutout = t.sample.read(i);
     ShapeOptions wanted{.band = o.bands.empty() ? "" : o.bands[0], .redshift = f.redshift, .psf = o.psf};
     f.shape = measure_shape(cutout, wanted);
-    if (!f.shape.neighbours.empty()) mask_neighbours(cutout, f.shape);
-    std::vector<std::string> bands = o.bands;
-    bool one = bands.empty() && !nircam_band_in(f.shape.band).empty();  // colours break with redshift
-    if (one) bands = {f.shape.band};
-    f.object.frame = make_frame(cutout, {t.size, bands, o.zoom});
+    f.object.frame = frame_of(cutout, f.shape, {t.size, o.bands, o.zoom});
     Frame& frame = f.object.frame;
-    if (one) frame.flags &= ~flag_few_bands;
-    frame.flags |= frame_flags(f.shape);
     add_note(frame.note, f.shape.note);
     check_place(t, i, frame);
     std::string const& reference = frame.bands[0];
@@ -176,9 +146,11 @@ std::vector<Tensor> denoise_finding(Tools const& t, Finding& f) {
   add_note(f.object.frame.note, first[0].problem);
   if (!f.object.denoised.defined()) return {};
   frames.clear();
-  for (size_t k = 0; k < draws; ++k) frames.push_back(noisy(f, t.options.seed, k));
+  for (size_t k = 0; k < draws && !t.options.no_errors; ++k) frames.push_back(noisy(f, t.options.seed, k));
   std::vector<Tensor> lights;
-  for (Network::Denoised const& one : t.denoiser.denoise(frames))
+  std::vector<Network::Denoised> again;
+  if (!frames.empty()) again = t.denoiser.denoise(frames);
+  for (Network::Denoised const& one : again)
     if (one.light.defined()) lights.push_back(one.light);
   int64_t size = t.size;
   f.std = d16::empty({size, size}, {.device = d16::Device()});
@@ -197,7 +169,8 @@ std::vector<Tensor> denoise_finding(Tools const& t, Finding& f) {
 }
 
 /// The sixteen views of the dihedral group of order 16: turns by 45 degrees and their mirror images.
-std::vector<Tensor> views_of(Tensor const& light) {
+std::vector<Tensor> views_of(Tensor const& light, bool all) {
+  if (!all) return {light};
   std::vector<Tensor> views;
   for (Tensor const& start : {light, d16::vision::flip_horizontal(light)})
     for (int k = 0; k < 8; ++k) views.push_back(k ? d16::vision::rotate(start, 45.0 * k) : start);
@@ -207,7 +180,7 @@ std::vector<Tensor> views_of(Tensor const& light) {
 void classify_finding(Tools const& t, std::vector<Tensor> const& drawn, Finding& f) {
   bool denoised = f.object.denoised.defined(), use_raw = t.options.raw || !denoised;
   Tensor const& base = use_raw ? f.object.frame.light : f.object.denoised;
-  std::vector<Tensor> lights = views_of(base);
+  std::vector<Tensor> lights = views_of(base, !t.options.no_errors);
   size_t views = lights.size();
   lights.push_back(f.object.frame.light);
   if (denoised) lights.push_back(f.object.denoised);
@@ -387,7 +360,9 @@ std::string regions(std::vector<Row> const& rows, double threshold) {
 /// The distances that belong to the classifier, where they are: NAME.ood.json beside NAME.safetensors.
 std::unique_ptr<OodScore> find_ood(std::string const& weights) {
   std::string path = weights.substr(0, weights.rfind('.')) + ".ood.json";
-  return is_file(path) ? std::make_unique<OodScore>(path, weights) : nullptr;
+  if (is_file(path)) return std::make_unique<OodScore>(path, weights);
+  say(path + " is not there: p_ood is left out; d16 train ood makes it");
+  return nullptr;
 }
 
 }  // namespace
@@ -400,11 +375,12 @@ Json run(RunOptions const& o) {
     classifiers.emplace_back(Task::disk, find_weights(path, "disk.safetensors"), o.device);
   Network& classifier = classifiers[0];
   Networks networks{&denoiser, &classifier};
-  CasForest forest(find_weights(o.forest, "cas.json"));
+  std::optional<CasForest> forest = find_forest(o.forest);
   std::unique_ptr<OodScore> ood = find_ood(classifier.path());
   std::vector<std::string> weights{denoiser.path()};
   for (Network const& c : classifiers) weights.push_back(c.path());
-  weights.push_back(forest.path());
+  if (forest) weights.push_back(forest->path());
+
   if (ood) weights.push_back(ood->path());
   std::vector<io::FitsCard> made = provenance(weights, o.seed);
 
@@ -442,7 +418,7 @@ Json run(RunOptions const& o) {
                      " objects could be read; the first: ", problem);
   std::vector<Shape> shapes;
   for (Finding& f : all) shapes.push_back(f.shape);
-  add_cas(forest, shapes);
+  if (forest) add_cas(*forest, shapes);
   for (size_t i = 0; i < all.size(); ++i) all[i].shape.p_disk_cas = shapes[i].p_disk_cas;
   calibrate(classifier, o, all);
   report.seconds = watch.seconds();
@@ -475,7 +451,7 @@ Json run(RunOptions const& o) {
                        {"report", join(o.out, "report.html")},
                        {"denoiser", denoiser.path()},
                        {"classifier", classifier.path()},
-                       {"forest", forest.path()},
+                       {"forest", forest ? Json(forest->path()) : Json()},
                        {"ood", ood ? Json(ood->path()) : Json()}});
 }
 

@@ -9,6 +9,7 @@
 #include "cas.hpp"
 #include "cutout.hpp"
 #include "described.hpp"
+#include "frame.hpp"
 
 namespace tool {
 
@@ -61,6 +62,9 @@ size_t shape_band(Cutout const& cutout, ShapeOptions const& o);
 
 /// Measures the object in the middle of a cutout. Nothing that is wrong with the pixels is an error: flags say so.
 Shape measure_shape(Cutout const& cutout, ShapeOptions const& o);
+
+/// The frame that classifiers see: neighbours masked, of JWST's bands the measured one unless o.bands says others.
+Frame frame_of(Cutout& cutout, Shape const& shape, FrameOptions o);
 
 /// Sets p_disk_cas of all shapes.
 void add_cas(CasForest const& forest, std::vector<Shape>& shapes);
