@@ -39,6 +39,31 @@ fails "measure: a bad pixel scale" 1 "--pixscale" - "$d16" measure --input field
 fails "measure: no such forest" 1 none.json x.csv "$d16" measure --input field --out x.csv --forest none.json
 fails "measure: a file that is no forest" 1 field x.csv "$d16" measure --input field --out x.csv --forest field/truth.csv
 
+# --- what flags are for ---------------------------------------------------------------------------------------------------
+# picture FILE FORMULA: a FITS image of 81x81 bytes, 50 + noise + what awk makes of x and y, both 0 in the middle.
+picture() {
+  {
+    for card in "SIMPLE  =                    T" "BITPIX  =                    8" "NAXIS   =                    2" \
+      "NAXIS1  =                   81" "NAXIS2  =                   81" END; do printf '%-80s' "$card"; done
+    printf '%2400s' ''
+    LC_ALL=C awk 'BEGIN { srand(3)
+      for (i = 0; i < 81; ++i) for (j = 0; j < 81; ++j) {
+        x = j - 40; y = i - 40; printf "%c", 50 + 8 * rand() + ('"$2"') }
+      for (i = 0; i < 2559; ++i) printf "%c", 1 }'
+  } >"$1"
+}
+has_flag() { awk -v flag="$1" '{ bad = bad || int($1 / flag) % 2 == 0 } END { exit bad || NR == 0 }'; }
+mkdir flags
+picture flags/arc.fits '150 * exp(-(sqrt(x * x + (y + 25) ^ 2) - 25) ^ 2 / 4) * (y > -12)'
+picture flags/line.fits '150 * exp(-y * y / 4) * (x > -21 && x < 21)'
+picture flags/bcg.fits '60 * exp(-(x * x + y * y) / 6) + 120 * exp(-((x - 28) ^ 2 + y * y) / 160)'
+works "measure what flags are for" "$d16" measure --input flags --out flags.csv
+of() { column flags.csv shape_flags | sed -n "$1p"; }  # sorted by name: arc, bcg, line
+check "an arc" has_flag 4096 < <(of 1)
+check "a straight line is none" sh -c "! [ $(($(of 3) / 4096 % 2)) = 1 ]"
+check "near a galaxy with 20 times its light" has_flag 2048 < <(of 2)
+check "an arc is not" test $(($(of 1) / 2048 % 2)) = 0
+
 # --- a catalogue ------------------------------------------------------------------------------------------------------
 printf 'id,mu,v_sigma,name,z_spec\nsim_00002,1.25,210,b,0.5\nnothing,1,,x,\nsim_00004,7.5,,a,-99\n' >sources.csv
 works "run with a catalogue" "$d16" run --input field --catalog sources.csv --out withcat --prior 0.5 --purity 0.9 --images
@@ -54,6 +79,10 @@ for plane in SCI ERR DENOISED STD RESID_SIGMA MASK; do check "product: $plane" g
 cp withcat/catalog.fits again.fits
 works "a FITS catalogue is copied" "$d16" run --input field --catalog again.fits --out again
 check "names that are taken get _d16" sh -c "'$d16' info again/catalog.fits | grep -q p_disk_d16"
+works "two classifiers" "$d16" run --input field/sim_00001.fits --out seeds --no-errors \
+  --classifier "$weights/disk.safetensors,$weights/disk.safetensors"
+check "the same twice: no spread" test "$(column seeds/catalog.csv p_err_seed)" = 0
+check "without errors there are none" test -z "$(column seeds/catalog.csv p_err_orbit)"
 printf 'number\n1\n' >other.csv
 fails "no id of the catalogue" 1 'has an id of the catalogue' none "$d16" run --input field --catalog other.csv --out none
 printf 'mu\n1\n' >noid.csv
@@ -108,6 +137,8 @@ if [[ -d $shared/jwst_ceers_nircam ]]; then
   check "JWST: the scale is CDELT's" between 0.0399 0.0401 < <(column jwst.csv pixel_arcsec)
   works "run JWST with redshifts" "$d16" run --input "$shared/jwst_ceers_nircam" --catalog six.csv --out six
   check "JWST: rest-frame 0.55 um" between 0.4 0.9 < <(column six/catalog.csv lambda_rest)
+  check "JWST: the neighbour that looks out of the halo of 10766 is masked" has_flag 512 < <(grep '^10766' six/catalog.csv |
+    cat <(head -1 six/catalog.csv) - >one.csv; column one.csv flags)
   check "JWST: the band follows the redshift" test "$(column six/catalog.csv band_used | sort -u | wc -l)" -gt 1
 else
   skip "JWST cutouts" "../shared/data is not there"
