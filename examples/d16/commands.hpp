@@ -6,16 +6,21 @@
 
 #include "classify_highz.hpp"
 #include "common.hpp"
+#include "simulate.hpp"
 
 namespace tool {
 
 struct InfoOptions : Common {
   std::string file;
 };
-struct SimulateOptions : Common {
-  std::string out;
-  int64_t count = 24, size = 64;
-  std::string format = "fits";
+/// What `train denoise` alone may be told.
+struct DenoiseTraining {
+  int64_t channels = 3;
+  std::string loss = "bce", self_supervised = "none";
+  std::vector<double> snr = {3, 100}, sharpness = {0.6, 4};  ///< least and most S/N and R_e / FWHM of the galaxies
+  std::string contaminants = "all";
+  double anneal = 0;  ///< epochs in which beta grows from 0
+  bool masked = false;
 };
 struct TrainOptions : Common {
   std::string data, labels, out;
@@ -24,10 +29,12 @@ struct TrainOptions : Common {
   int64_t size = 64, crop = 0, epochs = 20, batch = 64, latent = 16, limit = 0;
   double lr = 1e-3, weight_decay = 1e-4, beta = 0.01, minutes = 0;
   bool resume = false;
+  DenoiseTraining denoise = {};
 };
 struct EvaluateOptions : Common {
   std::string weights, data, labels, against;
   int64_t limit = 0;
+  bool uncertainty = false;
 };
 /// What `classify`, `denoise` and `run` share.
 struct InputOptions : Common {
@@ -65,7 +72,6 @@ struct CheckOptions : Common {
 };
 
 Json info(InfoOptions const& o);
-Json simulate(SimulateOptions const& o);
 Json train_disk(TrainOptions const& o);
 Json train_denoise(TrainOptions const& o);
 Json evaluate(EvaluateOptions const& o);

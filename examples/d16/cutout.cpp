@@ -68,11 +68,12 @@ Role role_of(std::string const& word) {
   static constexpr struct {
     char const* word;
     Role role;
-  } known[] = {{"err", Role::sigma},     {"rms", Role::sigma},     {"sigma", Role::sigma},     {"unc", Role::sigma},
-               {"wht", Role::weight},    {"weight", Role::weight}, {"ivar", Role::weight},     {"invvar", Role::weight},
-               {"mask", Role::mask},     {"dq", Role::mask},       {"flag", Role::mask},       {"sci", Role::science},
-               {"image", Role::science}, {"seg", Role::segments},  {"segmap", Role::segments}, {"psf", Role::psf},
-               {"var", Role::other},     {"con", Role::other},     {"model", Role::other},     {"area", Role::other}};
+  } known[] = {{"err", Role::sigma},     {"rms", Role::sigma},     {"sigma", Role::sigma},   {"unc", Role::sigma},
+               {"std", Role::sigma},     {"wht", Role::weight},    {"weight", Role::weight}, {"ivar", Role::weight},
+               {"invvar", Role::weight}, {"mask", Role::mask},     {"dq", Role::mask},       {"flag", Role::mask},
+               {"sci", Role::science},   {"image", Role::science}, {"seg", Role::segments},  {"segmap", Role::segments},
+               {"psf", Role::psf},       {"var", Role::other},     {"con", Role::other},     {"model", Role::other},
+               {"area", Role::other}};
   for (auto const& k : known)
     if (lower(word) == k.word) return k.role;
   return Role::single;

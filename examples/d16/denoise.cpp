@@ -30,10 +30,12 @@ std::vector<io::FitsCard> cards_of(Object const& object, int k, Network const& n
       cards.push_back(card);
   }
   auto const& stretch = object.stretch.bands[size_t(k)];
+  cards.push_back({"D16STRET", "y = (asinh((v - D16SKY) / s) + z) / (asinh(D16WHITE / s) + z)",
+                   "s = D16SOFT D16SIG, z = asinh(5 / D16SOFT)"});
   cards.push_back({"D16SKY", stretch.sky, "sky level that the network saw"});
   cards.push_back({"D16SIG", stretch.sigma, "noise of a pixel of the frame"});
   cards.push_back({"D16WHITE", stretch.white, "level above the sky that became 1"});
-  cards.push_back({"D16SOFT", object.stretch.softness, "y ~ asinh((v - D16SKY) / (D16SOFT * D16SIG))"});
+  cards.push_back({"D16SOFT", object.stretch.softness, "in D16SIG: where linear turns into logarithmic"});
   cards.push_back({"D16PIX", f.side / double(f.size), "pixels of the input's red band per pixel"});
   cards.push_back({"HISTORY", command_line()});
   cards.push_back({"HISTORY", "denoiser " + base_name(network.path()) + ": " + network.summary()});
@@ -45,7 +47,9 @@ void write_fits_bands(std::string const& path, Object const& object, Network con
   for (int k = 0; k < 3; ++k) {
     std::string name = object.frame.bands[size_t(k)];
     if (k > 0 && name == object.frame.bands[size_t(k - 1)]) continue;  // one band used twice
-    planes.push_back({name, object.denoised.select(2, k).contiguous(), cards_of(object, k, network)});
+    std::vector<io::FitsCard> cards = cards_of(object, k, network);
+    planes.push_back({name, object.denoised.select(2, k).contiguous(), cards});
+    if (object.std.defined()) planes.push_back({name + "_STD", object.std.select(2, k).contiguous(), cards});
   }
   io::write_fits(path, planes);
 }

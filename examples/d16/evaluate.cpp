@@ -1,5 +1,6 @@
 // d16 evaluate: scores of weights on the test split, with errors from fields drawn with replacement.
 #include "commands.hpp"
+#include "denoise_report.hpp"
 #include "training.hpp"
 
 namespace tool {
@@ -59,14 +60,66 @@ Json evaluate_disk(EvaluateOptions const& o, Network& network, data::Dataset con
   return out;
 }
 
+/// Which fit made predicted standard deviations right: training's, or one on the validation set.
+Uncertainty uncertainty_of(Network& network, DenoisePairs const& validation) {
+  Json const& about = network.about();
+  if (about.is_object() && about.has("uncertainty")) return uncertainty_from(about.at("uncertainty"));
+  Network::Prediction p = network.predict(validation.noisy);
+  return fit_uncertainty(p.image, p.std, validation);
+}
+
+/// What a filter makes of all pairs.
+Tensor filtered(DenoiseMethod const& filter, DenoisePairs const& pairs) {
+  Tensor out = d16::empty(pairs.noisy.shape());
+  int64_t values = out.numel() / out.dim(0);
+  d16::parallel_tasks(out.dim(0), [&](int64_t n) {
+    Tensor noisy = pairs.noisy.select(0, n).contiguous();
+    Tensor image = filter.one(noisy, stretched_noise(pairs.stretch[size_t(n)]));
+    std::copy_n(image.data<float>(), values, out.data<float>() + n * values);
+  });
+  return out;
+}
+
+/// The coverage of the network's intervals, said and as JSON.
+Json evaluate_uncertainty(EvaluateOptions const& o, Network& network, Network::Prediction const& test,
+                          DenoisePairs const& validation, DenoisePairs const& pairs,
+                          std::vector<int64_t> const& fields) {
+  require<d16::ValueError>(test.std.defined(), "evaluate: ", o.weights,
+                           " predicts no uncertainty; train it again with this version");
+  Coverage coverage =
+      measure_coverage(test.image, test.std, uncertainty_of(network, validation), pairs, fields, o.seed);
+  say("Coverage of the intervals on the test set:\n");
+  say(coverage.table());
+  return coverage.json();
+}
+
 Json evaluate_denoiser(EvaluateOptions const& o, Network& network, data::ThreeParts const& parts) {
-  DenoiserScores scores = score_denoiser([&](Tensor x) { return network(x); }, parts, o.seed);
+  DenoiseSetup const setup = denoise_setup(network.about());
+  DenoisePairs const validation = spoil(parts.validation, o.seed, setup), pairs = spoil(parts.test, o.seed + 1, setup);
+  std::vector<int64_t> const fields = fields_of(parts.test);
+  Network::Prediction const test = network.predict(pairs.noisy);
   say(text("test set: ", parts.test.size(), " pictures, spoilt with seed ", o.seed));
-  say(scores.table());
-  Json out = scores.json();
-  out["task"] = "denoise";
-  out["weights"] = o.weights;
-  out["test"] = parts.test.size();
+  Json out = Json::object({{"task", "denoise"}, {"weights", o.weights}, {"test", parts.test.size()}});
+  if (o.uncertainty) {
+    out["uncertainty"] = evaluate_uncertainty(o, network, test, validation, pairs, fields);
+    return out;
+  }
+  std::vector<JudgedImages> methods{{"noisy", pairs.noisy}};
+  for (DenoiseMethod const& filter : choose_filters(validation))
+    methods.push_back({filter.name, filtered(filter, pairs)});
+  methods.push_back({base_name(o.weights), test.image});
+  if (!o.against.empty()) {
+    require<d16::ValueError>(task_of(o.against) == Task::denoise, "evaluate: --against ", o.against, " is no denoiser");
+    Network other(Task::denoise, o.against, o.device);
+    require<d16::ValueError>(other.size() == network.size() && other.channels() == network.channels(),
+                             "evaluate: ", o.against, " sees other pictures than ", o.weights,
+                             "; they must be of one size");
+    methods.push_back({base_name(o.against), other.predict(pairs.noisy).image});
+  }
+  methods.push_back({"clean", pairs.clean});
+  DenoiseReport const report = report_denoising(methods, pairs, fields, o.seed);
+  say(report.table());
+  out["bins"] = report.json();
   return out;
 }
 

@@ -98,19 +98,58 @@ Command make_info(CLI::App& parent) {
                            {"info", "info galaxy.fits", "info weights/disk.safetensors --json"});
 }
 
+void add_simulate(CLI::App* app, SimulateOptions& o) {
+  app->add_option("--out", o.out, "folder for the images, clean/ and truth.csv")->required();
+  app->add_option("--count", o.count, "galaxies")->check(CLI::Range(1, 1000000))->capture_default_str();
+  app->add_option("--variants", o.variants, "images of each, with other contaminants and noise")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  app->add_option("--size", o.size, "pixels on a side")->check(CLI::Range(8, 1024))->capture_default_str();
+  app->add_option("--channels", o.channels, "3: red, green, blue; 1: grey")
+      ->check(CLI::IsMember({1, 3}))
+      ->capture_default_str();
+  app->add_option("--snr", o.snr, "LOW:HIGH, of the light inside the effective radius")->capture_default_str();
+  app->add_option("--shear", o.shear, "LOW:HIGH, of a gravitational lens: 0.3 turns circles into ellipses of 7 to 13")
+      ->capture_default_str();
+  app->add_option("--contaminants", o.contaminants, "what lies in the way: none, stars, neighbours, trails or all")
+      ->check(CLI::IsMember({"none", "stars", "neighbours", "trails", "all"}))
+      ->capture_default_str();
+  app->add_option("--number", o.number, "LOW:HIGH, of contaminants")->capture_default_str();
+  app->add_option("--spikes", o.spikes, "of bright stars")->check(CLI::IsMember({0, 4, 6}))->capture_default_str();
+  app->add_option("--fwhm", o.fwhm, "LOW:HIGH, of the Moffat PSF, pixels")->capture_default_str();
+  app->add_option("--psf", o.psf, "FITS image of the PSF instead, odd sides, pixels as wide as those of the images");
+  app->add_option("--exposure", o.exposure, "how many times longer: sky and light grow, read noise does not")
+      ->check(CLI::Range(0.001, 1000.0))
+      ->capture_default_str();
+  app->add_option("--correlation", o.correlation,
+                  "sigma in pixels of the smoothing that drizzling does to the noise; 0: none")
+      ->check(CLI::Range(0.0, 5.0))
+      ->capture_default_str();
+  app->add_option("--format", o.format, "fits (units, sky coordinates, noise in ERR) or png (stretched)")
+      ->check(CLI::IsMember({"fits", "png"}))
+      ->capture_default_str();
+  add_common(app, o);
+}
+
 Command make_simulate(CLI::App& parent) {
-  auto add = [](CLI::App* app, SimulateOptions& o) {
-    app->add_option("--out", o.out, "folder for the images, clean/ and truth.csv")->required();
-    app->add_option("--count", o.count, "galaxies")->check(CLI::Range(1, 1000000))->capture_default_str();
-    app->add_option("--size", o.size, "pixels on a side")->check(CLI::Range(8, 1024))->capture_default_str();
-    app->add_option("--format", o.format, "fits (three bands, units, noise in ERR) or png (stretched)")
-        ->check(CLI::IsMember({"fits", "png"}))
-        ->capture_default_str();
-    add_common(app, o);
+  return make<SimulateOptions>(
+      parent, "simulate", "galaxies with noise and one to three contaminants, and their truth", simulate, add_simulate,
+      {"simulate --out field --count 24 --seed 16", "simulate --out pictures --count 100 --format png --size 128"});
+}
+
+/// The same by its full name.
+Command make_simulate_field(CLI::App& simulate_app) {
+  CLI::Option* out = simulate_app.get_option("--out");
+  auto add = [out](CLI::App* app, SimulateOptions& o) {
+    app->preparse_callback([out](size_t) { out->required(false); });  // that one is of `simulate` alone
+    add_simulate(app, o);
   };
   return make<SimulateOptions>(
-      parent, "simulate", "galaxies with noise and one to three contaminants, and their truth", simulate, add,
-      {"simulate --out field --count 24 --seed 16", "simulate --out pictures --count 100 --format png --size 128"});
+      simulate_app, "field", "single galaxies, contaminated and noisy, with their truth: what `simulate` does too",
+      simulate, add,
+      {"simulate field --out field --count 24 --variants 10 --snr 5:100",
+       "simulate field --out lensed --shear 0.1:0.4 --contaminants stars --spikes 6 --channels 1",
+       "simulate field --out jwst --psf ../shared/data/jwst_ceers_nircam/psf/F200W_hybrid_30c39249.fits"});
 }
 
 Command make_simulate_survey(CLI::App& simulate_app) {
@@ -199,10 +238,39 @@ Command make_train_denoise(CLI::App& parent) {
     app->add_option("--beta", o.beta, "weight of the Kullback-Leibler term")
         ->check(CLI::NonNegativeNumber)
         ->capture_default_str();
+    app->add_option("--anneal", o.denoise.anneal, "epochs in which beta grows from 0")
+        ->check(CLI::NonNegativeNumber)
+        ->capture_default_str();
+    app->add_option("--channels", o.denoise.channels, "3: colours; 1: the mean of their light")
+        ->check(CLI::IsMember({1, 3}))
+        ->capture_default_str();
+    auto range = [&](char const* name, std::vector<double>& value, char const* what) {
+      app->add_option(name, value, what)
+          ->delimiter(',')
+          ->expected(2)
+          ->check(CLI::Range(0.1, 10000.0))
+          ->capture_default_str();
+    };
+    range("--snr", o.denoise.snr, "least and most S/N of the galaxies, drawn for each picture");
+    range("--sharpness", o.denoise.sharpness, "least and most R_e / FWHM of the galaxies, drawn for each picture");
+    app->add_option("--contaminants", o.denoise.contaminants, "what lies in the way")
+        ->check(CLI::IsMember({"none", "stars", "neighbours", "trails", "all"}))
+        ->capture_default_str();
+    app->add_option("--loss", o.denoise.loss,
+                    "bce: cross-entropy, and the variance learns from what is left; gaussian: likelihood with the "
+                    "predicted variance")
+        ->check(CLI::IsMember({"bce", "gaussian"}))
+        ->capture_default_str();
+    app->add_option("--self-supervised", o.denoise.self_supervised,
+                    "noise2self: learns from noisy pictures alone, by hidden pixels; neighbours stay")
+        ->check(CLI::IsMember({"none", "noise2self"}))
+        ->capture_default_str();
+    app->add_flag("--masked", o.denoise.masked, "pixels that are white in the survey's picture teach nothing");
   };
   return make<TrainOptions>(
       parent, "denoise", "a U-Net VAE that takes noise and neighbours away", train_denoise, add,
-      {"train denoise --data gz/images --labels gz/labels.csv --out weights/denoise.safetensors"});
+      {"train denoise --data gz/images --labels gz/labels.csv --out weights/denoise.safetensors",
+       "train denoise --data gz/images --out grey.safetensors --channels 1 --snr 3,100 --anneal 3"});
 }
 
 /// What `train highz` and `study highz` have in common.
@@ -309,14 +377,19 @@ Command make_evaluate(CLI::App& parent) {
     app->add_option("--weights", o.weights, "weights to judge")->required();
     app->add_option("--data", o.data, "folder of images")->required();
     app->add_option("--labels", o.labels, "CSV as for training; needed for a classifier");
-    app->add_option("--against", o.against, "other weights of a classifier: the difference of the scores, paired");
+    app->add_option("--against", o.against,
+                    "other weights for the same job: of a classifier the paired difference of the scores, of a "
+                    "denoiser its own row");
+    app->add_flag("--uncertainty", o.uncertainty,
+                  "of a denoiser: do 68 and 95 % intervals hold so many of the errors?");
     app->add_option("--limit", o.limit, "use the first so many images only; 0: all")->capture_default_str();
     add_common(app, o, Devices::all);
   };
   return make<EvaluateOptions>(parent, "evaluate", "scores of weights on the test split, with bootstrap errors",
                                evaluate, add,
                                {"evaluate --weights weights/disk.safetensors --data gz/images --labels gz/labels.csv",
-                                "evaluate --weights weights/denoise.safetensors --data gz/images --json"});
+                                "evaluate --weights weights/denoise.safetensors --data gz/images --json",
+                                "evaluate --weights grey.safetensors --data gz/images --uncertainty"});
 }
 
 Command make_denoise(CLI::App& parent) {
@@ -485,7 +558,8 @@ int guarded_main(int argc, char** argv) {
   app.require_subcommand(1);
   app.footer("d16 COMMAND --help says more and shows examples. The main job: d16 run --input CUTOUTS --out RESULTS");
   Command simulate_command = make_simulate(app);
-  std::vector<Command> commands{make_info(app), make_simulate_survey(*simulate_command.app), simulate_command};
+  std::vector<Command> commands{make_info(app), make_simulate_field(*simulate_command.app),
+                                make_simulate_survey(*simulate_command.app), simulate_command};
   for (Command& command : make_train(app)) commands.push_back(command);
   for (auto make_one : {make_evaluate, make_denoise, make_classify, make_measure, make_run})
     commands.push_back(make_one(app));

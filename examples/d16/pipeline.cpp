@@ -42,7 +42,7 @@ Frame read_frame(Source const& source, InputOptions const& o, bool apart, int64_
 }
 
 Object read_object(Source const& source, InputOptions const& o, bool apart, int64_t size) {
-  Object object{source.id, relative(source.path, o.input), {}, {}, {}};
+  Object object{source.id, relative(source.path, o.input), {}, {}, {}, {}};
   try {
     object.frame = read_frame(source, o, apart, size);
   } catch (FileError const& error) {
@@ -61,7 +61,8 @@ void denoise_objects(Network& network, std::vector<Object*> const& objects) {
   std::vector<Network::Denoised> results = network.denoise(frames);
   for (size_t i = 0; i < objects.size(); ++i) {
     std::string& note = objects[i]->frame.note;
-    objects[i]->denoised = results[i].light, objects[i]->stretch = results[i].stretch;
+    objects[i]->denoised = results[i].light, objects[i]->std = results[i].std;
+    objects[i]->stretch = results[i].stretch;
     if (!results[i].problem.empty()) note += (note.empty() ? "" : "; ") + results[i].problem;
   }
 }

@@ -16,6 +16,7 @@ struct Object {
   std::string id, file;  ///< file: relative to the input
   Frame frame;
   d16::Tensor denoised;          ///< light, or undefined
+  d16::Tensor std;               ///< of the denoised light, or undefined
   d16::vision::Stretch stretch;  ///< between light and what the denoiser saw
   double p_raw = nan, p_denoised = nan;
   bool readable() const { return frame.light.defined(); }

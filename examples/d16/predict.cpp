@@ -7,6 +7,8 @@
 
 #include <d16/nn/predictor.hpp>
 
+#include "uncertainty.hpp"
+
 namespace tool {
 
 using d16::require;
@@ -17,6 +19,7 @@ using d16::WeightsError;
 
 struct Network::Body {
   std::string path;
+  d16::Device device;
   d16::Predictor predict;
 };
 
@@ -27,8 +30,9 @@ constexpr int batch = 16;
 // In training no neighbour lay nearer to the centre than this, in sides of the frame; twice as far nothing is guarded.
 constexpr double guarded_radius = 0.12;
 
-/// Galaxies with cores sharper than those of the training set look like stars to the network. Near the centre, where no
-/// neighbour can be, it may change a pixel by its noise and a tenth of its light only.
+/// Galaxies with cores sharper than those of the training set look like stars to the first weights, which saw no
+/// galaxies smaller than the pictures. Near the centre, where no neighbour can be, they may change a pixel by its noise
+/// and a tenth of its light only.
 void guard_centre(Tensor const& raw, d16::vision::Stretch const& stretch, Tensor& denoised) {
   int64_t H = raw.dim(0), W = raw.dim(1);
   for (int64_t i = 0; i < H * W; ++i) {
@@ -63,16 +67,16 @@ Task task_of(std::string const& path) {
 }
 
 Network::Network(Task task, std::string path, std::string const& device)
-    : body_(new Body{path, d16::Predictor(path, {.batch = batch, .device = d16::Device(device)})}) {
+    : body_(
+          new Body{path, d16::Device(device), d16::Predictor(path, {.batch = batch, .device = d16::Device(device)})}) {
   Shape in = body_->predict.input(), out = body_->predict.output();
   bool images_out = out.rank() == 4 && out == in, scores_out = out.rank() == 2 && out[1] == 2;
   char const* needed =
       task == Task::disk ? "a classifier of two classes (d16 train disk)" : "a denoiser (d16 train denoise)";
   require<WeightsError>(task == Task::disk ? scores_out : images_out, path, ": is a ",
                         body_->predict.network().string("type"), ", ", in, " to ", out, "; ", needed, " is needed");
-  bool channels = in[3] == 3 || (task == Task::disk && in[3] == 1);
-  require<WeightsError>(in[1] == in[2] && channels, path, ": takes images ", in,
-                        "; square ones of three channels (a classifier: or one) are needed");
+  require<WeightsError>(in[1] == in[2] && (in[3] == 3 || in[3] == 1), path, ": takes images ", in,
+                        "; square ones of one or three channels are needed");
 }
 Network::~Network() = default;
 Network::Network(Network&&) noexcept = default;
@@ -90,6 +94,24 @@ std::string Network::summary() const {
 
 Json const& Network::about() const { return body_->predict.about(); }
 Tensor Network::operator()(Tensor const& images) { return body_->predict(images).to(images.device()); }
+int64_t Network::channels() const { return body_->predict.input()[3]; }
+
+Network::Prediction Network::predict(Tensor const& images) {
+  auto* net = body_->predict.stage().as<d16::nn::UNetVae>();
+  if (!net || !net->options().variance) return {(*this)(images), {}};
+  d16::NoGrad off;
+  Prediction all{d16::empty(images.shape()), d16::empty(images.shape())};
+  int64_t values = images.numel() / images.dim(0);
+  for (int64_t n = 0; n < images.dim(0); n += batch) {
+    Tensor some = images.slice(0, n, std::min(images.dim(0), n + batch)).to(body_->device);
+    auto [image, std] = net->predict(some);
+    for (auto [from, to] : {std::pair(image, all.image), std::pair(std, all.std)}) {
+      Tensor here = from.to(images.device()).contiguous();
+      std::copy_n(here.data<float>(), here.numel(), to.data<float>() + n * values);
+    }
+  }
+  return all;
+}
 
 double Network::threshold() const {
   Json const& about = body_->predict.about();
@@ -109,25 +131,74 @@ std::vector<double> Network::disk(std::vector<Tensor> const& lights) {
   return out;
 }
 
+namespace {
+
+/// Light (H,W,C) as a network sees it, the bands of each entry together.
+struct Stretched {
+  size_t frame;
+  int64_t first_band;
+  d16::vision::Stretch stretch;
+};
+
+/// Bands `first` to `first + count` of images (H,W,C).
+Tensor bands_of(Tensor const& images, int64_t first, int64_t count) {
+  return images.slice(2, first, first + count).contiguous();
+}
+void put_bands(Tensor const& bands, int64_t first, Tensor& images) {
+  int64_t C = images.dim(2), count = bands.dim(2);
+  for (int64_t i = 0; i < bands.numel(); ++i)
+    images.data<float>()[i / count * C + first + i % count] = bands.data<float>()[i];
+}
+
+/// Standard deviations of light from those of what was stretched, with the scales of u.
+Tensor std_of_light(Tensor const& image, Tensor const& std, d16::vision::Stretch const& stretch, Uncertainty const& u) {
+  Tensor out = d16::empty(image.shape()), scale = u.maps(image, stretch).scale68;
+  int64_t C = image.dim(2);
+  for (int64_t i = 0; i < image.numel(); ++i) {
+    double slope = stretch.slope(double(image.data<float>()[i]), int(i % C));
+    out.data<float>()[i] = float(double(std.data<float>()[i]) * double(scale.data<float>()[i / C]) * slope);
+  }
+  return out;
+}
+
+}  // namespace
+
 std::vector<Network::Denoised> Network::denoise(std::vector<Frame> const& frames) {
   std::vector<Denoised> out(frames.size());
+  DenoiseSetup const setup = denoise_setup(about());
+  int64_t C = channels();
   std::vector<Tensor> inputs;
-  std::vector<size_t> which;
+  std::vector<Stretched> parts;
   for (size_t i = 0; i < frames.size(); ++i) try {
-      out[i].stretch = d16::vision::fit_stretch(frames[i].light, denoiser_stretch);
-      inputs.push_back(out[i].stretch.apply(frames[i].light));
-      which.push_back(i);
+      std::vector<Stretched> own;
+      for (int64_t k = 0; k < 3; k += C)
+        own.push_back({i, k, d16::vision::fit_stretch(bands_of(frames[i].light, k, C), setup.stretch)});
+      out[i].stretch.softness = setup.stretch.softness;
+      for (Stretched& part : own) {
+        inputs.push_back(part.stretch.apply(bands_of(frames[i].light, part.first_band, C)));
+        for (auto const& band : part.stretch.bands) out[i].stretch.bands.push_back(band);
+        parts.push_back(std::move(part));
+      }
+      out[i].light = d16::empty(frames[i].light.shape());
     } catch (d16::ValueError const& error) {
       out[i].problem = error.what();
     }
   if (inputs.empty()) return out;
-  Tensor x = stack(inputs), y = d16::empty(x.shape());
-  body_->predict(x.host<float>(), y.host<float>());
-  for (size_t k = 0; k < which.size(); ++k) {
-    Denoised& one = out[which[k]];
-    one.light = one.stretch.invert(y.select(0, int64_t(k)));
-    guard_centre(frames[which[k]].light, one.stretch, one.light);
+  Prediction y = predict(stack(inputs));
+  bool first_weights = !about().is_object() || !about().has("setup");
+  Uncertainty u;
+  if (!first_weights) u = uncertainty_from(about().at("uncertainty"));
+  for (size_t k = 0; k < parts.size(); ++k) {
+    Denoised& one = out[parts[k].frame];
+    Tensor image = y.image.select(0, int64_t(k)).contiguous();
+    put_bands(parts[k].stretch.invert(image), parts[k].first_band, one.light);
+    if (!y.std.defined()) continue;
+    if (!one.std.defined()) one.std = d16::empty(one.light.shape());
+    put_bands(std_of_light(image, y.std.select(0, int64_t(k)).contiguous(), parts[k].stretch, u), parts[k].first_band,
+              one.std);
   }
+  for (size_t i = 0; i < frames.size() && first_weights; ++i)
+    if (out[i].light.defined()) guard_centre(frames[i].light, out[i].stretch, out[i].light);
   return out;
 }
 

@@ -28,15 +28,22 @@ class Network {
   Json const& about() const;    ///< what training wrote beside the weights
   double threshold() const;     ///< disk: probabilities from here up are called a disk
 
-  /// A batch (N,size,size,3) straight through the network: probabilities (N,2) or images.
+  /// A batch (N,size,size,channels) straight through the network: probabilities (N,2) or images.
   d16::Tensor operator()(d16::Tensor const& batch);
+  int64_t channels() const;
+  /// denoise: images and their standard deviations as the network gives them, undefined from one that predicts none.
+  struct Prediction {
+    d16::Tensor image, std;
+  };
+  Prediction predict(d16::Tensor const& batch);
 
   /// disk: the probability of a disk for each of some lights (size,size,3).
   std::vector<double> disk(std::vector<d16::Tensor> const& lights);
-  /// denoise: light without noise and neighbours for each frame, in the frame's units, and the stretch between light
-  /// and what the network saw. A frame that cannot be stretched gives no light, and the reason.
+  /// denoise: light without noise and neighbours for each frame, in the frame's units, its standard deviation (68 % of the
+  /// errors on the validation set were smaller) where the network predicts one, and the stretch between light and what the network saw. A network of one channel takes the
+  /// bands one after the other. A frame that cannot be stretched gives no light, and the reason.
   struct Denoised {
-    d16::Tensor light;
+    d16::Tensor light, std;
     d16::vision::Stretch stretch;
     std::string problem;
   };

@@ -56,7 +56,7 @@ void write_products(std::string const& path, Object const& object, ProductPlanes
   add("SCI", p.raw, unit, "the frame that the networks saw, neighbours and bad pixels filled");
   add("ERR", p.error, unit, "1 sigma of its pixels");
   add("DENOISED", p.denoised, unit, "the same without noise and neighbours");
-  add("STD", p.std, unit, "spread of DENOISED when noise as in ERR is added again and again");
+  add("STD", p.std, unit, "1 sigma of DENOISED: predicted, or its spread when noise as in ERR is added again");
   add("RESID_SIGMA", p.residual, "", "(SCI - DENOISED) / ERR");
   add("MASK", p.mask, "", "1: masked or without data, filled in SCI");
   io::write_fits(path, planes);

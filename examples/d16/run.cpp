@@ -138,27 +138,45 @@ double spread(std::vector<double> const& values) {
   return n > 1 ? std::sqrt(squares / (n - 1)) : nan;
 }
 
-/// Denoised light, its spread over draws of noise (first band), and chi^2 of the residual where nothing was filled.
+/// Images that the network deems as likely as its best one: the best and its standard deviation, where it predicts one;
+/// else what it makes of the frame with noise added again.
+std::vector<Tensor> draw_denoised(Tools const& t, Finding const& f) {
+  std::vector<Tensor> lights;
+  size_t count = t.options.no_errors ? 0 : draws;
+  if (f.object.std.defined()) {
+    for (size_t k = 0; k < count; ++k) {
+      d16::Random random(t.options.seed ^ hash(f.object.id), k);
+      Tensor light = f.object.denoised.clone();
+      for (int64_t i = 0; i < light.numel(); ++i)
+        light.data<float>()[i] += float(random.normal()) * f.object.std.data<float>()[i];
+      lights.push_back(light);
+    }
+    return lights;
+  }
+  std::vector<Frame> frames;
+  for (size_t k = 0; k < count; ++k) frames.push_back(noisy(f, t.options.seed, k));
+  if (frames.empty()) return lights;
+  for (Network::Denoised const& one : t.denoiser.denoise(frames))
+    if (one.light.defined()) lights.push_back(one.light);
+  return lights;
+}
+
+/// Denoised light, its standard deviation (first band), and chi^2 of the residual where nothing was filled.
 std::vector<Tensor> denoise_finding(Tools const& t, Finding& f) {
-  std::vector<Frame> frames{f.object.frame};
-  std::vector<Network::Denoised> first = t.denoiser.denoise(frames);
+  std::vector<Network::Denoised> first = t.denoiser.denoise({f.object.frame});
   f.object.denoised = first[0].light, f.object.stretch = first[0].stretch;
+  if (first[0].std.defined()) f.object.std = first[0].std.contiguous();
   add_note(f.object.frame.note, first[0].problem);
   if (!f.object.denoised.defined()) return {};
-  frames.clear();
-  for (size_t k = 0; k < draws && !t.options.no_errors; ++k) frames.push_back(noisy(f, t.options.seed, k));
-  std::vector<Tensor> lights;
-  std::vector<Network::Denoised> again;
-  if (!frames.empty()) again = t.denoiser.denoise(frames);
-  for (Network::Denoised const& one : again)
-    if (one.light.defined()) lights.push_back(one.light);
+  f.object.denoised = f.object.denoised.contiguous();
+  std::vector<Tensor> lights = draw_denoised(t, f);
   int64_t size = t.size;
   f.std = d16::empty({size, size}, {.device = d16::Device()});
   double chi2 = 0, count = 0;
   for (int64_t i = 0; i < size * size; ++i) {
     std::vector<double> values;
     for (Tensor const& light : lights) values.push_back(double(light.data<float>()[3 * i]));
-    f.std.data<float>()[i] = float(spread(values));
+    f.std.data<float>()[i] = f.object.std.defined() ? f.object.std.data<float>()[3 * i] : float(spread(values));
     double sigma = f.sigma.defined() ? double(f.sigma.data<float>()[i]) : f.object.stretch.bands[0].sigma;
     double r = double(f.object.frame.light.data<float>()[3 * i]) - double(f.object.denoised.data<float>()[3 * i]);
     if (f.mask.data<float>()[i] != 0 || !(sigma > 0) || !std::isfinite(sigma)) continue;
@@ -303,7 +321,8 @@ Described results(Tools const& t, Report const& report, Networks const& networks
       "stat.error");
   add(
       "p_err_posterior", [](F f) { return f.posterior; }, "",
-      text("spread of p_disk_den over ", draws, " draws of noise, denoised again"), "stat.error");
+      text("spread of p_disk_den over ", draws, " draws: by the predicted STD, or of noise, denoised again"),
+      "stat.error");
   add(
       "p_err_orbit", [](F f) { return f.orbit; }, "", "spread of p_disk over 16 turned and mirrored views",
       "stat.error");
@@ -409,7 +428,7 @@ Json run(RunOptions const& o) {
     if (f.readable() && report.exhibits.size() < most_exhibits)
       report.exhibits.push_back(exhibit_of(f.object, report.rows.size() - 1));
     f.shape.own = f.shape.neighbours = {}, f.shape.fit.model = {}, f.sigma = f.mask = f.std = {};
-    f.object.denoised = f.object.frame.light = {};  // the numbers stay
+    f.object.denoised = f.object.std = f.object.frame.light = {};  // the numbers stay
     all.push_back(std::move(f));
     progress.step();
   }

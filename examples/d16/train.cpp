@@ -9,6 +9,7 @@
 #include <d16/optim/trainer.hpp>
 
 #include "commands.hpp"
+#include "denoise_report.hpp"
 #include "training.hpp"
 
 namespace tool {
@@ -249,15 +250,57 @@ template <class Net> Json fit_disk(TrainOptions const& o, Net net, data::ThreePa
 }
 
 /// Mean PSNR of a denoiser on pairs, in batches.
-double validate_denoiser(std::function<Tensor(Tensor)> const& net, d16::sim::ContaminatedPair const& pair,
-                         int64_t batch) {
+double validate_denoiser(std::function<Tensor(Tensor)> const& net, DenoisePairs const& pairs, int64_t batch) {
   std::vector<double> psnr;
-  for (int64_t i = 0; i < pair.clean.dim(0); i += batch) {
-    int64_t end = std::min(pair.clean.dim(0), i + batch);
-    Quality q = quality_of(net(pair.noisy.slice(0, i, end)), pair.clean.slice(0, i, end));
+  int64_t count = pairs.noisy.dim(0);
+  for (int64_t i = 0; i < count; i += batch) {
+    int64_t end = std::min(count, i + batch);
+    Quality q = quality_of(net(pairs.noisy.slice(0, i, end)), pairs.clean.slice(0, i, end));
     psnr.insert(psnr.end(), q.psnr.begin(), q.psnr.end());
   }
   return mean(psnr);
+}
+
+DenoiseSetup setup_of(TrainOptions const& o) {
+  DenoiseTraining const& d = o.denoise;
+  bool ordered = d.snr.at(0) <= d.snr.at(1) && d.sharpness.at(0) <= d.sharpness.at(1);
+  require<d16::ValueError>(ordered, "train denoise: --snr ", d.snr[0], ",", d.snr[1], " --sharpness ", d.sharpness[0],
+                           ",", d.sharpness[1], ": the least comes first");
+  DenoiseSetup setup;
+  setup.channels = d.channels;
+  setup.range.least_snr = d.snr[0], setup.range.most_snr = d.snr[1];
+  setup.range.least_re_over_fwhm = d.sharpness[0], setup.range.most_re_over_fwhm = d.sharpness[1];
+  setup.range.contaminants = d16::sim::scheme_named(d.contaminants);
+  return setup;
+}
+
+/// How the predicted standard deviations have to be scaled.
+Uncertainty calibrate(nn::UNetVae& net, DenoisePairs const& validation, d16::Device device) {
+  int64_t count = validation.noisy.dim(0);
+  Tensor image = d16::empty(validation.clean.shape()), std = d16::empty(validation.clean.shape());
+  int64_t values = image.numel() / count;
+  for (int64_t n = 0; n < count; n += 32) {
+    nn::UNetVae::Prediction p = net.predict(validation.noisy.slice(0, n, std::min(count, n + 32)).to(device));
+    for (auto [from, to] : {std::pair(p.image, image), std::pair(p.std, std)}) {
+      Tensor here = from.to(image.device()).contiguous();
+      std::copy_n(here.data<float>(), here.numel(), to.data<float>() + n * values);
+    }
+  }
+  return fit_uncertainty(image, std, validation);
+}
+
+/// What a denoiser learns from a batch of pictures.
+Example denoise_example(TrainOptions const& o, DenoiseSetup const& setup, Tensor const& pictures) {
+  auto draw = d16::default_generator().next();
+  d16::Random random(draw.seed, draw.stream);
+  DenoisePairs pairs = spoil(pictures, random, setup);
+  if (o.denoise.self_supervised == "noise2self") {
+    DenoiseExample hidden = hide_pixels(pairs.noisy, random);
+    return {hidden.image, hidden.label};
+  }
+  if (!o.denoise.masked) return {pairs.noisy, pairs.clean};
+  DenoiseExample weighted = with_weight(pairs, unsaturated(pictures));
+  return {weighted.image, weighted.label};
 }
 
 }  // namespace
@@ -280,42 +323,56 @@ Json train_disk(TrainOptions const& o) {
 
 Json train_denoise(TrainOptions const& o) {
   Places places(o.out);
+  require<d16::ValueError>(o.denoise.self_supervised == "none" || !o.denoise.masked,
+                           "train denoise: --masked is for clean targets; leave it out with --self-supervised");
   int64_t crop = 0;
   data::ThreeParts parts = prepare(o, crop);
+  DenoiseSetup const setup = setup_of(o);
   Json about = about_training(o, "denoise", crop, parts);
-  nn::UNetVae net({.size = int(o.size), .widths = ints(o.widths, {16, 32, 64, 128}), .latent = int(o.latent)});
+  about["setup"] = json_of(setup);
+  about["teacher"] = o.denoise.self_supervised == "none" ? "clean" : o.denoise.self_supervised;
+  nn::UNetVae net({.size = int(o.size),
+                   .channels = int(setup.channels),
+                   .widths = ints(o.widths, {16, 32, 64, 128}),
+                   .latent = int(o.latent),
+                   .variance = true});
   d16::Device const device(o.device);
   net.to(device);
   optim::AdamW optimiser(net.parameters(), {.lr = o.lr, .weight_decay = o.weight_decay});
-  optim::Trainer trainer(net, optimiser, trainer_options(o, places, about));
-  d16::sim::ContaminatedPair validation = spoil(parts.validation, o.seed);
-  auto prepare = [](data::Batch const& batch) {
-    auto draw = d16::default_generator().next();
-    d16::Random random(draw.seed, draw.stream);
-    d16::sim::ContaminatedPair pair = spoil(batch.image, random);
-    return Example{pair.noisy, pair.clean};
-  };
+  optim::TrainerOptions options = trainer_options(o, places, about);
+  options.capture = options.capture && o.denoise.anneal == 0;  // a captured step keeps the beta of its first time
+  optim::Trainer trainer(net, optimiser, options);
+  DenoisePairs const validation = spoil(parts.validation, o.seed, setup);
+  auto prepare = [&](data::Batch const& batch) { return denoise_example(o, setup, batch.image); };
   auto denoise = [&](Tensor x) { return net(x.to(device)).to(x.device()); };
+  nn::ImageLoss const image = o.denoise.loss == "bce" ? nn::ImageLoss::bce : nn::ImageLoss::gaussian;
+  double beta = o.beta;
   auto report = trainer.fit(
-      [&](int epoch) { return Examples(loader(o, parts.train, epoch), prepare, device); },
-      [&](Example const& batch) { return nn::vae_loss(net.encode_decode(batch.image), batch.label, o.beta); },
+      [&](int epoch) {
+        if (o.denoise.anneal > 0) beta = o.beta * std::min(1.0, double(epoch - 1) / o.denoise.anneal);
+        return Examples(loader(o, parts.train, epoch), prepare, device);
+      },
+      [&](Example const& batch) {
+        return denoise_loss(net, {batch.image, batch.label}, beta, image);
+      },
       [&] { return validate_denoiser(denoise, validation, o.batch); });
   d16::load(net, places.best());
   d16::NoGrad off;
   net.eval();
-  DenoiserScores scores = score_denoiser(denoise, parts, o.seed);
+  about["uncertainty"] = json_of(calibrate(net, validation, device));
+  DenoiserScores scores = score_denoiser(denoise, parts, setup, o.seed);
   about["scores"] = json_of(scores.network);
   d16::save(net, places.weights, about);
-  write_card(places,
-             {"denoise: a U-Net VAE that takes noise and neighbours away",
-              "A galaxy picture with noise, one to three other objects and now and then a satellite trail in; the "
-              "galaxy alone out.",
-              scores.table(),
-              "\nPictures of the test set were spoilt by `sim::contaminate` with a fixed seed. They are on the scale "
-              "of `vision::fit_stretch`. The widths "
-              "of the filters were chosen on the validation set. What is taken as clean is the survey's own picture, "
-              "with its own noise.\n"},
-             about, report, net, o);
+  write_card(
+      places,
+      {"denoise: a U-Net VAE that takes noise and neighbours away",
+       "A galaxy picture with noise, one to three other objects and now and then a satellite trail in; the "
+       "galaxy alone out.",
+       scores.table(),
+       "\nPictures of the test set were spoilt by `sim::degrade_appearances` with a fixed seed. They are on the "
+       "scale of `vision::fit_stretch`. The widths of the filters were chosen on the validation set. What is taken "
+       "as clean is the survey's own picture, as small and blurred, with its own noise.\n"},
+      about, report, net, o);
   say("test: " + scores.line());
   say(text(places.weights, ", ", places.card, " and ", places.folder, "/ written"));
   Json answer = scores.json();

@@ -47,12 +47,6 @@ Dataset first_items(Dataset const& all, int64_t limit) {
   return all.subset(items);
 }
 
-std::vector<int64_t> fields_of(Dataset const& set) {
-  std::vector<int64_t> fields;
-  for (std::string const& id : set.ids) fields.push_back(field_of(id));
-  return fields;
-}
-
 std::vector<int64_t> labels_of(Dataset const& set) {
   std::vector<int64_t> labels;
   for (int64_t i = 0; i < set.size(); ++i) labels.push_back(set.label(i));
@@ -79,7 +73,7 @@ std::vector<Score> score_quality(Quality const& q, Dataset const& set, uint64_t 
 }
 
 /// The widths with the best PSNR on the first hundred pairs.
-void choose_filters(d16::sim::ContaminatedPair const& pair, DenoiserScores& best) {
+void choose_filters(DenoisePairs const& pair, DenoiserScores& best) {
   int64_t n = std::min<int64_t>(100, pair.noisy.dim(0));
   Tensor noisy = pair.noisy.slice(0, 0, n), clean = pair.clean.slice(0, 0, n);
   double psnr = -1e9;
@@ -120,6 +114,12 @@ Dataset load_pictures(PictureOptions const& o, int64_t& crop) {
 }
 
 int64_t field_of(std::string const& id) { return is_number(id) ? data::sdss_field(id) : int64_t(hash(id) >> 1); }
+
+std::vector<int64_t> fields_of(Dataset const& set) {
+  std::vector<int64_t> fields;
+  for (std::string const& id : set.ids) fields.push_back(field_of(id));
+  return fields;
+}
 
 data::ThreeParts split(Dataset const& all) {
   std::vector<int64_t> parts[3];
@@ -246,23 +246,9 @@ std::vector<PairedScore> compare_disk(DiskPredictions const& one, DiskPrediction
   return out;
 }
 
-namespace {
-d16::sim::PictureContaminationOptions spoil_options() {
-  d16::sim::PictureContaminationOptions o;
-  o.softness = picture_softness;
-  o.least_noise = 0.003;
-  o.stretch = denoiser_stretch;
-  return o;
-}
-}  // namespace
-
-d16::sim::ContaminatedPair spoil(Dataset const& set, uint64_t seed) {
+DenoisePairs spoil(Dataset const& set, uint64_t seed, DenoiseSetup const& setup) {
   d16::Random random(seed, 0x5701);
-  return spoil(pictures_of(set), random);
-}
-
-d16::sim::ContaminatedPair spoil(Tensor const& pictures, d16::Random& random) {
-  return d16::sim::contaminate(pictures, random, spoil_options());
+  return spoil(pictures_of(set), random, setup);
 }
 
 double mean(std::vector<double> const& values) {
@@ -283,10 +269,10 @@ Quality quality_of(Tensor const& images, Tensor const& clean) {
 }
 
 DenoiserScores score_denoiser(std::function<Tensor(Tensor)> const& network, data::ThreeParts const& parts,
-                              uint64_t seed) {
+                              DenoiseSetup const& setup, uint64_t seed) {
   DenoiserScores out;
-  choose_filters(spoil(parts.validation, seed), out);
-  d16::sim::ContaminatedPair pair = spoil(parts.test, seed + 1);
+  choose_filters(spoil(parts.validation, seed, setup), out);
+  DenoisePairs pair = spoil(parts.test, seed + 1, setup);
   auto score = [&](Tensor const& images) { return score_quality(quality_of(images, pair.clean), parts.test, seed); };
   out.noisy = score(pair.noisy);
   out.gaussian = score(vision::gaussian_filter(pair.noisy, out.sigma));

@@ -6,9 +6,9 @@
 
 #include <d16/data/dataset.hpp>
 #include <d16/learn/metrics.hpp>
-#include <d16/sim/contamination.hpp>
 
 #include "common.hpp"
+#include "denoise_data.hpp"
 #include "predict.hpp"
 
 namespace tool {
@@ -25,6 +25,9 @@ d16::data::Dataset load_pictures(PictureOptions const& o, int64_t& crop);
 
 /// The sky field of an object: objid >> 16 for SDSS ids, else its own.
 int64_t field_of(std::string const& id);
+
+/// That of each item.
+std::vector<int64_t> fields_of(d16::data::Dataset const& set);
 
 /// Test, validation and training set: crc32 of the decimal field mod 5 is 0, 1, 2 to 4; of the id when it is no number.
 d16::data::ThreeParts split(d16::data::Dataset const& all);
@@ -70,9 +73,8 @@ struct DiskPredictions {
 std::vector<PairedScore> compare_disk(DiskPredictions const& one, DiskPredictions const& other,
                                       d16::data::Dataset const& set, uint64_t seed);
 
-/// Pictures of a set, spoilt the same way for a seed: noisy and clean on the denoiser's scale, (N,size,size,3).
-d16::sim::ContaminatedPair spoil(d16::data::Dataset const& set, uint64_t seed);
-d16::sim::ContaminatedPair spoil(d16::Tensor const& pictures, d16::Random& random);
+/// Pictures of a set, spoilt the same way for a seed.
+DenoisePairs spoil(d16::data::Dataset const& set, uint64_t seed, DenoiseSetup const& setup);
 
 /// PSNR, SSIM and MSE against the clean images, for each image.
 struct Quality {
@@ -91,7 +93,7 @@ struct DenoiserScores {
   Json json() const;
 };
 DenoiserScores score_denoiser(std::function<d16::Tensor(d16::Tensor)> const& network,
-                              d16::data::ThreeParts const& parts, uint64_t seed);
+                              d16::data::ThreeParts const& parts, DenoiseSetup const& setup, uint64_t seed);
 
 /// "train 2361 (elliptical 1674, disk 687), validation ..., test ...".
 std::string split_text(d16::data::ThreeParts const& parts);

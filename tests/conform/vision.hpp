@@ -2,9 +2,11 @@
 #pragma once
 #include <d16/learn/metrics.hpp>
 #include <d16/sim/sersic.hpp>
+#include <d16/vision/non_local_means.hpp>
 #include <d16/vision/quality.hpp>
 #include <d16/vision/statistics.hpp>
 #include <d16/vision/stretch.hpp>
+#include <d16/vision/wavelet.hpp>
 
 #include "case.hpp"
 #include "layout.hpp"
@@ -57,6 +59,21 @@ inline Outcome run_sersic_profile(Run& r) {
   return {{{"image", sim::sersic_profile(size.h, size.w, s, oversample, {.dtype = DType::f64, .device = "cpu"})}}};
 }
 
+inline Outcome run_non_local_means(Run& r) {
+  io::Json const& a = r.attrs();
+  vision::NonLocalMeansOptions o{.patch = a.integer("patch_size"),
+                                 .reach = a.integer("patch_distance"),
+                                 .h = a.number("h"),
+                                 .sigma = number(a, "sigma", 0)};
+  return {{{"y", vision::non_local_means(r.in("image"), o)}}};
+}
+inline Outcome run_wavelet_filter(Run& r) {
+  vision::WaveletOptions o{.sigma = number(r.attrs(), "sigma", 0),
+                           .levels = int(number(r.attrs(), "wavelet_levels", 0)),
+                           .shifts = int64_t(number(r.attrs(), "max_shifts", 0))};
+  return {{{"y", vision::wavelet_filter(r.in("image"), o)}}};
+}
+
 inline OpTable vision_ops() {
   OpTable table;
   auto add = [&](char const* name, Runner run) { table[name] = {run, false}; };
@@ -68,6 +85,8 @@ inline OpTable vision_ops() {
   add("confusion_matrix", run_confusion_matrix);
   add("mad_sigma", run_mad_sigma);
   add("sigma_clipped_stats", run_sigma_clipped_stats);
+  add("non_local_means", run_non_local_means);
+  add("wavelet_filter", run_wavelet_filter);
   return table;
 }
 

@@ -162,16 +162,16 @@ TEST_CASE("a simulated cutout: shapes, truth, flux, and the same bits from its r
     Random random(11, stream);
     sim::Cutout c = sim::simulate_cutout(random);
     sim::Truth const& t = c.truth;
-    disks += t.kind == sim::Kind::disk;
+    disks += t.galaxy.kind == sim::Kind::disk;
     REQUIRE(c.clean.shape() == Shape{64, 64, 3});
     REQUIRE(c.noisy.shape() == Shape{64, 64, 3});
     REQUIRE((t.contaminants.size() >= 1 && t.contaminants.size() <= 3));
     REQUIRE((t.snr >= 30 && t.snr <= 400));
-    REQUIRE(t.r_eff / 64 >= 0.07);
-    REQUIRE(std::abs(t.x0 - 31.5) <= 1);
+    REQUIRE(t.galaxy.r_eff() / 64 >= 0.07);
+    REQUIRE(std::abs(t.galaxy.x0 - 31.5) <= 1);
     // wings outside the frame (n up to 6), dust and arms take from the flux
-    REQUIRE(mean_sum(c.clean) > 0.4 * t.flux);
-    REQUIRE(mean_sum(c.clean) < 1.3 * t.flux);
+    REQUIRE(mean_sum(c.clean) > 0.4 * t.galaxy.flux);
+    REQUIRE(mean_sum(c.clean) < 1.3 * t.galaxy.flux);
     auto clean = c.clean.host<float>(), all = c.contaminated.host<float>();
     for (size_t i = 0; i < clean.size(); ++i) REQUIRE(all[i] >= clean[i] - 1e-3f * std::abs(clean[i]));
     if (stream % 10) continue;
@@ -193,4 +193,79 @@ TEST_CASE("the signal to noise of the truth is that of the pixels") {
   sim::NoiseModel m{.sky = 50, .read_noise = 3, .gain = 2};
   double flux = sim::detail::flux_for_snr(25, 80, m), electrons = flux / 2 * m.gain;
   CHECK(electrons / std::sqrt(electrons + 80 * (50 + 9)) == doctest::Approx(25));
+}
+
+TEST_CASE("bars keep the flux of their disk and lie where they were told") {
+  sim::Galaxy g{
+      .kind = sim::Kind::disk, .flux = 1000, .x0 = 60, .y0 = 60, .bulge_fraction = 0, .disk_r = 10, .disk_q = 0.7};
+  g.bar_fraction = 0.4, g.bar_r = 5, g.bar_q = 0.25, g.bar_angle = 0.9, g.theta = 0.4;
+  g.bulge_colour = g.disk_colour = {1, 1, 1};
+  Tensor barred = zeros({121, 121, 1}), plain = zeros({121, 121, 1});
+  sim::add_galaxy(barred, g);
+  g.bar_fraction = 0;
+  sim::add_galaxy(plain, g);
+  double total = 0, along = 0, across = 0;
+  for (int64_t k = 0; k < barred.numel(); ++k) total += double(barred.data<float>()[k]);
+  // 99.9 % of an exponential disk is within 5.5 r_eff; the table of the profile is good to 1e-3
+  CHECK(total == doctest::Approx(1000).epsilon(0.004));
+  for (int64_t k = 0; k < barred.numel(); ++k) {  // what the bar added, in the plane of the disk
+    double dx = double(k % 121) - 60, dy = double(k / 121) - 60, c = std::cos(0.4), s = std::sin(0.4);
+    double u = dx * c + dy * s, w = (dy * c - dx * s) / 0.7;
+    double added = double(barred.data<float>()[k]) - 0.6 * double(plain.data<float>()[k]);
+    along += added * std::pow(u * std::cos(0.9) + w * std::sin(0.9), 2);
+    across += added * std::pow(w * std::cos(0.9) - u * std::sin(0.9), 2);
+  }
+  // pixels spread the light by up to 1/12 (1 / 0.7)^2 = 0.17 square pixels, of across = (0.25 * 4.25)^2 = 1.1
+  CHECK(std::sqrt(across / along) == doctest::Approx(0.25).epsilon(0.1));
+}
+
+TEST_CASE("lensing shear keeps the flux, stretches a round disk to (1 - g) / (1 + g), and turns with its direction") {
+  sim::Galaxy g{
+      .kind = sim::Kind::disk, .flux = 1000, .x0 = 60, .y0 = 60, .bulge_fraction = 0, .disk_r = 6, .disk_q = 1};
+  g.shear1 = 0.3 * std::cos(1.0), g.shear2 = 0.3 * std::sin(1.0);
+  Tensor image = zeros({121, 121, 1});
+  sim::add_galaxy(image, g);
+  double total = 0, xx = 0, yy = 0, xy = 0;
+  for (int64_t k = 0; k < image.numel(); ++k) {
+    double v = double(image.data<float>()[k]), dx = double(k % 121) - 60, dy = double(k / 121) - 60;
+    total += v, xx += v * dx * dx, yy += v * dy * dy, xy += v * dx * dy;
+  }
+  CHECK(total == doctest::Approx(1000).epsilon(0.005));  // light beyond 60 pixels, 5.5 r_eff along the major axis
+  double root = std::hypot((xx - yy) / 2, xy), mean = (xx + yy) / 2;
+  CHECK(std::sqrt((mean - root) / (mean + root)) == doctest::Approx(0.7 / 1.3).epsilon(0.01));
+  CHECK(0.5 * std::atan2(2 * xy, xx - yy) == doctest::Approx(0.5).epsilon(0.02));  // half of the angle of (g1, g2)
+  CHECK(g.apparent_q() == doctest::Approx(0.7 / 1.3));
+  g.shear1 = 1;
+  CHECK_THROWS_AS(sim::add_galaxy(image, g), ValueError);
+  sim::Galaxy tilted{.kind = sim::Kind::disk, .theta = 0.7, .bulge_fraction = 0.1, .disk_q = 0.4};
+  CHECK(tilted.apparent_q() == doctest::Approx(0.4));
+  CHECK(std::cos(tilted.inclination()) == doctest::Approx(std::sqrt((0.16 - 0.0225) / (1 - 0.0225))));
+}
+
+TEST_CASE("variants share the galaxy and nothing else; grey, a PSF of one's own and shear") {
+  Random random(3);
+  Tensor psf = sim::gaussian_psf(15, 4);
+  for (float& v : psf.host<float>()) v *= 7;  // any sum
+  sim::CutoutOptions o{.size = 40, .channels = 1, .psf = psf, .least_shear = 0.2, .most_shear = 0.3};
+  o.contamination.scheme = sim::Scheme::stars;
+  auto variants = sim::simulate_variants(random, o, 4);
+  REQUIRE(variants.size() == 4);
+  for (sim::Cutout const& c : variants) {
+    CHECK(c.clean.shape() == Shape{40, 40, 1});
+    CHECK(same(c.clean, variants[0].clean));
+    CHECK(c.truth.fwhm == doctest::Approx(4).epsilon(0.05));
+    CHECK(std::hypot(c.truth.galaxy.shear1, c.truth.galaxy.shear2) >= 0.2);
+    CHECK_FALSE(c.truth.trail);
+    for (sim::Contaminant const& k : c.truth.contaminants) CHECK(k.kind == sim::Kind::star);
+  }
+  CHECK_FALSE(same(variants[0].noisy, variants[1].noisy));
+  CHECK_FALSE(same(variants[0].contaminated, variants[1].contaminated));
+  o.contamination.scheme = sim::Scheme::none;
+  sim::Cutout alone = sim::simulate_cutout(random, o);
+  CHECK(same(alone.clean, alone.contaminated));
+  CHECK(alone.truth.contaminants.empty());
+  o.psf = zeros({15, 15});
+  CHECK_THROWS_AS(sim::simulate_cutout(random, o), ValueError);
+  o.psf = full({4, 5}, 1.0);
+  CHECK_THROWS_AS(sim::simulate_cutout(random, o), ShapeError);
 }

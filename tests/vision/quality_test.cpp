@@ -1,5 +1,6 @@
 // mse, mae, PSNR and SSIM against scikit-image and by their laws.
 #include <doctest/doctest.h>
+#include <d16/vision/filter.hpp>
 #include <d16/vision/quality.hpp>
 
 #include <limits>
@@ -58,4 +59,45 @@ TEST_CASE("quality says what does not fit") {
                        ShapeError);
   CHECK_THROWS_AS(vision::ssim(a, a, {.win_size = 4}), ValueError);
   CHECK_THROWS_AS(vision::ssim(zeros({9}), zeros({9})), ShapeError);
+}
+
+TEST_CASE("the power of a wave is in the ring of its frequency, that of white noise in all") {
+  int64_t const n = 16;
+  Tensor wave = empty({n, n}, {.dtype = DType::f64});
+  for (int64_t i = 0; i < n; ++i)
+    for (int64_t j = 0; j < n; ++j)
+      wave.data<double>()[i * n + j] = std::cos(2 * std::numbers::pi * 3 * double(j) / double(n));
+  std::vector<double> power = vision::ring_power(wave);
+  REQUIRE(power.size() == 8);
+  // |F|^2 / pixels is pixels / 4 at the two frequencies +3 and -3 of the ring's 16: lengths from 2.5 to 3.5
+  double const bound = double(n * n) * 2 * double(n) * std::numeric_limits<double>::epsilon();
+  int64_t in_ring = 0;
+  for (int64_t u = -8; u < 8; ++u)
+    for (int64_t v = -8; v < 8; ++v) in_ring += std::llround(std::hypot(double(u), double(v))) == 3;
+  CHECK(std::abs(power[2] - 2 * double(n * n) / 4 / double(in_ring)) <= bound);
+  for (size_t k : {0u, 1u, 3u, 4u, 5u, 6u, 7u}) CHECK(power[k] <= bound);
+  manual_seed(5);
+  Tensor noise = normal({64, 64}, {.dtype = DType::f64});
+  for (double& v : noise.host<double>()) v *= 3;
+  double sum = 0;
+  for (double p : vision::ring_power(noise)) sum += p / 32;
+  CHECK(sum > 7.5);  // 9, from rings of 4 to 200 frequencies whose powers scatter by 100 %
+  CHECK(sum < 10.5);
+  double white = vision::spectral_flatness(noise), red = vision::spectral_flatness(vision::gaussian_filter(noise, 2));
+  CHECK(white > 0.95);
+  CHECK(red < 0.5);
+  CHECK(white <= 1);
+  CHECK_THROWS_AS(vision::ring_power(zeros({3, 9})), ShapeError);
+}
+
+TEST_CASE("ssim_map is ssim before the mean") {
+  manual_seed(6);
+  Tensor a = uniform({12, 15, 2}, {.dtype = DType::f64}), b = uniform({12, 15, 2}, {.dtype = DType::f64});
+  Tensor map = vision::ssim_map(a, b);
+  CHECK(map.shape() == Shape{6, 9, 2});
+  double sum = 0;
+  for (double v : map.host<double>()) sum += v;
+  CHECK(sum / double(map.numel()) == vision::ssim(a, b));
+  Tensor same = vision::ssim_map(a, a);
+  for (double v : same.host<double>()) REQUIRE(std::abs(v - 1) < 1e-12);
 }

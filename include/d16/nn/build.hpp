@@ -160,7 +160,8 @@ inline UNetVaeOptions unet_vae_options(Fields f) {
           .channels = f.integer("channels", o.channels, 1),
           .widths = f.list("widths", o.widths),
           .latent = f.integer("latent", o.latent, 1),
-          .skips = f.boolean("skips", o.skips)};
+          .skips = f.boolean("skips", o.skips),
+          .variance = f.boolean("variance", o.variance)};
 }
 
 inline Downsample downsample(Fields f, Downsample otherwise) {
@@ -255,7 +256,8 @@ inline io::Json UNetVae::describe() const {
                            {"channels", options_.channels},
                            {"widths", options_.widths},
                            {"latent", options_.latent},
-                           {"skips", options_.skips}});
+                           {"skips", options_.skips},
+                           {"variance", options_.variance}});
 }
 
 Stage build(io::Json const& description);

@@ -34,6 +34,8 @@ class Predictor {
   Shape output() const { return output_; }
   io::Json const& about() const { return loaded_.about; }
   io::Json const& network() const { return loaded_.network; }
+  /// The network itself, in evaluation and on the device, for what only some can do: stage().as<nn::UNetVae>().
+  nn::Stage& stage() { return loaded_.net; }
 
   /// Any number of images; the sizes of the spans must agree.
   void operator()(std::span<float const> images, std::span<float> scores) {

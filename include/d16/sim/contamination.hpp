@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <numbers>
+#include <string>
 #include <vector>
 
 #include "../core/random.hpp"
@@ -18,22 +19,68 @@ namespace d16::sim {
 /// One object that was put over the target.
 struct Contaminant {
   Kind kind;
-  double flux;    ///< mean of the bands, in the units of the image
-  double x0, y0;  ///< pixels
+  double flux;    ///< mean of the bands, in the units of the image; of a trail its brightness per pixel
+  double x0, y0;  ///< pixels; of a trail a point on it
 };
 
+/// What kinds of contaminants there are: studies compare them by name.
+enum class Scheme { none, stars, neighbours, trails, all };
+constexpr char const* scheme_names[] = {"none", "stars", "neighbours", "trails", "all"};
+constexpr char const* name_of(Scheme scheme) { return scheme_names[int(scheme)]; }
+/// Errors   ValueError for a name that is none of scheme_names.
+inline Scheme scheme_named(std::string const& name) {
+  for (int k = 0; k < 5; ++k)
+    if (name == scheme_names[k]) return Scheme(k);
+  throw ValueError(text("scheme_named: \"", name, "\"; none, stars, neighbours, trails or all is needed"));
+}
+
 struct ContaminationOptions {
+  Scheme scheme = Scheme::all;              ///< trails: each object is one; all: stars and galaxies, see also the end
   int least = 1, most = 3;                  ///< number of objects
   double star_fraction = 0.35;              ///< how many of them are stars
   double least_flux = 0.08, most_flux = 1;  ///< of the target's flux, uniform in the logarithm; stars three times that
   double inner = 0.12, outer = 0.55;        ///< distance from the centre, in units of the side
-  double trail_probability = 0.08;
-  int spikes = 4;  ///< of bright stars: 0, 4 or 6
+  double trail_probability = 0.08;          ///< of a trail beside the objects, which callers draw: add_random_trail()
+  int spikes = 4;                           ///< of bright stars: 0, 4 or 6
 };
 
-/// Adds random contaminants to an image, before PSF and noise, and returns their list.
-/// Shapes   image (H,W,3) float32, contiguous, changed in place; target_flux in its units; `frame` pixels at each edge
-/// are outside the picture proper.      Deterministic  for the state of `random`.
+/// A trail somewhere across the middle `side` pixels of the picture, 0.3 to 1.5 times as bright as told.
+inline Contaminant add_random_trail(Tensor& image, Random& random, double brightness, double side = 0) {
+  double H = double(image.dim(0)), W = double(image.dim(1)), h = side > 0 ? side : H, w = side > 0 ? side : W;
+  Trail trail{brightness * random.uniform(0.3, 1.5), (W - w) / 2 + random.uniform(0.1, 0.9) * w,
+              (H - h) / 2 + random.uniform(0.1, 0.9) * h, random.uniform(0, std::numbers::pi),
+              random.uniform(0.5, 1.2)};
+  add_trail(image, trail);
+  return {Kind::trail, trail.brightness, trail.x0, trail.y0};
+}
+
+namespace detail {
+
+inline Contaminant add_random_star(Tensor& image, Random& random, double flux, double x, double y, double side,
+                                   int spikes) {
+  Star star{3 * flux, x, y};
+  double heat = 0.25 * random.normal();
+  star.colour = {std::max(0.3, 1 - heat), 1, std::max(0.3, 1 + heat)};
+  star.spikes = spikes, star.spike_length = side * random.uniform(0.03, 0.12);
+  star.spike_angle = random.uniform() < 0.5 ? 0 : std::numbers::pi / 4;
+  add_star(image, star);
+  return {Kind::star, star.flux, x, y};
+}
+
+inline Contaminant add_random_neighbour(Tensor& image, Random& random, double flux, double x, double y, double side) {
+  Kind kind = random.uniform() < 0.5 ? Kind::elliptical : Kind::disk;
+  Galaxy g = random_galaxy(random, kind, side * random.uniform(0.015, 0.06));
+  g.flux = flux, g.x0 = x, g.y0 = y;
+  add_galaxy(image, g);
+  return {kind, flux, x, y};
+}
+
+}  // namespace detail
+
+/// Adds random contaminants of a scheme to an image, before PSF and noise, and returns their list.
+/// Shapes   image (H,W,1) or (H,W,3) float32, contiguous, changed in place; target_flux in its units; `frame` pixels at
+///          each edge are outside the picture proper.      Deterministic  for the state of `random`.
+/// Errors   ValueError for bounds in the wrong order.
 inline std::vector<Contaminant> add_contaminants(Tensor& image, Random& random, double target_flux,
                                                  ContaminationOptions const& o = {}, int64_t frame = 0) {
   require<ValueError>(o.least >= 0 && o.most >= o.least && o.least_flux > 0 && o.most_flux >= o.least_flux,
@@ -42,36 +89,23 @@ inline std::vector<Contaminant> add_contaminants(Tensor& image, Random& random, 
   double side = double(std::min(image.dim(0), image.dim(1)) - 2 * frame);
   double cx = double(image.dim(1) - 1) / 2, cy = double(image.dim(0) - 1) / 2;
   std::vector<Contaminant> added;
+  if (o.scheme == Scheme::none) return added;
+  double stars = o.scheme == Scheme::stars ? 1 : o.scheme == Scheme::neighbours ? 0 : o.star_fraction;
   int64_t count = o.least + random.integer(o.most - o.least + 1);
   for (int64_t k = 0; k < count; ++k) {
+    if (o.scheme == Scheme::trails) {  // about as bright as half of the target over a circle of a tenth of the side
+      added.push_back(add_random_trail(image, random, 16 * target_flux / (side * side), side));
+      continue;
+    }
     double flux = target_flux * std::exp(random.uniform(std::log(o.least_flux), std::log(o.most_flux)));
     double angle = random.uniform(0, 2 * std::numbers::pi);
     double distance = side * std::sqrt(random.uniform(o.inner * o.inner, o.outer * o.outer));
     double x = cx + distance * std::cos(angle), y = cy + distance * std::sin(angle);
-    if (random.uniform() < o.star_fraction) {
-      Star star{flux *= 3, x, y};
-      double heat = 0.25 * random.normal();
-      star.colour = {std::max(0.3, 1 - heat), 1, std::max(0.3, 1 + heat)};
-      star.spikes = o.spikes, star.spike_length = side * random.uniform(0.03, 0.12);
-      star.spike_angle = random.uniform() < 0.5 ? 0 : std::numbers::pi / 4;
-      add_star(image, star);
-      added.push_back({Kind::star, flux, x, y});
-    } else {
-      Kind kind = random.uniform() < 0.5 ? Kind::elliptical : Kind::disk;
-      Galaxy g = random_galaxy(random, kind, side * random.uniform(0.015, 0.06));
-      g.flux = flux, g.x0 = x, g.y0 = y;
-      add_galaxy(image, g);
-      added.push_back({kind, flux, x, y});
-    }
+    bool star = random.uniform() < stars;
+    added.push_back(star ? detail::add_random_star(image, random, flux, x, y, side, o.spikes)
+                         : detail::add_random_neighbour(image, random, flux, x, y, side));
   }
   return added;
-}
-
-/// A trail somewhere across the picture, 0.3 to 1.5 times as bright as told.
-inline void add_random_trail(Tensor& image, Random& random, double brightness) {
-  double H = double(image.dim(0)), W = double(image.dim(1));
-  add_trail(image, {brightness * random.uniform(0.3, 1.5), random.uniform(0.1, 0.9) * W, random.uniform(0.1, 0.9) * H,
-                    random.uniform(0, std::numbers::pi), random.uniform(0.5, 1.2)});
 }
 
 /// How ready-made pictures (JPEGs of a survey) are spoilt. They have no flux: they are taken to be an asinh stretch of
@@ -91,6 +125,7 @@ struct PictureContaminationOptions {
 /// of vision::fit_stretch of the noisy one, as images are that come from a telescope.
 struct ContaminatedPair {
   Tensor noisy, clean;
+  std::vector<vision::Stretch> stretches = {};  ///< of each pair: back to light
 };
 
 namespace detail {
@@ -120,7 +155,7 @@ inline ContaminatedPair contaminate_picture(Tensor const& picture, Random& rando
   if (double sigma = random.uniform(0, o.most_correlation); sigma > 0.2) noise = correlated(noise, sigma);
   for (size_t i = 0; i < total.size(); ++i) total[i] += noise.data<float>()[i];
   vision::Stretch stretch = vision::fit_stretch(spoilt, o.stretch);
-  return {stretch.apply(spoilt), stretch.apply(light)};
+  return {stretch.apply(spoilt), stretch.apply(light), {stretch}};
 }
 
 }  // namespace detail
@@ -141,7 +176,8 @@ inline ContaminatedPair contaminate(Tensor const& pictures, Random& random, Pict
                         "; pictures lie in [0, 1]");
     value = std::clamp(value, 0.0f, 1.0f);
   }
-  ContaminatedPair out{empty(in.shape(), in.like()), empty(in.shape(), in.like())};
+  ContaminatedPair out{empty(in.shape(), in.like()), empty(in.shape(), in.like()),
+                       std::vector<vision::Stretch>(size_t(e.N))};
   uint64_t seed = uint64_t(random.next()) << 32 | random.next();
   parallel_tasks(e.N, [&](int64_t n) {
     Random own(seed, uint64_t(n));
@@ -150,6 +186,7 @@ inline ContaminatedPair contaminate(Tensor const& pictures, Random& random, Pict
         detail::contaminate_picture(wrap(in.data<float>() + at, {e.H, e.W, e.C}, in.like()), own, o);
     std::copy_n(pair.noisy.data<float>(), e.picture(), out.noisy.data<float>() + at);
     std::copy_n(pair.clean.data<float>(), e.picture(), out.clean.data<float>() + at);
+    out.stretches[size_t(n)] = pair.stretches[0];
   });
   return out;
 }

@@ -80,6 +80,12 @@ template <class T> void apply(LineMap const& map, T const* in, int64_t outer, in
       LineMap::Row const& row = map.rows[size_t(line % m)];
       T const* source = in + (line / m * n + row.begin) * inner;
       T* target = out + line * inner;
+      if (inner == 1) {  // a loop over one number costs more than the number
+        T sum = 0;
+        for (double weight : row.weight) sum += T(weight) * *source++;
+        *target = sum;
+        continue;
+      }
       std::fill(target, target + inner, T(0));
       for (double weight : row.weight) {
         T w = T(weight);

@@ -1,7 +1,8 @@
-// How close two images are: mse, mae, PSNR, SSIM.
+// How close two images are: mse, mae, PSNR, SSIM; and how white what is between them.
 #pragma once
 #include <cmath>
 #include <limits>
+#include <numbers>
 #include <vector>
 
 #include "line_map.hpp"
@@ -58,14 +59,14 @@ struct SsimOptions {
   bool use_sample_covariance = true;  ///< divide by n - 1 instead of n
 };
 
-/// Structural similarity: the mean over all windows of
+/// Structural similarity of each window:
 /// (2 ma mb + c1)(2 sab + c2) / ((ma^2 + mb^2 + c1)(saa + sbb + c2)), c1 = (0.01 range)^2, c2 = (0.03 range)^2, with
-/// m the means and s the (co)variances in the window. The border of half a window is left out; channels are averaged.
-/// Shapes   equal; (H,W), (H,W,C) or (N,H,W,C).     Units  none; data_range in the units of the pixels.
+/// m the means and s the (co)variances in the window. The border of half a window is left out.
+/// Shapes   equal; (H,W), (H,W,C) or (N,H,W,C); the result has half a window less at each edge, float64.     Units  none; data_range in the units of the pixels.
 /// Cost     10 * win_size multiplications a pixel.  Deterministic  yes.
 /// Errors   ShapeError when the images differ or are smaller than the window; ValueError for an even window.
 /// Source   Wang et al. 2004, IEEE TIP 13, 600; options and defaults of skimage.metrics.structural_similarity.
-inline double ssim(Tensor const& a, Tensor const& b, SsimOptions o = {}) {
+inline Tensor ssim_map(Tensor const& a, Tensor const& b, SsimOptions o = {}) {
   require<ShapeError>(a.shape() == b.shape(), "ssim: a is ", a.shape(), ", b is ", b.shape(), "; they must be equal");
   require<ValueError>(o.data_range > 0 && o.sigma > 0, "ssim: data_range is ", o.data_range, ", sigma is ", o.sigma,
                       "; they must be positive");
@@ -89,15 +90,85 @@ inline double ssim(Tensor const& a, Tensor const& b, SsimOptions o = {}) {
   Tensor ma = windowed([](double u, double) { return u; }), mb = windowed([](double, double v) { return v; });
   Tensor maa = windowed([](double u, double) { return u * u; }), mbb = windowed([](double, double v) { return v * v; });
   Tensor mab = windowed([](double u, double v) { return u * v; });
-  double points = double(size * size), norm = o.use_sample_covariance ? points / (points - 1) : 1, sum = 0;
+  double points = double(size * size), norm = o.use_sample_covariance ? points / (points - 1) : 1;
   double c1 = 1e-4 * o.data_range * o.data_range, c2 = 9e-4 * o.data_range * o.data_range;
+  Tensor map = empty(ma.shape(), host_tensor(DType::f64));
   auto u = ma.host<double>(), v = mb.host<double>(), uu = maa.host<double>(), vv = mbb.host<double>(),
        uv = mab.host<double>();
   for (size_t i = 0; i < u.size(); ++i) {
     double saa = norm * (uu[i] - u[i] * u[i]), sbb = norm * (vv[i] - v[i] * v[i]), sab = norm * (uv[i] - u[i] * v[i]);
-    sum += (2 * u[i] * v[i] + c1) * (2 * sab + c2) / ((u[i] * u[i] + v[i] * v[i] + c1) * (saa + sbb + c2));
+    map.data<double>()[i] =
+        (2 * u[i] * v[i] + c1) * (2 * sab + c2) / ((u[i] * u[i] + v[i] * v[i] + c1) * (saa + sbb + c2));
   }
-  return sum / double(u.size());
+  return map;
+}
+/// The mean of ssim_map() over all windows and channels.
+inline double ssim(Tensor const& a, Tensor const& b, SsimOptions o = {}) {
+  Tensor map = ssim_map(a, b, o);
+  double sum = 0;
+  for (double value : map.host<double>()) sum += value;
+  return sum / double(map.numel());
+}
+
+namespace detail {
+/// The sum over the first axis of x[i] e^(-2 pi sqrt(-1) u i / n) for u = 0 .. n - 1, of n rows of m complex numbers.
+inline void transform_rows(std::vector<double>& re, std::vector<double>& im, int64_t n, int64_t m) {
+  std::vector<double> cosine, sine, out_re(re.size()), out_im(im.size());
+  for (int64_t k = 0; k < n; ++k) {
+    double angle = 2 * std::numbers::pi * double(k) / double(n);
+    cosine.push_back(std::cos(angle)), sine.push_back(std::sin(angle));
+  }
+  for (int64_t u = 0; u < n; ++u)
+    for (int64_t i = 0; i < n; ++i) {
+      double c = cosine[size_t(u * i % n)], s = sine[size_t(u * i % n)];
+      for (int64_t j = 0; j < m; ++j) {
+        double a = re[size_t(i * m + j)], b = im[size_t(i * m + j)];
+        out_re[size_t(u * m + j)] += c * a + s * b, out_im[size_t(u * m + j)] += c * b - s * a;
+      }
+    }
+  re.swap(out_re), im.swap(out_im);
+}
+inline std::vector<double> transposed(std::vector<double> const& x, int64_t n, int64_t m) {
+  std::vector<double> out(x.size());
+  for (int64_t i = 0; i < n; ++i)
+    for (int64_t j = 0; j < m; ++j) out[size_t(j * n + i)] = x[size_t(i * m + j)];
+  return out;
+}
+}  // namespace detail
+
+/// The power of an image in rings of spatial frequency: element k is the mean of |F|^2 / pixels over the frequencies
+/// whose length, in periods per side, rounds to k + 1; up to half of the shorter side in pixels. White noise of variance v
+/// has v in each ring.
+/// Shapes   x (H,W).      Cost  2 (H + W) multiplications a pixel.      Deterministic  yes.      Errors   ShapeError.
+inline std::vector<double> ring_power(Tensor const& x) {
+  require<ShapeError>(x.rank() == 2 && x.dim(0) > 3 && x.dim(1) > 3, "ring_power: the image is ", x.shape(),
+                      "; (H,W) of at least 4x4 pixels is needed");
+  Tensor in = on_host("ring_power", x).cast(DType::f64).contiguous();
+  int64_t H = x.dim(0), W = x.dim(1), rings = std::min(H, W) / 2;
+  std::vector<double> re(in.data<double>(), in.data<double>() + in.numel()), im(re.size());
+  detail::transform_rows(re, im, H, W);
+  re = detail::transposed(re, H, W), im = detail::transposed(im, H, W);
+  detail::transform_rows(re, im, W, H);
+  std::vector<double> power(static_cast<size_t>(rings)), count(power.size());
+  for (int64_t v = 0; v < W; ++v)
+    for (int64_t u = 0; u < H; ++u) {
+      double fy = double(std::min(u, H - u)) / double(H), fx = double(std::min(v, W - v)) / double(W);
+      int64_t ring = std::llround(std::hypot(fx, fy) * double(std::min(H, W))) - 1;
+      if (ring < 0 || ring >= rings) continue;
+      size_t k = size_t(v * H + u);
+      power[size_t(ring)] += re[k] * re[k] + im[k] * im[k], count[size_t(ring)] += 1;
+    }
+  for (size_t k = 0; k < power.size(); ++k) power[k] /= count[k] * double(H * W);
+  return power;
+}
+
+/// How white an image is: the geometric over the arithmetic mean of ring_power(), 1 for the same power in all rings. That
+/// of a residual is below 1 when a filter took away structure, or left noise of some scales.
+/// Shapes   x (H,W) with more than one value.      Errors   ShapeError.      Source   Gray & Markel 1974, IEEE TASSP 22, 207.
+inline double spectral_flatness(Tensor const& x) {
+  double logarithms = 0, sum = 0, rings = 0;
+  for (double p : ring_power(x)) logarithms += std::log(std::max(p, 1e-300)), sum += p, rings += 1;
+  return sum > 0 ? std::exp(logarithms / rings) / (sum / rings) : 1;
 }
 
 }  // namespace d16::vision

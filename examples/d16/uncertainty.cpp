@@ -1,0 +1,107 @@
+// Predicted standard deviations made right: bodies of uncertainty.hpp.
+#include "uncertainty.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace tool {
+
+using d16::Tensor;
+using d16::text;
+namespace vision = d16::vision;
+
+namespace {
+
+/// The galaxy in a denoised picture: its range of S/N and which pixels (H,W) are inside of its half-light segment.
+struct Seen {
+  int bin;
+  std::vector<char> inside;
+};
+Seen look_at(Tensor const& image, vision::Stretch const& stretch) {
+  int64_t H = image.dim(0), W = image.dim(1), C = image.dim(2);
+  Tensor light = stretch.invert(image);
+  auto galaxy = d16::sim::detail::half_light(light.data<float>(), H, W, C);
+  double variance = 0;  // of the mean of the bands
+  for (vision::BandScale const& band : stretch.bands) variance += band.sigma * band.sigma / double(C * C);
+  double snr = galaxy.light / std::sqrt(variance * double(galaxy.pixels.size()));
+  Seen out{snr_bin(galaxy.found ? snr : 0), std::vector<char>(size_t(H * W))};
+  for (int64_t pixel : galaxy.pixels) out.inside[size_t(pixel)] = 1;
+  return out;
+}
+
+double quantile(std::vector<float>& values, double share) {
+  auto at = values.begin() + std::ptrdiff_t(share * double(values.size() - 1));
+  std::nth_element(values.begin(), at, values.end());
+  return double(*at);
+}
+
+constexpr double normal68 = 0.6826894921370859;  // of a normal distribution within one sigma
+
+}  // namespace
+
+int snr_bin(double snr) {
+  int bin = 0;
+  while (bin + 1 < snr_bins && snr >= snr_edges[bin + 1]) ++bin;
+  return bin;
+}
+std::string snr_bin_name(int bin) {
+  if (bin == 0) return text("S/N below ", snr_edges[1]);
+  if (bin + 1 == snr_bins) return text("S/N ", snr_edges[bin], " and more");
+  return text("S/N ", snr_edges[bin], " to ", snr_edges[bin + 1]);
+}
+
+Uncertainty::Maps Uncertainty::maps(Tensor const& image, vision::Stretch const& stretch) const {
+  Seen seen = look_at(image, stretch);
+  Maps out{d16::empty({image.dim(0), image.dim(1)}), d16::empty({image.dim(0), image.dim(1)})};
+  for (int64_t i = 0; i < out.scale68.numel(); ++i) {
+    Scales const& s = by_snr[size_t(seen.bin)][size_t(seen.inside[size_t(i)])];
+    out.scale68.data<float>()[i] = float(s.scale68), out.scale95.data<float>()[i] = float(s.scale95);
+  }
+  return out;
+}
+
+Json json_of(Uncertainty const& u) {
+  Json list = Json::array({});
+  for (int bin = 0; bin < snr_bins; ++bin)
+    for (int inside : {0, 1}) {
+      Uncertainty::Scales const& s = u.by_snr[size_t(bin)][size_t(inside)];
+      list.push_back(Json::object({{"seen", snr_bin_name(bin)},
+                                   {"where", inside ? "segment" : "outside"},
+                                   {"scale68", s.scale68},
+                                   {"scale95", s.scale95}}));
+    }
+  return list;
+}
+
+Uncertainty uncertainty_from(Json const& json) {
+  Uncertainty out;
+  auto const& list = json.array();
+  d16::require<d16::WeightsError>(list.size() == size_t(2 * snr_bins), "denoiser: its uncertainty has ", list.size(),
+                                  " entries, ", 2 * snr_bins, " are needed; train it again");
+  for (size_t k = 0; k < list.size(); ++k)
+    out.by_snr[k / 2][k % 2] = {list[k].number("scale68"), list[k].number("scale95")};
+  return out;
+}
+
+Uncertainty fit_uncertainty(Tensor const& image, Tensor const& std, DenoisePairs const& validation) {
+  std::vector<float> ratios[snr_bins][2];
+  int64_t N = image.dim(0), values = image.numel() / N, C = image.dim(3);
+  for (int64_t n = 0; n < N; ++n) {
+    Seen seen = look_at(image.select(0, n).contiguous(), validation.stretch[size_t(n)]);
+    for (int64_t i = 0; i < values; ++i) {
+      float error = std::abs(image.data<float>()[n * values + i] - validation.clean.data<float>()[n * values + i]);
+      ratios[seen.bin][size_t(seen.inside[size_t(i / C)])].push_back(error / std.data<float>()[n * values + i]);
+    }
+  }
+  Uncertainty out;
+  for (int inside : {0, 1})
+    for (int bin = snr_bins - 1; bin >= 0; --bin) {
+      std::vector<float>& group = ratios[bin][inside];
+      Uncertainty::Scales& scales = out.by_snr[size_t(bin)][size_t(inside)];
+      if (group.size() >= 1000) scales = {quantile(group, normal68), quantile(group, 0.95)};
+      else if (bin + 1 < snr_bins) scales = out.by_snr[size_t(bin + 1)][size_t(inside)];
+    }
+  return out;
+}
+
+}  // namespace tool

@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# Tests of d16 train denoise, evaluate and denoise with all that denoisers may be told, on small simulated pictures.
+#   tests/denoise_cli_test.sh [PROGRAM]      default: build/bin/d16
+# An error must be one line on stderr that names the file, exit code 1, and leave nothing behind.
+set -u
+cd "$(dirname "$0")/.." || exit
+d16=$(realpath -- "${1:-build/bin/d16}") || exit 1
+[[ -x $d16 ]] || { echo "denoise_cli_test.sh: $d16: no such program; build it first" >&2 && exit 1; }
+
+# shellcheck source=tests/cli.bash
+source "$PWD/tests/cli.bash"
+
+works "simulate pictures" "$d16" simulate --out pictures --count 60 --size 32 --seed 7 --format png
+works "simulate light" "$d16" simulate --out field --count 3 --size 48 --seed 8
+tiny=(--data pictures --size 32 --seed 3 --batch 16 --epochs 1 --widths "2,4" --latent 2)
+
+# --- training ---------------------------------------------------------------------------------------------------------
+works "one band" "$d16" train denoise "${tiny[@]}" --channels 1 --anneal 2 --out grey.safetensors
+works "info of it" "$d16" info grey.safetensors --json
+for words in '"variance": true' '"channels": 1' '"softness": 5' '"least_re_over_fwhm": 0.6' '"scale95"' '"teacher": "clean"'; do
+  check "the weights say $words" grep -q "$words" stdout
+done
+works "the same again" "$d16" train denoise "${tiny[@]}" --channels 1 --anneal 2 --out again.safetensors --threads 1
+check "threads do not change the scores" diff <(grep '^| this' grey.md) <(grep '^| this' again.md)
+works "Gaussian likelihood, masked" "$d16" train denoise "${tiny[@]}" --loss gaussian --masked --snr 5,20 --out gaussian.safetensors
+works "Noise2Self" "$d16" train denoise "${tiny[@]}" --channels 1 --self-supervised noise2self --contaminants none --out n2s.safetensors
+check "Noise2Self is something else" test "$(grep '^| this' n2s.md)" != "$(grep '^| this' grey.md)"
+fails "masks are for clean targets" 1 "--masked" x.safetensors "$d16" train denoise "${tiny[@]}" --masked --self-supervised noise2self --out x.safetensors
+fails "bounds in the wrong order" 1 "the least comes first" x.safetensors "$d16" train denoise "${tiny[@]}" --snr 9,3 --out x.safetensors
+fails "two channels" 2 "--channels" x.safetensors "$d16" train denoise "${tiny[@]}" --channels 2 --out x.safetensors
+
+# --- evaluation -------------------------------------------------------------------------------------------------------
+works "evaluate against another" "$d16" evaluate --weights grey.safetensors --against n2s.safetensors --data pictures
+for words in "Gaussian filter, sigma" "median filter," "non-local means, h" "wavelets (BayesShrink)" "| grey.safetensors" "| n2s.safetensors" "| clean" "segment PSNR" "| bias of | R_e" "Gini | M20"; do
+  check "the table has $words" grep -qF -- "$words" stdout
+done
+works "evaluate --uncertainty" "$d16" evaluate --weights grey.safetensors --data pictures --uncertainty
+check "coverage: it holds or says loudly that it does not" grep -qE "All within 5 points|NOT WITHIN 5 POINTS" stdout
+works "evaluate --uncertainty --json" "$d16" evaluate --weights grey.safetensors --data pictures --uncertainty --json
+check "coverage in JSON" grep -q '"within_5_points"' stdout
+fails "another number of channels" 1 gaussian.safetensors - "$d16" evaluate --weights grey.safetensors --against gaussian.safetensors --data pictures
+
+# --- images of telescopes ---------------------------------------------------------------------------------------------
+works "denoise bands one by one" "$d16" denoise --weights grey.safetensors --input field --out clean
+for words in _STD D16STRET D16SKY D16SIG D16WHITE D16SOFT nJy; do
+  check "the FITS file has $words" grep -aq "$words" clean/sim_00001.fits
+done
+works "denoised images are images with errors" "$d16" denoise --weights grey.safetensors --input clean --out twice
+works "denoise three bands at once" "$d16" denoise --weights gaussian.safetensors --input field --out colours
+
+# --- the size of the papers: 256 x 256 x 3 ----------------------------------------------------------------------------
+works "simulate 256 x 256 x 3" "$d16" simulate --out large --count 18 --size 256 --seed 7 --format png
+works "a step or two at 256 x 256 x 3" "$d16" train denoise --data large --size 256 --batch 4 --epochs 1 --widths 4,8,8 --latent 2 --out large.safetensors
+check "its input is 256 x 256 x 3" grep -q '"size":256,"channels":3' large.md
+mkdir one && cp large/sim_00001.png one
+works "one picture of that size" "$d16" denoise --weights large.safetensors --input one --out large-clean
+check "it comes back as large" grep -q "256" <("$d16" info large-clean/sim_00001.png)
+
+echo "denoise_cli_test: $passed passed, $failed failed, $skipped skipped"
+((failed == 0))
