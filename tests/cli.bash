@@ -60,11 +60,11 @@ caught_in_the_act() {
   wait $pid 2>/dev/null || code=$?
 }
 
-# interruption SLOW QUICK: two functions that write catalog.csv, catalog.fits and report.html to the folder $1. Ctrl-C in
+# interruption SLOW QUICK [FILES]: two functions that write FILES (catalog.csv, catalog.fits, report.html) to the folder $1. Ctrl-C in
 # the first leaves nothing behind, kill -9 nothing half-written, and the second cleans up after that. SLOW ends in exec, so
 # that the signal meets the program.
 interruption() {
-  local slow=$1 quick=$2 code=0
+  local slow=$1 quick=$2 results=${3:-catalog.csv catalog.fits report.html } code=0
   if ! caught_in_the_act INT stopped "$slow" stopped; then
     bad "Ctrl-C leaves nothing behind" "the run ended before it could be interrupted"
   elif [[ $code == 130 && $(wc -l <stderr) == 1 && ! -e stopped ]]; then ok "Ctrl-C leaves nothing behind"
@@ -75,5 +75,5 @@ interruption() {
   elif [[ $code == 137 && -d killed && -z $(ls killed) ]]; then ok "kill -9 leaves nothing half-written"
   else bad "kill -9 leaves nothing half-written" "exit code $code, $(ls -A killed 2>&1)"; fi
   works "the next run cleans up" "$quick" killed
-  check "only results are left" test "$(ls -A killed | tr '\n' ' ')" = "catalog.csv catalog.fits report.html "
+  check "only results are left" test "$(ls -A killed | tr '\n' ' ')" = "$results"
 }

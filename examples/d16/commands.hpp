@@ -50,8 +50,21 @@ struct ClassifyOptions : InputOptions {
   HighzChoices highz = {};  ///< for the system highz only
 };
 struct RunOptions : InputOptions {
-  std::string denoiser, classifier;
-  bool raw = false;  ///< p_disk is that of the raw image
+  std::string denoiser;
+  std::vector<std::string> classifiers;  ///< the first decides, the others give p_err_seed; empty: that of this program
+  bool raw = false;                      ///< p_disk is that of the raw image
+  std::string catalog, mosaic, psf, forest;
+  std::vector<std::string> pixscale;
+  double side = 8;         ///< arcsec of a cutout from a mosaic
+  double prior = 0;        ///< how frequent disks are, for p_disk_cal; 0: as in training
+  double purity = 0;       ///< of the sample that is marked; 0: none is
+  bool no_errors = false;  ///< neither draws of noise nor turned views: p_err_* are NaN
+  bool images = false;     ///< write denoised/ID.fits
+};
+struct MeasureOptions : Common {
+  std::string input, out, psf, forest;
+  std::vector<std::string> bands, pixscale;
+  bool no_fit = false;
 };
 struct CheckOptions : Common {
   std::string weights, input, out;
@@ -64,6 +77,7 @@ Json train_denoise(TrainOptions const& o);
 Json evaluate(EvaluateOptions const& o);
 Json denoise(DenoiseOptions const& o);
 Json classify(ClassifyOptions const& o);
+Json measure(MeasureOptions const& o);
 Json run(RunOptions const& o);
 Json check_equivariance(CheckOptions const& o);
 

@@ -2,6 +2,7 @@
 #include "cutout.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 
 #include <d16/io/fits.hpp>
@@ -70,8 +71,8 @@ Role role_of(std::string const& word) {
   } known[] = {{"err", Role::sigma},     {"rms", Role::sigma},     {"sigma", Role::sigma},   {"unc", Role::sigma},
                {"std", Role::sigma},     {"wht", Role::weight},    {"weight", Role::weight}, {"ivar", Role::weight},
                {"invvar", Role::weight}, {"mask", Role::mask},     {"dq", Role::mask},       {"flag", Role::mask},
-               {"sci", Role::science},   {"image", Role::science}, {"seg", Role::other},     {"segmap", Role::other},
-               {"psf", Role::other},     {"var", Role::other},     {"con", Role::other},     {"model", Role::other},
+               {"sci", Role::science},   {"image", Role::science}, {"seg", Role::segments},  {"segmap", Role::segments},
+               {"psf", Role::psf},       {"var", Role::other},     {"con", Role::other},     {"model", Role::other},
                {"area", Role::other}};
   for (auto const& k : known)
     if (lower(word) == k.word) return k.role;
@@ -102,18 +103,24 @@ Plane sigma_of_weight(Plane p) {
   return p;
 }
 
-/// Puts a sigma, weight or mask beside the image of its band.
+/// Puts a sigma, weight, mask, segmentation or PSF beside the image of its band.
 void attach(Band& band, Role role, Plane plane, std::string const& file) {
+  if (role == Role::psf) {
+    band.psf = std::move(plane);
+    return;
+  }
   require<FileError>(plane.h == band.image.h && plane.w == band.image.w, file, ": is ", plane.w, "x", plane.h,
                      " pixels, the image of band ", band.name, " is ", band.image.w, "x", band.image.h,
                      "; they must be equal");
   if (role == Role::mask) band.mask = std::move(plane);
   else if (role == Role::sigma) band.sigma = std::move(plane);
+  else if (role == Role::segments) band.segments = std::move(plane);
   else if (role == Role::weight) band.sigma = sigma_of_weight(std::move(plane));
 }
 
 Band band_of(io::FitsImage const& image, std::string name) {
   Band band{std::move(name), plane_of(image.pixels), {}, {}, wcs_of(image.header), image.unit};
+  band.arcsec = image.scale.arcsec;
   return band;
 }
 
@@ -225,6 +232,23 @@ Cutout read_cutout(Source const& source) {
   require<FileError>(!cutout.bands.empty(), cutout.file, ": has no science image; BAND_sci.fits is needed");
   drop_empty_bands(cutout);
   return cutout;
+}
+
+void set_scales(Cutout& cutout, std::vector<std::string> const& scales) {
+  for (std::string const& scale : scales) {
+    size_t cut = scale.find('=');
+    std::string band = cut == scale.npos ? "" : scale.substr(0, cut), number = scale.substr(cut + 1);  // npos + 1 is 0
+    double arcsec = 0;
+    auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), arcsec);
+    require<d16::ValueError>(error == std::errc() && end == number.data() + number.size() && arcsec > 0, "--pixscale ",
+                             scale, ": arcseconds such as 0.04, or BAND=0.04, are needed");
+    for (Band& b : cutout.bands) {
+      if (!band.empty() && lower(b.name) != lower(band)) continue;
+      double factor = arcsec / b.wcs.scale();
+      for (double& c : b.wcs.cd) c *= b.wcs.known ? factor : 1;
+      b.arcsec = arcsec;
+    }
+  }
 }
 
 }  // namespace tool

@@ -35,6 +35,9 @@ struct Band {
   Plane mask;          ///< not 0: a pixel of another object or a bad one; may be empty
   Wcs wcs;
   std::string unit = {};
+  Plane segments = {};  ///< 0 is sky, else the number of the object that the pixel belongs to; may be empty
+  double arcsec = nan;  ///< on a side of a pixel; NaN where the header does not say
+  Plane psf = {};       ///< on the grid of the image, of any size; may be empty
 };
 
 struct Cutout {
@@ -45,7 +48,7 @@ struct Cutout {
 };
 
 /// What a file is by its name: "m31_f444w_err.fits" is the sigma of band f444w of the object m31.
-enum class Role { single, science, sigma, weight, mask, other };
+enum class Role { single, science, sigma, weight, mask, segments, psf, other };
 struct Part {
   Role role = Role::single;
   std::string id, band;
@@ -60,7 +63,7 @@ struct Source {
 
 /// The objects of a file or folder:
 ///   file.fits | .fits.gz | .png | .jpg | .npy    one object
-///   folder with BAND_sci.fits                    one object; BAND_err.fits and BAND_mask.fits belong to it
+///   folder with BAND_sci.fits                    one object; BAND_err.fits, _mask, _seg, _psf belong to it
 ///   folder with ID_BAND_sci.fits                 an object for each ID
 ///   folder of such folders                       an object for each
 ///   folder of files                              an object for each file; folder with images/: those in it
@@ -70,6 +73,10 @@ std::vector<Source> find_sources(std::string const& input);
 /// Reads one object. Non-finite pixels become NaN; bands without a single finite pixel are an error.
 /// Errors   FileError that names the file.
 Cutout read_cutout(Source const& source);
+
+/// Overrules the pixel scales of headers: "0.04" for all bands, "F115W=0.02" for one.
+/// Errors   ValueError for what is no such number.
+void set_scales(Cutout& cutout, std::vector<std::string> const& scales);
 
 /// The central wavelength of a filter in micrometres by its name ("F444W", "r"); NaN when unknown.
 double wavelength(std::string const& band);

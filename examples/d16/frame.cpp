@@ -31,7 +31,17 @@ constexpr struct {
                   {flag_few_bands, "few_bands", "fewer than three bands"},
                   {flag_wcs, "wcs", "sky coordinates missing or doubtful"},
                   {flag_picture, "picture", "a picture: no flux, no snr"},
-                  {flag_faint, "faint", "snr below 10"}};
+                  {flag_faint, "faint", "snr below 10"},
+                  {flag_masked, "masked", "a neighbour was masked"},
+                  {flag_blended, "blended", "cut off a neighbour that it touches"},
+                  {flag_saturated, "saturated", "no data at its centre"},
+                  {flag_unresolved, "unresolved", "R_e below half of the PSF's width"},
+                  {flag_units, "units_assumed", "the file states no unit"},
+                  {flag_near_bcg, "near_bcg", "a neighbour with 20 times its light"},
+                  {flag_arc, "arc", "long, thin and bent: perhaps lensed"},
+                  {flag_ood, "ood", "p_ood above 0.99: unlike the training set"},
+                  {flag_changed, "denoise_changed_class", "raw and denoised image disagree"},
+                  {flag_residual, "resid_high", "resid_chi2 above 2"}};
 
 struct Level {
   double sky, noise;
@@ -488,6 +498,10 @@ std::array<size_t, 3> choose_bands(Cutout const& cutout, std::vector<std::string
   };
   auto red = known.back(), blue = nearest(red.first / 3);
   return {red.second, nearest(std::sqrt(red.first * blue.first)).second, blue.second};
+}
+
+Plane cut_like(Plane const& plane, Frame const& f) {
+  return resample(plane, {{0, 0}, {0, 0}, {1, 0, 0, 1}}, f.x, f.y, f.side, f.size);
 }
 
 Frame make_frame(Cutout const& cutout, FrameOptions const& options) {

@@ -21,6 +21,17 @@ enum Flag : int32_t {
   flag_wcs = 32,        ///< sky coordinates are missing or contradict themselves: check ra, dec and size_arcsec
   flag_picture = 64,    ///< a picture without flux: no snr
   flag_faint = 128,     ///< snr below 10
+  // of d16 run alone:
+  flag_masked = 256,       ///< a neighbour was masked
+  flag_blended = 512,      ///< the object was cut off a neighbour that it touches
+  flag_saturated = 1024,   ///< pixels without data at its centre
+  flag_unresolved = 2048,  ///< R_e below half of the PSF's width
+  flag_units = 4096,       ///< the file states no unit
+  flag_near_bcg = 8192,    ///< a neighbour in the cutout has 20 times its light
+  flag_arc = 16384,        ///< long, thin and bent: perhaps a lensed arc
+  flag_ood = 32768,        ///< p_ood above 0.99
+  flag_changed = 65536,    ///< the raw and the denoised image fall into different classes
+  flag_residual = 131072,  ///< resid_chi2 above 2
 };
 /// "1 unreadable, 2 ...": the meaning of the bits, for column comments and reports.
 std::string flag_legend();
@@ -80,6 +91,10 @@ constexpr double frame_per_r90 = 4.4;
 
 /// Errors   ValueError, with no file name: a band that is not there, no finite pixel.
 Frame make_frame(Cutout const& cutout, FrameOptions const& options);
+
+/// The frame's pixels of another plane on the grid of its reference band, such as a mask or errors: means over their
+/// areas; NaN beyond the plane.
+Plane cut_like(Plane const& plane, Frame const& frame);
 
 /// The three bands for red, green and blue, as indices into cutout.bands. With fewer than three, some repeat.
 std::array<size_t, 3> choose_bands(Cutout const& cutout, std::vector<std::string> const& wanted);

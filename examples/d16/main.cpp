@@ -11,7 +11,9 @@
 
 #include <d16/core/profile.hpp>
 
+#include "cas.hpp"
 #include "commands.hpp"
+#include "ood.hpp"
 #include "simulate_appearance.hpp"
 #include "simulate_redshift.hpp"
 #include "simulate_survey.hpp"
@@ -474,13 +476,43 @@ std::vector<Command> make_study(CLI::App& parent) {
   return {make_study_disk(*study), make_study_highz(*study)};
 }
 
+Command make_train_cas(CLI::App& parent) {
+  auto add = [](CLI::App* app, TrainCasOptions& o) {
+    app->add_option("--data", o.data, "folder with aggregated_classifications.csv and morphology_morfometryka.csv")
+        ->required();
+    app->add_option("--out", o.out, "forest to write: NAME.json")->required();
+    app->add_option("--trees", o.trees, "how many")->check(CLI::Range(1, 10000))->capture_default_str();
+    app->add_option("--leaf", o.leaf, "galaxies in a leaf, at least")
+        ->check(CLI::Range(1, 1000))
+        ->capture_default_str();
+    add_common(app, o);
+  };
+  return make<TrainCasOptions>(parent, "cas", "p_disk_cas: a disk or not by C, A, Gini, M20, n and q", train_cas, add,
+                               {"train cas --data ../shared/data/ceers_epochs_morphology --out weights/cas.json"});
+}
+
+Command make_train_ood(CLI::App& parent) {
+  auto add = [](CLI::App* app, TrainOodOptions& o) {
+    app->add_option("--weights", o.weights, "the classifier that it is for")->required();
+    app->add_option("--data", o.data, "folder of the images that it was trained on")->required();
+    app->add_option("--labels", o.labels, "CSV as for training");
+    app->add_option("--out", o.out, "distances to write: beside the weights NAME.ood.json, where d16 run finds it")
+        ->required();
+    add_common(app, o);
+  };
+  return make<TrainOodOptions>(parent, "ood", "p_ood: how far an object lies from the training set", train_ood, add,
+                               {"train ood --weights weights/disk.safetensors --data gz/images --labels gz/labels.csv "
+                                "--out weights/disk.ood.json"});
+}
+
 std::vector<Command> make_train(CLI::App& parent) {
-  CLI::App* train = parent.add_subcommand("train", "train: d16 train disk, d16 train denoise, d16 train highz");
+  CLI::App* train = parent.add_subcommand("train", "train: d16 train disk, denoise, highz, cas or ood");
   train->require_subcommand(1);
   train->footer(
       "disk, denoise: fields with crc32(objid >> 16) % 5 = 0 are the test set and never seen, those with 1 choose the "
       "best epoch.");
-  return {make_train_disk(*train), make_train_denoise(*train), make_train_highz(*train)};
+  return {make_train_disk(*train), make_train_denoise(*train), make_train_highz(*train), make_train_cas(*train),
+          make_train_ood(*train)};
 }
 
 Command make_evaluate(CLI::App& parent) {
@@ -560,13 +592,49 @@ Command make_run(CLI::App& parent) {
   auto add = [](CLI::App* app, RunOptions& o) {
     app->add_option("--out", o.out, "folder for catalog.csv, catalog.fits and report.html")->required();
     app->add_option("--denoiser", o.denoiser, "default: denoise.safetensors of this program");
-    app->add_option("--classifier", o.classifier, "default: disk.safetensors of this program");
+    app->add_option("--classifier", o.classifiers,
+                    "default: disk.safetensors of this program; several, trained from other seeds: the first decides, "
+                    "their spread is p_err_seed")
+        ->delimiter(',');
     app->add_flag("--raw", o.raw, "p_disk from the raw image; default: from the denoised one");
     add_input(app, o);
+    app->get_option("--input")->required(false);
+    app->add_option("--catalog", o.catalog, "FITS or CSV with id, for --mosaic also ra and dec: its columns are kept");
+    app->add_option("--mosaic", o.mosaic,
+                    "a FITS mosaic, or a folder of them, instead of --input: cut around --catalog");
+    app->add_option("--side", o.side, "arcsec of such a cutout")->check(CLI::Range(0.5, 120.0))->capture_default_str();
+    app->add_option("--psf", o.psf, "FITS file of the PSF, or a folder with one for each band");
+    app->add_option("--forest", o.forest, "trees for p_disk_cas; default: cas.json of this program");
+    app->add_option("--pixscale", o.pixscale, "arcsec of a pixel, whatever headers say: 0.04 or F277W=0.04,F115W=0.02")
+        ->delimiter(',');
+    app->add_option("--prior", o.prior, "how frequent disks are, for p_disk_cal; default: as in training")
+        ->check(CLI::Range(0.001, 0.999));
+    app->add_option("--purity", o.purity, "mark the largest sample that is so pure by p_disk_cal, such as 0.9")
+        ->check(CLI::Range(0.0, 1.0));
+    app->add_flag("--no-errors", o.no_errors, "leave out p_err_posterior and p_err_orbit, which take most of the time");
+    app->add_flag("--images", o.images, "write denoised/ID.fits: SCI, ERR, DENOISED, STD, RESID_SIGMA, MASK");
   };
   return make<RunOptions>(
       parent, "run", "the whole job: denoise, classify, catalogue, report", run, add,
-      {"run --input cutouts --out results", "run --input jwst --out results --bands F444W,F277W,F150W"});
+      {"run --input cutouts --out results", "run --input jwst --out results --bands F444W,F277W,F150W",
+       "run --mosaic images --catalog sources.fits --out results --purity 0.9 --images"});
+}
+
+Command make_measure(CLI::App& parent) {
+  auto add = [](CLI::App* app, MeasureOptions& o) {
+    app->add_option("--input", o.input, "cutouts, as for d16 run; their _seg and _psf files are used")->required();
+    app->add_option("--out", o.out, "catalogue to write: .csv or .fits")->required();
+    app->add_option("--bands", o.bands, "the band to measure; default: F277W, or else the reddest")->expected(1);
+    app->add_option("--psf", o.psf, "FITS file of the PSF, or a folder with one for each band");
+    app->add_option("--forest", o.forest, "trees for p_disk_cas; default: cas.json of this program");
+    app->add_option("--pixscale", o.pixscale, "arcsec of a pixel, whatever headers say: 0.04 or F277W=0.04,F115W=0.02")
+        ->delimiter(',');
+    app->add_flag("--no-fit", o.no_fit, "leave out the Sersic fit, which takes most of the time");
+    add_common(app, o);
+  };
+  return make<MeasureOptions>(parent, "measure",
+                              "shapes: radii, concentration, asymmetry, smoothness, Gini, M20, Sersic fit, p_disk_cas",
+                              measure, add, {"measure --input cutouts --out shapes.fits"});
 }
 
 Command make_check_equivariance(CLI::App& parent) {
@@ -640,7 +708,8 @@ int guarded_main(int argc, char** argv) {
                                 make_simulate_survey(*simulate_command.app),
                                 simulate_command};
   for (Command& command : make_train(app)) commands.push_back(command);
-  for (auto make_one : {make_evaluate, make_denoise, make_classify, make_run}) commands.push_back(make_one(app));
+  for (auto make_one : {make_evaluate, make_denoise, make_classify, make_measure, make_run})
+    commands.push_back(make_one(app));
   for (Command& command : make_check(app)) commands.push_back(command);
   for (Command& command : make_study(app)) commands.push_back(command);
   try {

@@ -7,6 +7,8 @@
 #include <d16/io/csv.hpp>
 #include <d16/io/fits.hpp>
 
+#include "shape.hpp"
+
 namespace tool {
 
 using d16::FileError;
@@ -31,10 +33,18 @@ void give_up(Object& object, std::string const& why) {
   object.frame.note = why;
 }
 
-Object read_object(Source const& source, InputOptions const& o, int64_t size) {
+/// A classifier sees the object apart from its neighbours; a denoiser alone has to find them itself.
+Frame read_frame(Source const& source, InputOptions const& o, bool apart, int64_t size) {
+  Cutout cutout = read_cutout(source);
+  FrameOptions frame{size, o.bands, o.zoom};
+  if (!apart) return make_frame(cutout, frame);
+  return frame_of(cutout, measure_shape(cutout, {.band = o.bands.empty() ? "" : o.bands[0], .fit = false}), frame);
+}
+
+Object read_object(Source const& source, InputOptions const& o, bool apart, int64_t size) {
   Object object{source.id, relative(source.path, o.input), {}, {}, {}, {}};
   try {
-    object.frame = make_frame(read_cutout(source), {size, o.bands, o.zoom});
+    object.frame = read_frame(source, o, apart, size);
   } catch (FileError const& error) {
     give_up(object, error.what());
   } catch (d16::Error const& error) {  // these do not know the file
@@ -110,7 +120,7 @@ void process(InputOptions const& o, Networks const& networks, std::function<void
   for (size_t begin = 0; begin < sources.size(); begin += chunk) {
     std::vector<Object> objects;
     for (size_t i = begin; i < std::min(begin + chunk, sources.size()); ++i)
-      objects.push_back(read_object(sources[i], o, size));
+      objects.push_back(read_object(sources[i], o, networks.classifier, size));
     std::vector<Object*> good;
     for (Object& object : objects) {
       if (object.readable()) good.push_back(&object);

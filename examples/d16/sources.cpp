@@ -18,8 +18,8 @@ constexpr struct {
 } suffixes[] = {{"_sci", Role::science}, {"_drz", Role::science}, {"fitim", Role::science},  {"_im", Role::science},
                 {"_err", Role::sigma},   {"_rms", Role::sigma},   {"_sig", Role::sigma},     {"_sigma", Role::sigma},
                 {"sigma", Role::sigma},  {"_wht", Role::weight},  {"_weight", Role::weight}, {"_ivar", Role::weight},
-                {"_mask", Role::mask},   {"mskim", Role::mask},   {"_seg", Role::other},     {"segim", Role::other},
-                {"_psf", Role::other},   {"psfim", Role::other},  {"_dq", Role::other}};
+                {"_mask", Role::mask},   {"mskim", Role::mask},   {"_seg", Role::segments},  {"segim", Role::segments},
+                {"_psf", Role::psf},     {"psfim", Role::psf},    {"_dq", Role::other}};
 
 /// "a_sci.fits.gz" -> "a_sci"; empty for a file that holds no image.
 std::string image_stem(std::string const& name) {

@@ -402,11 +402,11 @@ class SersicSearch {
     return out;
   }
   /// Chi^2 would fall by less than 0.001, or by that part of its excess, so that no parameter would move by more than a
-  /// thirtieth of its error. The FFT's 24 bits tell no smaller steps apart.
+  /// thirtieth of its error. The FFT's 24 bits tell no smaller steps apart, nor a millionth of chi^2.
   bool is_small(SersicVector const& move) const {
     double fall = 0;
     for (size_t k = 0; k < move.size(); ++k) fall += move[k] * gradient_[k];
-    return fall < 1e-3 * std::max(1.0, chi2_ / double(pixels_ - sersic_parameters));
+    return fall < std::max(1e-3 * std::max(1.0, chi2_ / double(pixels_ - sersic_parameters)), 1e-6 * chi2_);
   }
 
   /// One step downhill, damped until it is one. False when there is none.

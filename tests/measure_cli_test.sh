@@ -1,0 +1,153 @@
+#!/usr/bin/env bash
+# Tests of d16 measure and of what d16 run does with catalogues and mosaics.
+#   tests/measure_cli_test.sh [PROGRAM]      default: build/bin/d16
+# Weights are those of the program, or of D16_WEIGHTS; exit status 77 (skipped) without them. Parts that need
+# ../shared/data are skipped, with a message, where it is not there.
+set -u
+cd "$(dirname "$0")/.." || exit
+d16=$(realpath -- "${1:-build/bin/d16}") || exit 1
+[[ -x $d16 ]] || { echo "measure_cli_test.sh: $d16: no such program; build it first" >&2 && exit 1; }
+shared=$(realpath -m ../shared/data)
+weights=$(realpath -m "${D16_WEIGHTS:-weights}")
+[[ -f $weights/cas.json ]] || { echo "skipped: there is no $weights/cas.json; d16 train cas makes it" && exit 77; }
+export D16_WEIGHTS=$weights
+
+# shellcheck source=tests/cli.bash
+source "$PWD/tests/cli.bash"
+
+# column FILE NAME: the values of one column of a CSV.
+column() {
+  sed -E ':a; s/("[^",]*),([^"]*")/\1;\2/; ta' "$1" | awk -F, -v name="$2" 'NR == 1 { for (i = 1; i <= NF; ++i) if ($i == name) at = i; next } { print $at }'
+}
+# between LOW HIGH: every line is a number in that range.
+between() { awk -v low="$1" -v high="$2" '!($1 >= low && $1 <= high) { bad = 1 } END { exit bad || NR == 0 }'; }
+
+# --- d16 measure ------------------------------------------------------------------------------------------------------
+works "simulate" "$d16" simulate --out field --count 4 --seed 5
+works "measure" "$d16" measure --input field --out shapes.csv
+check "measure: a row for each object" test "$(wc -l <shapes.csv)" = 5
+column shapes.csv gini | grep . >ginis
+check "measure: Gini of most objects" test "$(wc -l <ginis)" -ge 2
+check "measure: Gini is between 0 and 1" between 0 1 <ginis
+works "measure into FITS" "$d16" measure --input field --out shapes.fits --no-fit
+works "info reads it" "$d16" info shapes.fits
+check "measure: units" grep -q 'r50 \[arcsec\]' stdout
+check "measure: UCDs" grep -qa "TUCD1   = 'meta.id;meta.main'" shapes.fits
+check "measure: sha256 of the forest" grep -qa "D16SHA1 = '$(sha256sum "$weights/cas.json" | cut -c1-20)" shapes.fits
+fails "measure: unknown kind of catalogue" 1 shapes.txt shapes.txt "$d16" measure --input field --out shapes.txt
+fails "measure: a bad pixel scale" 1 "--pixscale" - "$d16" measure --input field --out x.csv --pixscale wide
+fails "measure: no such forest" 1 none.json x.csv "$d16" measure --input field --out x.csv --forest none.json
+fails "measure: a file that is no forest" 1 field x.csv "$d16" measure --input field --out x.csv --forest field/truth.csv
+
+# --- what flags are for ---------------------------------------------------------------------------------------------------
+# picture FILE FORMULA: a FITS image of 81x81 bytes, 50 + noise + what awk makes of x and y, both 0 in the middle.
+picture() {
+  {
+    for card in "SIMPLE  =                    T" "BITPIX  =                    8" "NAXIS   =                    2" \
+      "NAXIS1  =                   81" "NAXIS2  =                   81" END; do printf '%-80s' "$card"; done
+    printf '%2400s' ''
+    LC_ALL=C awk 'BEGIN { srand(3)
+      for (i = 0; i < 81; ++i) for (j = 0; j < 81; ++j) {
+        x = j - 40; y = i - 40; printf "%c", 50 + 8 * rand() + ('"$2"') }
+      for (i = 0; i < 2559; ++i) printf "%c", 1 }'
+  } >"$1"
+}
+has_flag() { awk -v flag="$1" '{ bad = bad || int($1 / flag) % 2 == 0 } END { exit bad || NR == 0 }'; }
+mkdir flags
+picture flags/arc.fits '150 * exp(-(sqrt(x * x + (y + 25) ^ 2) - 25) ^ 2 / 4) * (y > -12)'
+picture flags/line.fits '150 * exp(-y * y / 4) * (x > -21 && x < 21)'
+picture flags/bcg.fits '60 * exp(-(x * x + y * y) / 6) + 120 * exp(-((x - 28) ^ 2 + y * y) / 160)'
+works "measure what flags are for" "$d16" measure --input flags --out flags.csv
+of() { column flags.csv shape_flags | sed -n "$1p"; }  # sorted by name: arc, bcg, line
+check "an arc" has_flag 4096 < <(of 1)
+check "a straight line is none" sh -c "! [ $(($(of 3) / 4096 % 2)) = 1 ]"
+check "near a galaxy with 20 times its light" has_flag 2048 < <(of 2)
+check "an arc is not" test $(($(of 1) / 2048 % 2)) = 0
+
+# --- a catalogue ------------------------------------------------------------------------------------------------------
+printf 'id,mu,v_sigma,name,z_spec\nsim_00002,1.25,210,b,0.5\nnothing,1,,x,\nsim_00004,7.5,,a,-99\n' >sources.csv
+works "run with a catalogue" "$d16" run --input field --catalog sources.csv --out withcat --prior 0.5 --purity 0.9 --images
+check "its columns first, in its order" sh -c "head -1 withcat/catalog.csv | grep -q '^id,mu,v_sigma,name,z_spec,file,'"
+check "its rows, in its order" test "$(column withcat/catalog.csv id | tr '\n' ' ')" = "sim_00002 nothing sim_00004 "
+check "mu and v_sigma are carried through" test "$(column withcat/catalog.csv mu | tr '\n' ' ')" = "1.25 1 7.5 "
+check "a row without a cutout is flagged" grep -q '^nothing,.*no cutout of this name' withcat/catalog.csv
+check "the FITS catalogue has the same columns" sh -c "'$d16' info withcat/catalog.fits | grep -q v_sigma"
+check "regions" grep -q '^circle(' withcat/catalog.reg
+check "products of the two that were read" test "$(find withcat/denoised -name '*.fits' | wc -l)" = 2
+works "info reads a product" "$d16" info withcat/denoised/sim_00002.fits
+for plane in SCI ERR DENOISED STD RESID_SIGMA MASK; do check "product: $plane" grep -q "$plane" stdout; done
+cp withcat/catalog.fits again.fits
+works "a FITS catalogue is copied" "$d16" run --input field --catalog again.fits --out again
+check "names that are taken get _d16" sh -c "'$d16' info again/catalog.fits | grep -q p_disk_d16"
+works "two classifiers" "$d16" run --input field/sim_00001.fits --out seeds --no-errors \
+  --classifier "$weights/disk.safetensors,$weights/disk.safetensors"
+check "the same twice: no spread" test "$(column seeds/catalog.csv p_err_seed)" = 0
+check "without errors there are none" test -z "$(column seeds/catalog.csv p_err_orbit)"
+printf 'number\n1\n' >other.csv
+fails "no id of the catalogue" 1 'has an id of the catalogue' none "$d16" run --input field --catalog other.csv --out none
+printf 'mu\n1\n' >noid.csv
+fails "a catalogue without id" 1 noid.csv none "$d16" run --input field --catalog noid.csv --out none
+fails "neither cutouts nor mosaic" 1 '--mosaic' none "$d16" run --out none
+fails "a mosaic without a catalogue" 1 '--catalog' none "$d16" run --mosaic field --out none
+
+# --- a mosaic of 6.4 GB with one galaxy, sparse on the disk --------------------------------------------------------------
+side=40000 scale=1.1111111111111e-05
+card() { printf '%-80s' "$1"; }
+{
+  card "SIMPLE  =                    T" && card "BITPIX  =                  -32" && card "NAXIS   =                    2"
+  card "NAXIS1  = $side" && card "NAXIS2  = $side" && card "BUNIT   = 'MJy/sr  '"
+  card "CTYPE1  = 'RA---TAN'" && card "CTYPE2  = 'DEC--TAN'" && card "CRPIX1  = 20000.5" && card "CRPIX2  = 20000.5"
+  card "CRVAL1  = 53.1" && card "CRVAL2  = -27.8" && card "CD1_1   = -$scale" && card "CD2_2   = $scale" && card END
+} >cards
+mkdir mosaic
+big=mosaic/field_f277w_sci.fits
+{ cat cards && printf "%$((2880 - $(stat -c %s cards)))s" ''; } >$big
+if truncate -s $((2880 + (4 * side * side + 2879) / 2880 * 2880)) $big; then
+  # the first image of a simulated cutout: its 64 rows go to columns 30000 to 30063 of rows 10000 to 10063
+  end=$(grep -abo 'END \{77\}' field/sim_00001.fits | sed -n 2p | cut -d: -f1)
+  data=$(((end / 2880 + 1) * 2880))
+  for row in $(seq 0 63); do
+    dd if=field/sim_00001.fits of=$big bs=256 count=1 iflag=skip_bytes oflag=seek_bytes conv=notrunc status=none \
+      skip=$((data + 256 * row)) seek=$((2880 + 4 * ((10000 + row) * side + 30000)))
+  done
+  # pixel (30031.5, 10031.5): in the tangent plane 10032 pixels west, 9968 south
+  awk -v s=$scale 'BEGIN {
+    d = 3.14159265358979 / 180; dec = -27.8 * d; xi = -10032 * s * d; eta = -9968 * s * d; below = cos(dec) - eta * sin(dec)
+    printf "id,ra,dec,z_phot\nthere,%.8f,%.8f,3.9\nfar,10,10,1\n", 53.1 + atan2(xi, below) / d,
+      atan2(sin(dec) + eta * cos(dec), sqrt(xi * xi + below * below)) / d }' >places.csv
+  works "run on a mosaic" "$d16" run --mosaic mosaic --catalog places.csv --out cut --side 2.5 --images
+  check "mosaic: the object is measured in the middle" between 28 36 < <(column cut/catalog.csv x | head -1)
+  check "mosaic: band, and its wavelength at rest" between 0.56 0.57 < <(column cut/catalog.csv lambda_rest | head -1)
+  check "mosaic: where there is no data" grep -q '^far,.*no mosaic has data' cut/catalog.csv
+  memory=$(grep -o 'peak memory [0-9]* MiB' cut/report.html | grep -o '[0-9]*')
+  check "mosaic: memory stays below 2 GiB ($memory MiB)" test "$memory" -lt 2048
+  check "product has the coordinates of the frame" grep -qa 'CRVAL1  = *53.1' cut/denoised/there.fits
+  gzip -c cards >mosaic/field_f277w_err.fits.gz
+  fails "mosaic: compressed" 1 'unpack' none "$d16" run --mosaic mosaic --catalog places.csv --out none
+else
+  skip "a large mosaic" "no sparse file of 6.4 GB on this disk"
+fi
+
+# --- real data ----------------------------------------------------------------------------------------------------------
+if [[ -d $shared/jwst_ceers_nircam ]]; then
+  sed 's/^object/id/' "$shared/jwst_ceers_nircam/objects.csv" >six.csv
+  works "measure JWST" "$d16" measure --input "$shared/jwst_ceers_nircam" --psf "$shared/jwst_ceers_nircam/psf" --out jwst.csv
+  check "JWST: all six are measured" test "$(column jwst.csv gini | grep -c .)" = 6
+  check "JWST: F277W" test "$(column jwst.csv band_used | sort -u)" = F277W
+  check "JWST: the scale is CDELT's" between 0.0399 0.0401 < <(column jwst.csv pixel_arcsec)
+  works "run JWST with redshifts" "$d16" run --input "$shared/jwst_ceers_nircam" --catalog six.csv --out six
+  check "JWST: rest-frame 0.55 um" between 0.4 0.9 < <(column six/catalog.csv lambda_rest)
+  check "JWST: the neighbour that looks out of the halo of 10766 is masked" has_flag 512 < <(grep '^10766' six/catalog.csv |
+    cat <(head -1 six/catalog.csv) - >one.csv; column one.csv flags)
+  check "JWST: the band follows the redshift" test "$(column six/catalog.csv band_used | sort -u | wc -l)" -gt 1
+else
+  skip "JWST cutouts" "../shared/data is not there"
+fi
+if [[ -d $shared/kids_sdss_segmented ]]; then
+  works "measure with given segments and PSFs" "$d16" measure --input "$shared/kids_sdss_segmented/inst/extdata/KiDS" --out kids.csv
+  check "KiDS: measured" test "$(column kids.csv gini | grep -c .)" -ge 9
+  check "KiDS: PSFs are used" test "$(column kids.csv psf_fwhm | wc -l)" -ge 9
+fi
+
+echo "measure_cli_test: $passed passed, $failed failed, $skipped skipped"
+((failed == 0))
