@@ -12,6 +12,7 @@
 #include <d16/core/profile.hpp>
 
 #include "commands.hpp"
+#include "photoz.hpp"
 #include "simulate_survey.hpp"
 #include "study_highz.hpp"
 #include "train_highz.hpp"
@@ -377,6 +378,63 @@ std::vector<Command> make_check(CLI::App& parent) {
   return {make_check_equivariance(*check)};
 }
 
+/// What the commands that read a catalogue in any bands share.
+void add_photometry(CLI::App* app, PhotometryOptions& o) {
+  app->add_option("--catalog", o.catalog, "FITS, CSV or blank-separated table with fluxes and errors in bands")
+      ->required();
+  app->add_option("--bands", o.bands,
+                  "of the catalogue to use: F115W,F150W ...; default: all that there are filters for")
+      ->delimiter(',');
+  app->add_option("--unit", o.unit, "of the fluxes, whatever the file says: nJy, \"10 nJy\", uJy ...");
+  app->add_option("--aperture", o.aperture, "of columns such as F444W_CIRC1: CIRC1, CIRC2, KRON ...");
+  app->add_option("--data", o.data, "folder with filter curves, templates and models")->capture_default_str();
+  app->add_option("--filters", o.filters, "filter curves in EAZY's format; default: those of NIRCam in --data");
+  app->add_option("--passbands", o.passbands,
+                  "CSV band,pivot,width in Angstrom: filters approximated as top hats, and said to be");
+  app->add_option("--redshift", o.redshift, "column of true redshifts to judge by; default: z_spec or TRUE_Z if there");
+  app->add_option("--size", o.size, "column of radii; default: flux_radius, F444W_RHALF, half_light if there");
+}
+
+Command make_photoz(CLI::App& parent) {
+  auto add = [](CLI::App* app, PhotozOptions& o) {
+    add_photometry(app, o.photometry);
+    app->add_option("--out", o.out, "catalogue to write: .fits or .csv")->required();
+    app->add_option("--pdf", o.pdf, "FITS file for P(z) of each row");
+    app->add_option("--report", o.report, "HTML page with scores, cuts and plots");
+    app->add_option("--templates", o.templates, "jades, larson, fsps, eazy, or folders of *.sed, *.dat")
+        ->delimiter(',')
+        ->capture_default_str();
+    app->add_option("--dust", o.dust, "A_V that each template is taken with: 0,1,2")
+        ->delimiter(',')
+        ->check(CLI::Range(0.0, 10.0))
+        ->capture_default_str();
+    app->add_option("--z-min", o.least_z, "least redshift")->check(CLI::Range(0.0, 25.0))->capture_default_str();
+    app->add_option("--z-max", o.most_z, "largest redshift")->check(CLI::Range(0.0, 25.0))->capture_default_str();
+    app->add_option("--z-step", o.step, "of ln(1 + z), a multiple of 0.002")
+        ->check(CLI::Range(0.002, 0.5))
+        ->capture_default_str();
+    app->add_option("--template-error", o.template_error, "relative, in all bands")
+        ->check(CLI::Range(0.0, 10.0))
+        ->capture_default_str();
+    app->add_option("--error-curve", o.error_curve,
+                    "relative error over rest wavelength, two columns, added in squares: TEMPLATE_ERROR.eazy_v1.0");
+    app->add_option("--error-scale", o.error_scale, "of that curve")
+        ->check(CLI::Range(0.0, 10.0))
+        ->capture_default_str();
+    app->add_option("--dwarfs", o.dwarfs, "CSV of brown-dwarf models, a column for each band; none: no comparison");
+    app->add_flag("--cuts", o.cuts, "apply the quality cuts (docs/photoz.md) and count what each takes");
+    app->add_option("--least-size", o.least_size, "radius that a real source has at least, in the unit of its column");
+    app->add_option("--bimodal", o.bimodal, "share of the first mode's probability that makes a second one count")
+        ->check(CLI::Range(0.0, 1.0))
+        ->capture_default_str();
+    add_common(app, o);
+  };
+  return make<PhotozOptions>(
+      parent, "photoz", "photometric redshifts with P(z), quality cuts, and chi2 against brown dwarfs", photoz, add,
+      {"photoz --catalog jades.fits --aperture CIRC2 --out z.fits --cuts --report z.html",
+       "photoz --catalog hdfn_fs99_eazy.cat --passbands docs/passbands/hdfn.csv --templates eazy --out z.fits"});
+}
+
 std::string one_line(std::string text) {
   for (char& c : text)
     if (c == '\n' || c == '\r') c = ' ';
@@ -420,6 +478,7 @@ int guarded_main(int argc, char** argv) {
   std::vector<Command> commands{make_info(app), make_simulate_survey(*simulate_command.app), simulate_command};
   for (Command& command : make_train(app)) commands.push_back(command);
   for (auto make_one : {make_evaluate, make_denoise, make_classify, make_run}) commands.push_back(make_one(app));
+  for (auto make_one : {make_photoz}) commands.push_back(make_one(app));
   for (Command& command : make_check(app)) commands.push_back(command);
   for (Command& command : make_study(app)) commands.push_back(command);
   try {

@@ -1,6 +1,6 @@
 // Non-negative least squares: the conditions of a minimum, all subsets as oracle, degenerate problems.
-#include <cmath>
 #include <doctest/doctest.h>
+#include <cmath>
 #include <vector>
 
 #include <d16/core/random.hpp>

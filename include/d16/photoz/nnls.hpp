@@ -80,8 +80,7 @@ class Nnls {
     std::fill(square_.begin(), square_.end(), 0.0);
     data_square_ = 0;
     for (int b = 0; b < rows_; ++b) {
-      for (int t = 0; t < columns_; ++t)
-        square_[size_t(t)] += v_[b] * a_[b * columns_ + t] * a_[b * columns_ + t];
+      for (int t = 0; t < columns_; ++t) square_[size_t(t)] += v_[b] * a_[b * columns_ + t] * a_[b * columns_ + t];
       data_square_ += v_[b] * y_[b] * y_[b];
     }
   }
