@@ -13,10 +13,10 @@ namespace tool {
 
 /// How to find rows and their data.
 struct HighzRowsOptions {
-  std::string input, cutouts;  ///< cutouts: a folder for the rows of a catalogue
-  std::string unit = {};       ///< of the catalogue's fluxes; empty: TUNIT, or else that of its kind, flagged
-  std::string aperture = {};   ///< of BAND_APERTURE columns; empty: CIRC1, CIRC2 or KRON, the first that is there
-  bool any_columns = false;    ///< take any catalogue and leave its fluxes alone: for band_fluxes()
+  std::string input, cutouts = {};  ///< cutouts: a folder for the rows of a catalogue
+  std::string unit = {};            ///< of the catalogue's fluxes; empty: TUNIT, or else that of its kind, flagged
+  std::string aperture = {};        ///< of BAND_APERTURE columns; empty: CIRC1, CIRC2 or KRON, the first that is there
+  bool any_columns = false;         ///< take any catalogue and leave its fluxes alone: for band_fluxes()
 };
 
 /// The rows of the input in their order.

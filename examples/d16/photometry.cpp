@@ -52,6 +52,10 @@ std::vector<std::string> candidates(PhotometryOptions const& o, std::vector<sim:
 std::vector<sim::Curve> filters_of(PhotometryOptions const& o, std::vector<sim::Curve> const& passbands,
                                    std::vector<std::string> const& bands) {
   std::vector<sim::Curve> out;
+  if (o.names_only) {
+    for (std::string const& band : bands) out.push_back({band, {}, {}});
+    return out;
+  }
   if (passbands.empty()) {
     std::string file = o.filters;
     if (file.empty()) file = join(o.data, "nircam_filters_jades_seds/configs/jwst_nircam_FILTER.RES");
@@ -126,6 +130,15 @@ Photometry read_photometry(PhotometryOptions const& o) {
   }
   if (size) out.size = measured(out.rows.table, size), out.size_column = size->name, out.size_unit = size->info.unit;
   return out;
+}
+
+double total_snr(photoz::FluxTable const& table, size_t row) {
+  double sum = 0, weight = 0;
+  for (size_t b = 0; b < table.flux.size(); ++b) {
+    double f = table.flux[b][row], e = table.error[b][row];
+    if (std::isfinite(f) && e > 0) sum += f / (e * e), weight += 1 / (e * e);
+  }
+  return weight > 0 ? sum / std::sqrt(weight) : photoz::not_known;
 }
 
 namespace {

@@ -17,6 +17,7 @@ struct PhotometryOptions {
   std::string filters = {};    ///< curves in EAZY's format; empty: those of NIRCam in `data`
   std::string passbands = {};  ///< CSV band, pivot, width in Angstrom: filters approximated as top hats
   std::string redshift = {};   ///< column of true redshifts; empty: z_spec, EAZY_z_spec, TRUE_Z, the first there is
+  bool names_only = false;     ///< of the filters: their curves are not needed
   std::string size = {};  ///< column of radii; empty: flux_radius, F444W_RHALF, RHALF, half_light, the first there is
 };
 
@@ -37,6 +38,9 @@ struct Photometry {
 
 /// Errors   FileError: what is missing or damaged, and what to do.
 Photometry read_photometry(PhotometryOptions const& o);
+
+/// S/N of all bands of a row together, weighted by 1 / sigma^2; NaN without a band.
+double total_snr(d16::photoz::FluxTable const& table, size_t row);
 
 /// Spectra by name: jades, larson, fsps or eazy of the folder `data`, or folders with *.sed and *.dat files; each behind
 /// dust of each A_V, magnitudes at 5500 Angstrom by the law of Calzetti.

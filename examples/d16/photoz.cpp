@@ -52,15 +52,6 @@ void fit_all(PhotozResults& r, std::vector<float>* density) {
   r.seconds = watch.seconds();
 }
 
-double total_snr(FluxTable const& table, size_t row) {
-  double sum = 0, weight = 0;
-  for (size_t b = 0; b < table.flux.size(); ++b) {
-    double f = table.flux[b][row], e = table.error[b][row];
-    if (std::isfinite(f) && e > 0) sum += f / (e * e), weight += 1 / (e * e);
-  }
-  return weight > 0 ? sum / std::sqrt(weight) : not_known;
-}
-
 void set_flags(PhotozResults& r) {
   auto bands = int(r.catalogue.filters.size());
   double first = r.grid.z().front(), last = r.grid.z().back();
