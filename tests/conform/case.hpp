@@ -60,6 +60,8 @@ class Run {
     }
     return leaf;
   }
+  /// What the file expects: only for answers that have no one form, to write ours in the form of the file's.
+  Tensor expected(std::string const& name) const { return case_.tensor("out." + name); }
   Tensor optional(std::string const& name) { return has(name) ? in(name) : Tensor(); }
 
  private:

@@ -1,9 +1,14 @@
-// Conformance runners of tables: trees, boosting, calibration, precision and recall. Plain functions of the host.
+// Conformance runners of tables: trees, boosting, calibration, precision and recall, neighbours, clusters, t-SNE. Plain
+// functions of the host.
 #pragma once
 #include <d16/learn/boosted_trees.hpp>
 #include <d16/learn/calibration.hpp>
 #include <d16/learn/curves.hpp>
 #include <d16/learn/decision_tree.hpp>
+#include <d16/learn/hdbscan.hpp>
+#include <d16/learn/kmeans.hpp>
+#include <d16/learn/silhouette.hpp>
+#include <d16/learn/tsne.hpp>
 
 #include "case.hpp"
 #include "layout.hpp"
@@ -70,6 +75,59 @@ inline Outcome run_average_precision(Run& r) {
   return {{{"value", numbers({learn::average_precision(r.in("scores"), r.in("labels"), r.optional("weights"))})}}};
 }
 
+/// Clusters have no order: each takes the number that its first row has in the file, if no other cluster took it.
+inline Tensor renamed(Tensor const& labels, Tensor const& as) {
+  require<ShapeError>(labels.shape() == as.shape(), "labels are ", labels.shape(), ", expected ", as.shape());
+  std::map<int64_t, int64_t> name{{-1, -1}}, taken{{-1, -1}};
+  Tensor out = labels.clone();
+  for (int64_t i = 0; i < labels.numel(); ++i) {
+    int64_t const ours = labels.data<int64_t>()[i], wanted = as.data<int64_t>()[i];
+    if (!name.contains(ours)) {
+      name[ours] = taken.contains(wanted) ? 1000 + ours : wanted;
+      taken[name[ours]] = ours;
+    }
+    out.data<int64_t>()[i] = name[ours];
+  }
+  return out;
+}
+
+inline void require_euclidean(Run& r) {
+  if (r.attrs().has("metric") && r.attrs().string("metric") != "euclidean")
+    throw Skip{"the metric is " + r.attrs().string("metric")};
+}
+
+inline Outcome run_hdbscan(Run& r) {
+  require_euclidean(r);
+  std::string const& selection = r.attrs().string("cluster_selection_method");
+  require<ValueError>(selection == "eom" || selection == "leaf", r.file(), ": cluster_selection_method is ", selection,
+                      "; eom or leaf is needed");
+  learn::Clusters c = learn::hdbscan(
+      r.in("points"),
+      {.min_cluster_size = r.attrs().integer("min_cluster_size"),
+       .min_samples = r.attrs().integer("min_samples"),
+       .selection = selection == "eom" ? learn::ClusterSelection::excess_of_mass : learn::ClusterSelection::leaf,
+       .epsilon = r.attrs().has("cluster_selection_epsilon") ? r.attrs().number("cluster_selection_epsilon") : 0});
+  return {{{"labels", renamed(c.labels, r.expected("labels"))}, {"probabilities", c.probabilities}}};
+}
+inline Outcome run_silhouette(Run& r) {
+  require_euclidean(r);
+  return {{{"value", numbers({learn::silhouette(r.in("points"), r.in("labels")).value})}}};
+}
+inline Outcome run_kmeans(Run& r) {
+  learn::KMeans k = learn::kmeans(r.in("points"), {.centres = r.in("centres")});
+  return {{{"labels", k.labels}, {"centres", k.centres}, {"inertia", numbers({k.inertia})}}};
+}
+inline Outcome run_nearest_neighbours(Run& r) {
+  int64_t const k = r.attrs().integer("k");
+  learn::Neighbours n = r.has("queries") ? learn::nearest_neighbours(r.in("points"), r.in("queries"), k)
+                                         : learn::nearest_neighbours(r.in("points"), k);
+  return {{{"index", n.index}, {"distance", n.distance}}};
+}
+inline Outcome run_tsne_divergence(Run& r) {
+  learn::TsneDivergence d = learn::tsne_divergence(r.in("x"), r.in("y"), r.attrs().number("perplexity"));
+  return {{{"value", numbers({d.value})}, {"gradient", d.gradient}}};
+}
+
 inline OpTable learn_ops() {
   OpTable table;
   auto add = [&](char const* name, Runner run) { table[name] = {run, false}; };
@@ -80,6 +138,11 @@ inline OpTable learn_ops() {
   add("isotonic_calibration", run_isotonic_calibration);
   add("temperature_calibration", run_temperature_calibration);
   add("average_precision", run_average_precision);
+  add("hdbscan", run_hdbscan);
+  add("silhouette", run_silhouette);
+  add("kmeans", run_kmeans);
+  add("nearest_neighbours", run_nearest_neighbours);
+  add("tsne_divergence", run_tsne_divergence);
   return table;
 }
 

@@ -28,8 +28,9 @@ inline int64_t perplexity_neighbours(char const* op, double perplexity, int64_t 
   require<ValueError>(std::isfinite(perplexity) && perplexity >= 1, op, ": perplexity is ", perplexity,
                       "; 1 is the least");
   int64_t const k = int64_t(3 * perplexity);
-  require<ValueError>(k <= there, op, ": perplexity ", perplexity, " looks at ", k, " neighbours of each row; there are ",
-                      there, ", so ", double(there / 3), " is the largest perplexity");
+  require<ValueError>(k <= there, op, ": perplexity ", perplexity, " looks at ", k,
+                      " neighbours of each row; there are ", there, ", so ", double(there / 3),
+                      " is the largest perplexity");
   return k;
 }
 
@@ -37,7 +38,8 @@ inline int64_t perplexity_neighbours(char const* op, double perplexity, int64_t 
 /// the bounds known so far. Squares in ascending order; the place of `p` is filled to whole vectors.
 template <int lanes> D16_INLINE void conditional(float const* squares, int64_t k, double perplexity, float* p) {
   int64_t const whole = (k + lanes - 1) / lanes * lanes;
-  double const target = std::log(perplexity), mean = (std::accumulate(squares, squares + k, 0.0) / double(k)) - squares[0];
+  double const target = std::log(perplexity),
+               mean = (std::accumulate(squares, squares + k, 0.0) / double(k)) - squares[0];
   double low = 0, high = INFINITY, beta = mean > 0 ? 1 / mean : 1;
   double sum = 1;
   for (int step = 0; step < 60; ++step) {
@@ -151,8 +153,7 @@ inline Affinities affinities(char const* op, Matrix const& x, double perplexity)
     found.to[size_t(p * k + j)] = position[size_t(uint32_t(key))], squares[size_t(p * k + j)] = square_of(key);
   };
   if (x.columns <= tree_columns) search_all(tree, tree, true, k, put);
-  else
-    ProductSearch(x, x, true, k).run([&](int64_t i, int64_t j, uint64_t key) { put(position[size_t(i)], j, key); });
+  else ProductSearch(x, x, true, k).run([&](int64_t i, int64_t j, uint64_t key) { put(position[size_t(i)], j, key); });
   return joined(conditionals(std::move(found), squares, perplexity), tree.order);
 }
 

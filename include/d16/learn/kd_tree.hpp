@@ -109,9 +109,8 @@ struct KdTree {
 };
 
 /// A little under the squared distance between the boxes [low, high] and [low2, high2] (a point: low2 = high2).
-template <int lanes>
-D16_INLINE float box_square(KdTree const& tree, float const* low, float const* high, float const* low2,
-                            float const* high2) {
+template <int lanes> D16_INLINE float box_square(KdTree const& tree, float const* low, float const* high,
+                                                 float const* low2, float const* high2) {
   Vector<float, lanes> sum = {};
   for (int64_t c = 0; c < tree.width; c += lanes) {
     Vector<float, lanes> a, b, a2, b2, above, below;

@@ -9,9 +9,7 @@ namespace d16::learn::detail {
 using kernels::cpu::detail::Unaligned;
 using kernels::cpu::detail::Vector;
 
-template <int lanes> struct LaneBits {
-  typedef int32_t type __attribute__((vector_size(4 * lanes)));
-};
+template <int lanes> struct LaneBits { typedef int32_t type __attribute__((vector_size(4 * lanes))); };
 
 template <int lanes> D16_INLINE void load(float const* p, Vector<float, lanes>& v) {
   v = *reinterpret_cast<Unaligned<float, lanes> const*>(p);

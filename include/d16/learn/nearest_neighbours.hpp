@@ -84,8 +84,7 @@ D16_INLINE void search(KdTree const& tree, float const* point, int32_t self, Nea
 
 /// Neighbours of the rows of `queries` in their order there; `same` when the two trees are one: no row is then its own
 /// neighbour. visit(position of the query, j, key) is called from several threads.
-template <class F>
-void search_all(KdTree const& tree, KdTree const& queries, bool same, int64_t k, F const& visit) {
+template <class F> void search_all(KdTree const& tree, KdTree const& queries, bool same, int64_t k, F const& visit) {
   parallel_chunks(queries.rows, 256, [&](int64_t begin, int64_t end) {
     Nearest nearest(k);
     with_lanes([&]<int lanes>() __attribute__((always_inline)) {
@@ -146,8 +145,13 @@ class ProductSearch {
     float const rounding = float(columns + 4) * 0x1p-23f;
     for (int64_t from = 0; from < x_.rows; from += wide) {
       int64_t const to = std::min(x_.rows, from + wide);
-      kernels::Gemm<float> g{.M = int(count), .N = int(to - from), .K = int(columns), .trans_b = true, .a = a.data(),
-                             .b = &centred_[size_t(from * columns)], .c = products.data()};
+      kernels::Gemm<float> g{.M = int(count),
+                             .N = int(to - from),
+                             .K = int(columns),
+                             .trans_b = true,
+                             .a = a.data(),
+                             .b = &centred_[size_t(from * columns)],
+                             .c = products.data()};
       std::vector<char> work(kernels::cpu::gemm_work_bytes(g));
       g.work = work.data();
       kernels::cpu::gemm(g);

@@ -59,9 +59,8 @@ inline std::vector<double> principal_places(Matrix const& x) {
   std::vector<double> const axes = diagonalise(covariance, n);
   std::vector<int64_t> by_size(static_cast<size_t>(n));
   std::iota(by_size.begin(), by_size.end(), 0);
-  std::stable_sort(by_size.begin(), by_size.end(), [&](int64_t a, int64_t b) {
-    return covariance[size_t(a * n + a)] > covariance[size_t(b * n + b)];
-  });
+  std::stable_sort(by_size.begin(), by_size.end(),
+                   [&](int64_t a, int64_t b) { return covariance[size_t(a * n + a)] > covariance[size_t(b * n + b)]; });
   std::vector<double> places(size_t(2 * x.rows), 0.0);
   for (int64_t k = 0; k < std::min<int64_t>(2, n); ++k) {
     auto weight = [&](int64_t c) { return axes[size_t(c * n + by_size[size_t(k)])]; };

@@ -24,7 +24,7 @@ namespace d16::learn::detail {
 ///          Essmann et al. 1995, "A smooth particle mesh Ewald method" for the splines.
 class RepulsionMesh {
  public:
-  static constexpr float spacing = 0.5f;  ///< between nodes; K is 1 wide
+  static constexpr float spacing = 0.35f;   ///< between nodes; K is 1 wide
   static constexpr int64_t largest = 6144;  ///< nodes along a side with padding; beyond, they are farther apart
 
   struct Force {
@@ -158,9 +158,7 @@ class RepulsionMesh {
     });
   }
   /// The place of frequency v of column x, in blocks of 16 frequencies.
-  size_t place_of(int64_t x, int64_t v) const {
-    return size_t(((v / columns) * half_ + x) * element + v % columns);
-  }
+  size_t place_of(int64_t x, int64_t v) const { return size_t(((v / columns) * half_ + x) * element + v % columns); }
   void forward_y(int64_t x, int64_t n) {
     std::vector<float> work(size_t(2 * n * element));
     float* z = work.data();
@@ -233,7 +231,8 @@ class RepulsionMesh {
     auto values = [&](int64_t k) { return (4 + 2 * std::cos(6.283185307179586 * double(k) / double(n))) / 6; };
     parallel_tasks(blocks, [&](int64_t b) {
       std::vector<float> work(size_t(2 * n * element));
-      for (int64_t x = 0; x < n; ++x) std::copy_n(&half[size_t((b * n + x) * columns)], columns, &work[size_t(x * element)]);
+      for (int64_t x = 0; x < n; ++x)
+        std::copy_n(&half[size_t((b * n + x) * columns)], columns, &work[size_t(x * element)]);
       transform(f, work.data(), work.data() + n * element, 0);
       for (int64_t u = 0; u < n; ++u)
         for (int64_t c = 0; c < columns; ++c) {

@@ -22,8 +22,8 @@ struct TsneOptions {
   double early_exaggeration = 12, exaggeration = 1;  ///< factors of the attraction
   double learning_rate = 0;                          ///< 0: N / exaggeration
   double momentum = 0.8;
-  Tensor start = {};   ///< (N,2); undefined: the principal components, 1e-4 wide
-  uint64_t seed = 0;   ///< of the start's 1e-6 of noise, which parts equal rows
+  Tensor start = {};  ///< (N,2); undefined: the principal components, 1e-4 wide
+  uint64_t seed = 0;  ///< of the start's 1e-6 of noise, which parts equal rows
   Repulsion repulsion = Repulsion::automatic;
   int64_t report_every = 50;
   std::function<bool(TsneProgress const&)> progress = {};  ///< false stops; called every so many iterations

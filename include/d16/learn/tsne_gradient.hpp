@@ -60,9 +60,8 @@ template <> struct Gather<16> {
 };
 
 /// sum_j p_ij w_ij (y_i - y_j), w_ij = 1 / (1 + |y_i - y_j|^2), over one row of `count` elements in whole vectors.
-template <int lanes>
-D16_INLINE std::pair<float, float> attraction(float const* y, float const* at, int32_t const* to, float const* p,
-                                              int64_t count) {
+template <int lanes> D16_INLINE std::pair<float, float> attraction(float const* y, float const* at, int32_t const* to,
+                                                                   float const* p, int64_t count) {
   Vector<float, lanes> sum_x = {}, sum_y = {};
   for (int64_t j = 0; j < count; j += lanes) {
     Vector<float, lanes> x, z, weight;
@@ -81,7 +80,8 @@ D16_INLINE std::pair<float, float> attraction(float const* y, float const* at, i
 class TsneGradient {
  public:
   TsneGradient(Affinities const& a, Repulsion repulsion)
-      : a_(a), exact_(repulsion == Repulsion::exact || (repulsion == Repulsion::automatic && a.rows() <= 2000)),
+      : a_(a),
+        exact_(repulsion == Repulsion::exact || (repulsion == Repulsion::automatic && a.rows() <= 2000)),
         parts_(size_t((a.rows() + chunk - 1) / chunk)) {
     for (float p : a.p)
       if (p > 0) negative_entropy_ += double(p) * std::log(double(p)), all_p_ += double(p);
