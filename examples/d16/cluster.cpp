@@ -292,8 +292,8 @@ Json answer_of(ClusterResults const& r) {
                            {"features", r.features.names},
                            {"clusters", r.count},
                            {"noise_fraction", r.noise},
-                           {"silhouette_map", r.silhouette_map},
-                           {"silhouette_features", r.silhouette_features},
+                           {"silhouette_map", known(r.silhouette_map)},
+                           {"silhouette_features", known(r.silhouette_features)},
                            {"kl_divergence", r.divergence},
                            {"tsne_seconds", r.tsne_seconds},
                            {"hdbscan_seconds", r.hdbscan_seconds},
@@ -308,10 +308,10 @@ Json answer_of(ClusterResults const& r) {
     if (r.majority_confusion.defined()) out["clusters_on_redshift"] = learn::balanced_accuracy(r.majority_confusion);
   }
   if (r.labelled) {
-    out["auc"] = r.auc.value, out["auc_error"] = r.auc.error;
+    out["auc"] = known(r.auc.value), out["auc_error"] = known(r.auc.error);
     out["label_rows"] = r.label_rows, out["label_positive"] = r.label_positive;
     if (r.confident_rows)
-      out["auc_confident"] = r.auc_confident.value, out["auc_confident_error"] = r.auc_confident.error;
+      out["auc_confident"] = known(r.auc_confident.value), out["auc_confident_error"] = known(r.auc_confident.error);
   }
   return out;
 }

@@ -1,5 +1,6 @@
 // Fluxes of a catalogue in whatever bands it has, and the filters and templates that go with them.
 #pragma once
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -47,6 +48,9 @@ double total_snr(d16::photoz::FluxTable const& table, size_t row);
 /// Errors   FileError: no such set, nothing in it.
 std::vector<d16::sim::Curve> read_templates(std::vector<std::string> const& names, std::string const& data,
                                             std::vector<double> const& dust = {0});
+
+/// A number for --json, which has no NaN: null where it is not known.
+inline Json known(double value) { return std::isfinite(value) ? Json(value) : Json(); }
 
 /// Where the brown-dwarf models of the folder `data` are.
 std::string dwarf_models_of(std::string const& data);

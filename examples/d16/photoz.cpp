@@ -178,20 +178,19 @@ void write_density(std::string const& path, PhotozResults const& r, std::vector<
 
 Json scores_json(RedshiftScores const& s) {
   return Json::object({{"n", s.n},
-                       {"sigma_nmad", s.sigma_nmad},
-                       {"sigma_nmad_error", s.sigma_error},
-                       {"bias", s.bias},
-                       {"outlier_fraction", s.outliers.value},
-                       {"outlier_low", s.outliers.interval.low},
-                       {"outlier_high", s.outliers.interval.high},
-                       {"inside_68", s.in68.value},
-                       {"inside_95", s.in95.value}});
+                       {"sigma_nmad", known(s.sigma_nmad)},
+                       {"sigma_nmad_error", known(s.sigma_error)},
+                       {"bias", known(s.bias)},
+                       {"outlier_fraction", known(s.outliers.value)},
+                       {"outlier_low", known(s.outliers.interval.low)},
+                       {"outlier_high", known(s.outliers.interval.high)},
+                       {"inside_68", known(s.in68.value)},
+                       {"inside_95", known(s.in95.value)}});
 }
 
 void say_scores(PhotozResults const& r, std::vector<PhotozBin> const& bins) {
   if (bins.empty()) return;
-  say(text("against ", r.catalogue.truth_column,
-           ":  S/N     n   sigma_NMAD    outliers (> 0.15)      in 68 %  in 95 %"));
+  say(text("against ", r.catalogue.truth_column, ":        n   sigma_NMAD    outliers (> 0.15)      in 68 %  in 95 %"));
   for (PhotozBin const& bin : bins) {
     RedshiftScores const& s = bin.scores;
     if (s.n == 0) continue;
@@ -207,12 +206,12 @@ Json answer_of(PhotozResults const& r, std::vector<PhotozBin> const& bins) {
   auto count = [&](int32_t flag) {
     return int64_t(std::count_if(r.flags.begin(), r.flags.end(), [=](int32_t f) { return (f & flag) != 0; }));
   };
-  auto known = std::count_if(r.fits.begin(), r.fits.end(), [](RedshiftFit const& f) { return f.known(); });
+  auto redshifts = std::count_if(r.fits.begin(), r.fits.end(), [](RedshiftFit const& f) { return f.known(); });
   Json scores = Json::array({}), cuts = Json::array({}), notes = Json::array({});
   for (PhotozBin const& bin : bins)
     if (bin.scores.n > 0) {
       Json one = scores_json(bin.scores);
-      one["snr"] = bin.name;
+      one["rows"] = bin.name;
       scores.push_back(std::move(one));
     }
   for (CutCount const& c : r.counts)
@@ -220,7 +219,7 @@ Json answer_of(PhotozResults const& r, std::vector<PhotozBin> const& bins) {
   for (std::string const& note : r.catalogue.notes) notes.push_back(note);
   return Json::object({{"out", r.options.out},
                        {"rows", int64_t(r.fits.size())},
-                       {"redshifts", int64_t(known)},
+                       {"redshifts", int64_t(redshifts)},
                        {"bands", r.catalogue.bands()},
                        {"templates", int64_t(r.grid.templates())},
                        {"seconds", r.seconds},
@@ -246,15 +245,20 @@ void write_all(PhotozResults const& r, std::vector<float> const& density) {
 
 std::vector<PhotozBin> photoz_bins(PhotozResults const& r) {
   if (r.catalogue.truth.empty()) return {};
-  std::vector<PhotozBin> out{{"all", -INFINITY, INFINITY, {}}, {"< 5", -INFINITY, 5, {}}, {"5 - 10", 5, 10, {}},
-                             {"10 - 20", 10, 20, {}},          {"20 - 50", 20, 50, {}},   {"> 50", 50, INFINITY, {}}};
-  for (PhotozBin& bin : out) {
+  std::vector<PhotozBin> out;
+  auto add = [&](std::string name, auto const& wanted) {
     std::vector<RedshiftFit> fits;
     std::vector<double> truth;
     for (size_t i = 0; i < r.fits.size(); ++i)
-      if (r.snr[i] >= bin.low && r.snr[i] < bin.high) fits.push_back(r.fits[i]), truth.push_back(r.catalogue.truth[i]);
-    bin.scores = redshift_scores(fits, truth);
-  }
+      if (wanted(i)) fits.push_back(r.fits[i]), truth.push_back(r.catalogue.truth[i]);
+    out.push_back({std::move(name), redshift_scores(fits, truth)});
+  };
+  add("all", [](size_t) { return true; });
+  constexpr double edges[] = {-INFINITY, 5, 10, 20, 50, INFINITY};
+  constexpr char const* names[] = {"S/N < 5", "5 - 10", "10 - 20", "20 - 50", "> 50"};
+  for (size_t k = 0; k < 5; ++k)
+    add(names[k], [&](size_t i) { return r.snr[i] >= edges[k] && r.snr[i] < edges[k + 1]; });
+  if (!r.failed.empty()) add("pass the cuts", [&](size_t i) { return r.failed[i] == 0; });
   return out;
 }
 

@@ -49,10 +49,9 @@ struct PhotozResults {
   double seconds = 0;
 };
 
-/// Scores by signal to noise, for rows with a true redshift: all, then bins.
+/// Scores of rows with a true redshift: of all, by signal to noise, of those that pass the cuts.
 struct PhotozBin {
   std::string name;
-  double low, high;  ///< of the S/N
   d16::photoz::RedshiftScores scores;
 };
 std::vector<PhotozBin> photoz_bins(PhotozResults const& r);

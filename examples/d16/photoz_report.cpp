@@ -60,7 +60,7 @@ std::string against_truth(PhotozResults const& r, std::vector<PhotozBin> const& 
     for (size_t k = 0; k < 6; ++k) columns[k].push_back(values[k]);
   }
   char const* titles[] = {"sigma_NMAD", "its error", "bias", "outliers", "in 68 %", "in 95 %"};
-  table.column("S/N", names).column("n", n);
+  table.column("rows", names).column("n", n);
   for (size_t k = 0; k < 6; ++k) table.column(titles[k], columns[k]);
   std::string truth = r.catalogue.rows.simulated ? "true redshift (simulated)" : "spectroscopic redshift";
   return html::section(

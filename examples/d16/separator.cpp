@@ -186,8 +186,8 @@ Json scores_json(Separator const& s, SeparatorScores const& scores, std::vector<
   Json out = Json::object({});
   for (size_t k = 0; k < s.classes.size(); ++k) {
     if (!draws[k].claimed) continue;
-    out[s.classes[k]] = Json::object({{"recall", scores.scores[k].recall.value},
-                                      {"precision", scores.scores[k].precision.value},
+    out[s.classes[k]] = Json::object({{"recall", known(scores.scores[k].recall.value)},
+                                      {"precision", known(scores.scores[k].precision.value)},
                                       {"n", scores.scores[k].recall.n}});
   }
   return out;
@@ -216,11 +216,11 @@ Json train_separator(TrainSeparatorOptions const& o) {
   std::vector<ClassDraws> draws = class_draws(o, catalogue);
   Stopwatch watch;
   std::vector<Draw> common, heldout;
-  std::vector<int64_t> all, known;
+  std::vector<int64_t> all, held;
   std::vector<std::string> names;
   for (size_t k = 0; k < draws.size(); ++k) {
     names.push_back(draws[k].name), common.push_back(draws[k].train), all.push_back(int64_t(k));
-    if (draws[k].heldout) heldout.push_back(draws[k].heldout), known.push_back(int64_t(k));
+    if (draws[k].heldout) heldout.push_back(draws[k].heldout), held.push_back(int64_t(k));
   }
   auto data = [&](std::vector<Draw> const& from, std::vector<int64_t> const& classes, uint64_t stream, int64_t count) {
     return make_data(from, classes, catalogue.fluxes, lenders, count, 4 * o.seed + stream);
@@ -232,7 +232,7 @@ Json train_separator(TrainSeparatorOptions const& o) {
   say_scores("fresh draws", separator, same, draws);
   Json tests = Json::object({{"fresh_draws", scores_json(separator, same, draws)}});
   if (!heldout.empty()) {
-    SeparatorScores other = judge(separator, data(heldout, known, 3, o.count / 2));
+    SeparatorScores other = judge(separator, data(heldout, held, 3, o.count / 2));
     std::string what;
     for (std::string const& name : o.test_templates) what += (what.empty() ? "" : ",") + base_name(name);
     say_scores(text("held out (", what, ", ", o.heldout, ")"), separator, other, draws);
@@ -308,7 +308,8 @@ void say_truth(Photometry const& c, io::Table const& results, Json& answer) {
     learn::Fraction recall = learn::fraction(found, there), precision = learn::fraction(found, called);
     say(text("simulated truth: brown dwarfs by ", what, ": recall ", decimals(recall.value, 3), " of ", there,
              ", precision ", decimals(precision.value, 3), " of ", called));
-    answer[what] = Json::object({{"recall", recall.value}, {"precision", precision.value}, {"called", called}});
+    answer[what] =
+        Json::object({{"recall", known(recall.value)}, {"precision", known(precision.value)}, {"called", called}});
   };
   std::vector<std::string> called = results.strings("class_colours");
   std::vector<int64_t> cut = results.integers("bd_colour_cut"), compact = results.integers("compact");
@@ -325,12 +326,9 @@ Json separate(SeparateOptions const& o) {
   PhotometryOptions how = o.photometry;
   how.bands = s.bands, how.names_only = true;
   Photometry catalogue = read_photometry(how);
-  Tensor p = s.probabilities(catalogue.fluxes);
-  if (!o.prior.empty()) {
-    require<d16::ValueError>(o.prior.size() == s.classes.size(), "--prior: ", o.prior.size(), " frequencies; ",
-                             s.classes.size(), " classes have one each");
-    p = learn::reweight_priors(p, std::vector<double>(s.classes.size(), 1.0), o.prior);
-  }
+  require<d16::ValueError>(o.prior.empty() || o.prior.size() == s.classes.size(), "--prior: ", o.prior.size(),
+                           " frequencies; ", s.classes.size(), " classes have one each");
+  Tensor p = s.probabilities(catalogue.fluxes, o.prior);
   io::Table table = separated(catalogue, s, p, o);
   io::Table results = rename_taken(table, catalogue.rows.names);
   std::vector<io::FitsCard> cards{{"SEPWGHT", base_name(o.weights), "separator"}};

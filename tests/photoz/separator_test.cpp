@@ -133,6 +133,9 @@ TEST_CASE("cuts: each takes what it says, and the counts add up") {
   CHECK(failed_cuts(grid, table, 1, high, 1) == cut_dropout);  // seen blueward of Lyman alpha
   CHECK(failed_cuts(grid, table, 1, low, 1) == 0);
   CHECK(failed_cuts(grid, table, 2, high, 1) == (cut_dropout | cut_detection));
+  RedshiftFit inside = high;
+  inside.z_a = 6.4;  // Lyman alpha at 8996, in the middle of F090W: that band may have light
+  CHECK(failed_cuts(grid, table, 1, inside, 1) == 0);
   RedshiftFit bad = high;
   bad.near = 0.5, bad.chi2 = 8, bad.dwarf.chi2 = 7;
   CutOptions size{.least_size = 2};

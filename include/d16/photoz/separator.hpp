@@ -51,8 +51,8 @@ struct Separator {
     }
     return out;
   }
-  /// (rows, classes) float64, for classes of equal frequency. NaN for a row without any colour.
-  Tensor probabilities(FluxTable const& table) const {
+  /// (rows, classes) float64. NaN for a row without any colour. `prior`: frequencies of the classes, equal when empty.
+  Tensor probabilities(FluxTable const& table, std::vector<double> const& prior = {}) const {
     Tensor x = colours(table), raw = trees.probabilities(x);
     auto K = int64_t(classes.size()), pairs = x.dim(1);
     Tensor out = empty({x.dim(0), K}, {.dtype = DType::f64, .device = Device()});
@@ -60,7 +60,10 @@ struct Separator {
       float const* colour = x.data<float>() + i * pairs;
       bool any = std::any_of(colour, colour + pairs, [](float c) { return !std::isnan(c); });
       double sum = 0, *p = out.data<double>() + i * K;
-      for (int64_t k = 0; k < K; ++k) sum += p[k] = calibration[size_t(k)](logit(raw.data<float>()[i * K + k]));
+      for (int64_t k = 0; k < K; ++k) {
+        double frequency = prior.empty() ? 1 : prior[size_t(k)];
+        sum += p[k] = frequency * calibration[size_t(k)](logit(raw.data<float>()[i * K + k]));
+      }
       for (int64_t k = 0; k < K; ++k) p[k] = any ? p[k] / sum : not_known;
     }
     return out;
