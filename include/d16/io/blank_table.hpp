@@ -1,5 +1,7 @@
 // Tables of words between blanks with their names in a comment line, as EAZY and many catalogues have them.
 #pragma once
+#include <algorithm>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>

@@ -1,8 +1,10 @@
 // Quality cuts of a photometric catalogue: which rows are sound, and what was wrong with the others.
 #pragma once
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "../sim/igm.hpp"

@@ -1,8 +1,10 @@
 // Fluxes of one object against tables of models of one free size each: brown dwarfs, stars, whatever has no redshift.
 #pragma once
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <utility>
 #include <vector>

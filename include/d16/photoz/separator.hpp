@@ -1,5 +1,6 @@
 // Stars, brown dwarfs and galaxies told apart by their colours: boosted trees, calibrated, in one JSON file.
 #pragma once
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <utility>
