@@ -8,6 +8,7 @@
 #include <map>
 #include <optional>
 
+#include <d16/io/blank_table.hpp>
 #include <d16/io/csv.hpp>
 #include <d16/io/fits.hpp>
 #include <d16/io/survey_catalog.hpp>
@@ -25,7 +26,8 @@ constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
 bool same_name(std::string const& a, std::string const& b) { return lower(a) == lower(b); }
 
-/// The first of these columns that is there, whatever the case of its name.
+}  // namespace
+
 io::Column const* find_any(io::Table const& table, std::vector<std::string> const& names) {
   for (std::string const& name : names)
     for (io::Column const& column : table.columns())
@@ -33,7 +35,6 @@ io::Column const* find_any(io::Table const& table, std::vector<std::string> cons
   return nullptr;
 }
 
-/// Numbers of a column of numbers, or of text that is numbers; sentinels become NaN.
 std::vector<double> measured(io::Table const& table, io::Column const* column) {
   if (!column) return std::vector<double>(size_t(table.rows()), nan);
   std::vector<double> values = table.numbers(column->name);
@@ -41,6 +42,8 @@ std::vector<double> measured(io::Table const& table, io::Column const* column) {
     if (io::detail::is_sentinel(v)) v = nan;
   return values;
 }
+
+namespace {
 
 std::vector<std::string> apertures(HighzRowsOptions const& o) {
   return o.aperture.empty() ? std::vector<std::string>{"CIRC1", "CIRC2", "KRON"} : std::vector{o.aperture};
@@ -60,12 +63,33 @@ FluxColumns flux_columns(io::Table const& table, std::string const& band, HighzR
   return {find_any(table, {band}), find_any(table, {band + "_err", band + "_e", "e_" + band})};
 }
 
-void add_band(HighzRows& rows, size_t band, std::vector<double> const& flux, std::vector<double> const& error,
-              double factor) {
-  for (size_t i = 0; i < flux.size(); ++i) {
-    bool good = std::isfinite(flux[i]) && error[i] > 0;
-    rows.flux[i][band] = good ? flux[i] * factor : nan, rows.error[i][band] = good ? error[i] * factor : nan;
+}  // namespace
+
+std::optional<BandFluxes> band_fluxes(io::Table const& table, std::string const& band, HighzRowsOptions const& o) {
+  FluxColumns columns = flux_columns(table, band, o);
+  if (!columns.flux) return {};
+  require<FileError>(columns.error, table.source(), ": column \"", columns.flux->name,
+                     "\" has no error beside it, such as \"", columns.flux->name, "_e\"; errors are needed");
+  std::string unit = !o.unit.empty() ? o.unit : columns.flux->info.unit;
+  BandFluxes out{measured(table, columns.flux), measured(table, columns.error), unit.empty()};
+  if (unit.empty()) unit = columns.unit;
+  double factor = 1;
+  try {
+    factor = io::nanojansky_in(io::detail::ascii(unit));
+  } catch (d16::ValueError const& fault) {
+    throw FileError(text(table.source(), ": column \"", columns.flux->name, "\": ", fault.what()));
   }
+  for (size_t i = 0; i < out.flux.size(); ++i) {
+    bool good = std::isfinite(out.flux[i]) && out.error[i] > 0;
+    out.flux[i] = good ? out.flux[i] * factor : nan, out.error[i] = good ? out.error[i] * factor : nan;
+  }
+  return out;
+}
+
+namespace {
+
+void add_band(HighzRows& rows, size_t band, std::vector<double> const& flux, std::vector<double> const& error) {
+  for (size_t i = 0; i < flux.size(); ++i) rows.flux[i][band] = flux[i], rows.error[i][band] = error[i];
 }
 
 void begin_fluxes(HighzRows& rows) {
@@ -79,21 +103,11 @@ void add_fluxes(HighzRows& rows, HighzRowsOptions const& o) {
   begin_fluxes(rows);
   int found = 0;
   for (size_t b = 0; b < highz_bands; ++b) {
-    std::string const& band = io::nircam_bands()[b];
-    FluxColumns columns = flux_columns(rows.table, band, o);
-    if (!columns.flux) continue;
-    require<FileError>(columns.error, rows.table.source(), ": column \"", columns.flux->name,
-                       "\" has no error beside it, such as \"", columns.flux->name, "_e\"; errors are needed");
+    std::optional<BandFluxes> band = band_fluxes(rows.table, io::nircam_bands()[b], o);
+    if (!band) continue;
     ++found;
-    std::string unit = !o.unit.empty() ? o.unit : columns.flux->info.unit;
-    if (unit.empty()) unit = columns.unit, rows.units_assumed = true;
-    double factor = 1;
-    try {
-      factor = io::nanojansky_in(io::detail::ascii(unit));
-    } catch (d16::ValueError const& fault) {
-      throw FileError(text(rows.table.source(), ": column \"", columns.flux->name, "\": ", fault.what()));
-    }
-    add_band(rows, b, measured(rows.table, columns.flux), measured(rows.table, columns.error), factor);
+    rows.units_assumed |= band->unit_assumed;
+    add_band(rows, b, band->flux, band->error);
   }
   if (found == 0) rows.flux.clear(), rows.error.clear();
 }
@@ -105,7 +119,7 @@ void add_survey_fluxes(HighzRows& rows, HighzRowsOptions const& o) {
   require<FileError>(c.rows() == int64_t(rows.size()), rows.fits, ": ", c.rows(), " sources for ", rows.size(),
                      " rows; it must list each once");
   begin_fluxes(rows);
-  for (size_t b = 0; b < highz_bands; ++b) add_band(rows, b, c.flux[b], c.error[b], 1);
+  for (size_t b = 0; b < highz_bands; ++b) add_band(rows, b, c.flux[b], c.error[b]);
   rows.units_assumed = c.units_assumed;
   rows.notes.insert(rows.notes.end(), c.notes.begin(), c.notes.end());
 }
@@ -144,8 +158,7 @@ void read_fits_rows(HighzRows& rows, std::string const& path, HighzRowsOptions c
   rows.id.resize(size_t(rows.table.rows()));
   bool uncover = std::any_of(rows.names.begin(), rows.names.end(),
                              [](std::string const& name) { return lower(name).starts_with("f_f"); });
-  if (jades || uncover) add_survey_fluxes(rows, o);
-  else add_fluxes(rows, o);
+  if (!o.any_columns) (jades || uncover ? add_survey_fluxes : add_fluxes)(rows, o);
   if (jades) add_other_tables(rows, hdus);
 }
 
@@ -164,13 +177,18 @@ void add_cutouts(HighzRows& rows, std::string const& place) {
                      "\", has an id of the catalogue, such as \"", rows.id[0], "\"");
 }
 
+bool is_text(std::string const& path) {
+  std::string name = lower(path);
+  return ends_with(name, ".csv") || ends_with(name, ".cat") || ends_with(name, ".txt");
+}
+
 HighzRows read_catalogue(std::string const& path, HighzRowsOptions const& o, std::string const& cutouts) {
   HighzRows rows;
-  if (ends_with(lower(path), ".csv")) {
-    rows.table = io::read_csv(path);
+  if (is_text(path)) {
+    rows.table = ends_with(lower(path), ".csv") ? io::read_csv(path) : io::read_blank_table(path);
     for (io::Column const& column : rows.table.columns()) rows.names.push_back(column.name);
     rows.id.resize(size_t(rows.table.rows()));
-    add_fluxes(rows, o);
+    if (!o.any_columns) add_fluxes(rows, o);
   } else read_fits_rows(rows, path, o);
   require<FileError>(rows.size() > 0, path, ": has no rows; nothing to classify");
   io::Column const* id = find_any(rows.table, {"id", "source_id", "objid", "number"});
@@ -179,7 +197,7 @@ HighzRows read_catalogue(std::string const& path, HighzRowsOptions const& o, std
     for (size_t i = 0; i < rows.size(); ++i) rows.id[i] = std::to_string(i + 1);
   rows.cutout.resize(rows.size());
   if (cutouts.empty()) {
-    require<FileError>(!rows.flux.empty(), rows.table.source(),
+    require<FileError>(!rows.flux.empty() || o.any_columns, rows.table.source(),
                        ": no fluxes in columns such as F444W, f_f444w or F444W_", apertures(o)[0], "; it has ",
                        rows.table.names(), "; name the --aperture or give --cutouts");
   } else {
@@ -205,9 +223,9 @@ HighzRows read_folder(std::string const& input) {
   return rows;
 }
 
-/// Whether a file is a catalogue and not an image: a CSV, or a FITS file with a table and no image with data.
+/// Whether a file is a catalogue and not an image: text, or a FITS file with a table and no image with data.
 bool is_catalogue(std::string const& path) {
-  if (ends_with(lower(path), ".csv")) return true;
+  if (is_text(path)) return true;
   bool table = false;
   for (io::FitsHdu const& hdu : io::list_fits(path)) {
     if (hdu.kind == io::FitsHdu::Kind::image && hdu.has_data()) return false;

@@ -1,5 +1,6 @@
 // What the seven-band classifier is asked about, row by row, and the catalogue it answers with.
 #pragma once
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,9 +13,10 @@ namespace tool {
 
 /// How to find rows and their data.
 struct HighzRowsOptions {
-  std::string input, cutouts;  ///< cutouts: a folder for the rows of a catalogue
-  std::string unit = {};       ///< of the catalogue's fluxes; empty: TUNIT, or else that of its kind, flagged
-  std::string aperture = {};   ///< of BAND_APERTURE columns; empty: CIRC1, CIRC2 or KRON, the first that is there
+  std::string input, cutouts = {};  ///< cutouts: a folder for the rows of a catalogue
+  std::string unit = {};            ///< of the catalogue's fluxes; empty: TUNIT, or else that of its kind, flagged
+  std::string aperture = {};        ///< of BAND_APERTURE columns; empty: CIRC1, CIRC2 or KRON, the first that is there
+  bool any_columns = false;         ///< take any catalogue and leave its fluxes alone: for band_fluxes()
 };
 
 /// The rows of the input in their order.
@@ -32,9 +34,23 @@ struct HighzRows {
   size_t size() const { return id.size(); }
 };
 
+/// The first of these columns that is there, whatever the case of its name; null when there is none.
+d16::io::Column const* find_any(d16::io::Table const& table, std::vector<std::string> const& names);
+/// Numbers of a column of numbers, or of text that is numbers; sentinels, and a null column, become NaN.
+std::vector<double> measured(d16::io::Table const& table, d16::io::Column const* column);
+
+/// Fluxes of one band and their errors, nJy.
+struct BandFluxes {
+  std::vector<double> flux, error;
+  bool unit_assumed = false;
+};
+/// Of any table that names its columns by the bands: F444W, f_f444w or F444W_CIRC1; nothing when it has none.
+/// Errors   FileError: fluxes without errors, an unknown unit.
+std::optional<BandFluxes> band_fluxes(d16::io::Table const& table, std::string const& band, HighzRowsOptions const& o);
+
 /// The input is a folder of d16 simulate survey (catalog.fits, cutouts/), a folder of cutouts or one of them
 /// (find_highz_sources), or a catalogue: JADES, UNCOVER, or any FITS or CSV table with an id and fluxes in columns
-/// F444W, f_f444w or F444W_CIRC1 and their errors.
+/// F444W, f_f444w or F444W_CIRC1 and their errors; .cat and .txt are tables between blanks (io/blank_table.hpp).
 /// Errors   FileError: nothing to classify, damaged, no fluxes, text where numbers belong, tables of different lengths.
 HighzRows list_highz(HighzRowsOptions const& o);
 

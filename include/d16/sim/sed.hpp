@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -27,6 +28,30 @@ struct TemplateSet {
   std::string name = {};
   std::vector<Curve> templates = {};  ///< rest wavelength, F_lambda in any unit
 };
+
+namespace detail {
+
+/// Means of a curve over the cells of a logarithmic grid of wavelengths, whose neighbours are a factor exp(step) apart:
+/// a narrow emission line keeps its flux.
+inline std::vector<double> cell_means(Curve const& c, std::span<double const> wavelengths, double step) {
+  std::vector<double> total(1, 0.0);
+  for (size_t i = 1; i < c.wavelength.size(); ++i)
+    total.push_back(total.back() + (c.wavelength[i] - c.wavelength[i - 1]) * (c.value[i] + c.value[i - 1]) / 2);
+  auto up_to = [&](double x) {
+    if (x <= c.wavelength.front()) return 0.0;
+    if (x >= c.wavelength.back()) return total.back();
+    size_t i = size_t(std::upper_bound(c.wavelength.begin(), c.wavelength.end(), x) - c.wavelength.begin()) - 1;
+    return total[i] + (x - c.wavelength[i]) * (c.value[i] + value_at(c, x)) / 2;
+  };
+  std::vector<double> out;
+  for (double x : wavelengths) {
+    double low = x * std::exp(-step / 2), high = x * std::exp(step / 2);
+    out.push_back((up_to(high) - up_to(low)) / (high - low));
+  }
+  return out;
+}
+
+}  // namespace detail
 
 /// The spectrum of one galaxy: up to three templates with weights (shares of the light at 5500 Angstrom), seen through
 /// dust and hydrogen.
@@ -128,27 +153,8 @@ class Templates {
     return light;
   }
 
-  /// Means over the cells of the grid, so that a narrow emission line keeps its flux.
-  std::vector<double> cell_means(Curve const& c) const {
-    std::vector<double> total(1, 0.0);
-    for (size_t i = 1; i < c.wavelength.size(); ++i)
-      total.push_back(total.back() + (c.wavelength[i] - c.wavelength[i - 1]) * (c.value[i] + c.value[i - 1]) / 2);
-    auto up_to = [&](double x) {
-      if (x <= c.wavelength.front()) return 0.0;
-      if (x >= c.wavelength.back()) return total.back();
-      size_t i = size_t(std::upper_bound(c.wavelength.begin(), c.wavelength.end(), x) - c.wavelength.begin()) - 1;
-      return total[i] + (x - c.wavelength[i]) * (c.value[i] + value_at(c, x)) / 2;
-    };
-    std::vector<double> out;
-    for (double x : wavelength_) {
-      double low = x * std::exp(-step / 2), high = x * std::exp(step / 2);
-      out.push_back((up_to(high) - up_to(low)) / (high - low));
-    }
-    return out;
-  }
-
   void add_filter(size_t b, Curve const& filter) {
-    std::vector<double> throughput = cell_means(filter);
+    std::vector<double> throughput = detail::cell_means(filter, wavelength_, step);
     double most = *std::max_element(throughput.begin(), throughput.end()), sum = 0;
     int begin = points, end = 0;
     for (int k = 0; k < points; ++k) {
@@ -165,7 +171,7 @@ class Templates {
   }
 
   void add_template(Curve const& curve) {
-    std::vector<double> mean = cell_means(curve);
+    std::vector<double> mean = detail::cell_means(curve, wavelength_, step);
     auto f_nu = [&](double centre, double width) {
       double sum = 0;
       int count = 0;

@@ -15,6 +15,7 @@
 #include "../core/random.hpp"
 #include "../core/tensor.hpp"
 #include "../vision/image.hpp"
+#include "../vision/photometry.hpp"
 #include "brown_dwarfs.hpp"
 #include "drizzle_noise.hpp"
 #include "sed.hpp"
@@ -153,9 +154,11 @@ class Survey {
   }
 
   /// Flux of a source inside 0.15 arcsec around (x0, y0), corrected to the whole of a point's, and its error (of the
-  /// dark sky): aperture photometry of a cutout.
+  /// dark sky): aperture photometry of a cutout. And its size in F444W: the radius with half of the light within 0.3
+  /// arcsec, and F(0.32") / F(0.16"); both not corrected for the PSF, NaN where there is no light.
   struct Photometry {
     Fluxes flux{}, error{};
+    double half_light = 0, compactness = 0;  ///< arcsec; ratio
   };
   Photometry measure(float const* image, SurveyTruth const& t) const {
     std::vector<double> weight =
@@ -168,6 +171,10 @@ class Survey {
       out.flux[b] /= encircled_[b];
       out.error[b] = njy_of(o_.depth[b]) / 5 * t.noise_factor;
     }
+    Tensor plane = empty({cutout_side, cutout_side}, vision::host_tensor());
+    for (int64_t k = 0; k < plane.numel(); ++k) plane.data<float>()[k] = image[k * survey_band_count + f444w];
+    out.half_light = cutout_pixel * vision::light_radius(plane, t.shape.x0, t.shape.y0, 0.3 / cutout_pixel);
+    out.compactness = vision::compactness(plane, t.shape.x0, t.shape.y0, cutout_pixel);
     return out;
   }
   static constexpr double aperture = 0.15;  ///< arcsec

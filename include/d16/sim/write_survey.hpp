@@ -35,7 +35,7 @@ inline std::vector<io::FitsCard> survey_cards(SurveyOptions const& o, Split spli
 }
 
 /// The catalogue: columns as those of JADES (ID, RA, DEC, F444W_CIRC2, F444W_CIRC2_e ...: aperture of radius 0.15
-/// arcsec, corrected to a point's total, nJy; negative fluxes are kept), and the truth in columns TRUE_...
+/// arcsec, corrected to a point's total, nJy; negative fluxes are kept), sizes in F444W, the truth in columns TRUE_...
 inline io::Table survey_table(std::vector<SurveyRow> const& rows) {
   io::Table table;
   auto add = [&]<class T>(std::string const& name, T, auto const& value, std::string unit, std::string comment) {
@@ -59,6 +59,12 @@ inline io::Table survey_table(std::vector<SurveyRow> const& rows) {
     add(
         name + "_e", 0.0f, [b](Row r) { return r.photometry.error[b]; }, "nJy", "its error, of the dark sky");
   }
+  add(
+      "F444W_RHALF", 0.0f, [](Row r) { return r.photometry.half_light; }, "arcsec",
+      "SIMULATED half-light radius in F444W within 0.3 arcsec, not corrected for the PSF");
+  add(
+      "F444W_COMPACT", 0.0f, [](Row r) { return r.photometry.compactness; }, "",
+      "SIMULATED flux in a diameter of 0.32 over that in 0.16 arcsec, F444W");
   auto truth = [&](std::string const& name, auto type, auto const& value, std::string unit, std::string comment) {
     add(
         "TRUE_" + name, type, [&](Row r) { return value(r.truth); }, std::move(unit), "SIMULATED truth: " + comment);
