@@ -1,7 +1,7 @@
 // d16 train disk | denoise: trains a network on pictures; writes weights, log, checkpoints and a model card.
 #include <stamp.hpp>
 
-#include <d16/data/loader.hpp>
+#include <d16/data/ahead.hpp>
 #include <d16/io/checkpoint.hpp>
 #include <d16/nn/build.hpp>
 #include <d16/optim/adam.hpp>
@@ -65,62 +65,24 @@ optim::TrainerOptions trainer_options(TrainOptions const& o, Places const& place
   t.epochs = int(o.epochs), t.out = places.folder, t.resume = o.resume, t.max_minutes = o.minutes, t.about = about;
   t.schedule = optim::CosineSchedule{.epochs = double(o.epochs), .warmup = 1, .floor = 0.01};
   t.progress = o.json ? nullptr : stdout;
+  t.accumulate = int(o.accumulate);
   t.capture = is_gpu(o.device);  // small networks: the GPU would wait for the host between its kernels
   t.on_step = [](int, int64_t, int64_t, double) { check_interrupted(); };
   return t;
 }
 
-/// What a network sees of a batch, and what it should answer; made on the host.
-struct Example {
-  Tensor image, label;
-};
-using Prepare = std::function<Example(data::Batch const&)>;
-
-/// The batches of one epoch, prepared and on the device of the training.
-class Examples {
- public:
-  Examples(data::Loader loader, Prepare prepare, d16::Device device)
-      : loader_(std::move(loader)), prepare_(std::move(prepare)), device_(device) {}
-  int64_t batches() const { return loader_.batches(); }
-
-  class Iterator {
-   public:
-    Iterator(data::Loader::Iterator at, Examples* all) : at_(at), all_(all) { make(); }
-    Example& operator*() { return made_; }
-    Iterator& operator++() {
-      ++at_;
-      make();
-      return *this;
-    }
-    friend bool operator==(Iterator const& i, data::Loader::End end) { return i.at_ == end; }
-
-   private:
-    void make() {
-      if (at_ == data::Loader::End()) return;
-      made_ = all_->prepare_(*at_);
-      made_ = {made_.image.to(all_->device_), made_.label.to(all_->device_)};
-    }
-    data::Loader::Iterator at_;
-    Examples* all_;
-    Example made_;
-  };
-  Iterator begin() { return {loader_.begin(), this}; }
-  data::Loader::End end() const { return {}; }
-
- private:
-  data::Loader loader_;
-  Prepare prepare_;
-  d16::Device device_;
-};
-
-/// The batches of one epoch: any angle, mirrored or not, moved and zoomed a little. They follow from seed and epoch.
-data::Loader loader(TrainOptions const& o, data::Dataset const& set, int epoch) {
-  return data::Loader(set, {.batch = o.batch,
-                            .augment = true,
-                            .shift = 3,
-                            .zoom = 0.15,
-                            .drop_last = set.size() > o.batch,
-                            .seed = o.seed * 100003 + uint64_t(epoch)});
+/// Any angle, mirrored or not, moved and zoomed a little. The batches follow from seed and epoch.
+data::LoaderOptions loading(TrainOptions const& o, data::Dataset const& set) {
+  return {.batch = o.batch,
+          .augment = true,
+          .shift = 3,
+          .zoom = 0.15,
+          .drop_last = set.size() > o.batch,
+          .seed = o.seed * 100003};
+}
+/// Random numbers of what is done to a batch further on.
+d16::Random random_of(data::Loader::State const& state) {
+  return {~state.seed, uint64_t(state.epoch) << 32 | uint64_t(state.position)};
 }
 
 /// What every file of weights says about itself.
@@ -204,19 +166,22 @@ template <class Net> Json fit_disk(TrainOptions const& o, Net net, data::ThreePa
   about["classes"] = Json::array({"elliptical", "disk"});
   d16::Device const device(o.device);
   net.to(device);
+  net.compute_in(precision_of(o.precision, o.device));
   optim::AdamW optimiser(net.parameters(), {.lr = o.lr, .weight_decay = o.weight_decay});
   optim::Trainer trainer(net, optimiser, trainer_options(o, places, about));
   Tensor validation = classifier_inputs(pictures_of(parts.validation));
-  auto prepare = [](data::Batch const& batch) {
-    auto draw = d16::default_generator().next();
-    d16::Random random(draw.seed, draw.stream);
-    return Example{classifier_inputs(batch.image, &random), batch.label};
+  auto prepare = [](data::Batch const& batch, data::Loader::State state) {
+    d16::Random random = random_of(state);
+    return data::Batch{classifier_inputs(batch.image, &random), batch.label};
   };
-  auto report = trainer.fit([&](int epoch) { return Examples(loader(o, parts.train, epoch), prepare, device); },
-                            [&](Example const& batch) {
-                              return d16::cross_entropy(net(batch.image), batch.label, {.label_smoothing = 0.02});
-                            },
-                            [&] { return auc_of(disk_probabilities(net, validation, device), parts.validation); });
+  data::Loader loader(parts.train, loading(o, parts.train));
+  data::Ahead batches(loader, device, prepare);
+  auto report = trainer.fit(
+      batches,
+      [&](data::Batch const& batch) {
+        return d16::cross_entropy(net(batch.image), batch.label, {.label_smoothing = 0.02});
+      },
+      [&] { return auc_of(disk_probabilities(net, validation, device), parts.validation); });
   d16::load(net, places.best());
   net.eval();
   Tensor chosen_by = d16::from(disk_probabilities(net, validation, device), {parts.validation.size()});
@@ -283,22 +248,27 @@ Json train_denoise(TrainOptions const& o) {
   int64_t crop = 0;
   data::ThreeParts parts = prepare(o, crop);
   Json about = about_training(o, "denoise", crop, parts);
-  nn::UNetVae net({.size = int(o.size), .widths = ints(o.widths, {16, 32, 64, 128}), .latent = int(o.latent)});
+  nn::UNetVae net({.size = int(o.size),
+                   .widths = ints(o.widths, {16, 32, 64, 128}),
+                   .latent = int(o.latent),
+                   .recompute = o.recompute});
   d16::Device const device(o.device);
   net.to(device);
+  net.compute_in(precision_of(o.precision, o.device));
   optim::AdamW optimiser(net.parameters(), {.lr = o.lr, .weight_decay = o.weight_decay});
   optim::Trainer trainer(net, optimiser, trainer_options(o, places, about));
   d16::sim::ContaminatedPair validation = spoil(parts.validation, o.seed);
-  auto prepare = [](data::Batch const& batch) {
-    auto draw = d16::default_generator().next();
-    d16::Random random(draw.seed, draw.stream);
+  auto prepare = [](data::Batch const& batch, data::Loader::State state) {
+    d16::Random random = random_of(state);
     d16::sim::ContaminatedPair pair = spoil(batch.image, random);
-    return Example{pair.noisy, pair.clean};
+    return data::Batch{pair.noisy, pair.clean};
   };
+  data::Loader loader(parts.train, loading(o, parts.train));
+  data::Ahead batches(loader, device, prepare);
   auto denoise = [&](Tensor x) { return net(x.to(device)).to(x.device()); };
   auto report = trainer.fit(
-      [&](int epoch) { return Examples(loader(o, parts.train, epoch), prepare, device); },
-      [&](Example const& batch) { return nn::vae_loss(net.encode_decode(batch.image), batch.label, o.beta); },
+      batches,
+      [&](data::Batch const& batch) { return nn::vae_loss(net.encode_decode(batch.image), batch.label, o.beta); },
       [&] { return validate_denoiser(denoise, validation, o.batch); });
   d16::load(net, places.best());
   d16::NoGrad off;

@@ -61,20 +61,21 @@ class UNetVae : public Module {
   };
   Output encode_decode(Tensor x) {
     check(x);
+    x = as_features(x);
     std::vector<Tensor> levels;
     for (ConvBlock& block : down_) {
       levels.push_back(run(block, x));
       x = MaxPool()(levels.back());
     }
     x = run(bottom_, x);
-    Tensor mu = mu_(x), logvar = clamp(logvar_(x), -10, 10);
-    x = relu(from_latent_(training() ? reparameterise(mu, logvar) : mu));
+    Tensor mu = from_features(mu_(x)), logvar = clamp(from_features(logvar_(x)), -10, 10);
+    x = relu(from_latent_(as_features(training() ? reparameterise(mu, logvar) : mu)));
     for (size_t i = 0; i < up_.size(); ++i) {
       x = relu(up_[i](x));
       if (options_.skips) x = concat({x, levels[levels.size() - 1 - i]}, axis::C);
       x = run(merge_[i], x);
     }
-    return {last_(x), mu, logvar};
+    return {from_features(last_(x)), mu, logvar};
   }
   /// The denoised image.
   Tensor operator()(Tensor x) { return sigmoid(encode_decode(std::move(x)).logits); }
