@@ -89,6 +89,7 @@ part "lessons" lessons
 part "C interface" build/bin/d16-c-api-test
 part "tool" tests/cli_test.sh
 part "tool: seven bands" tests/highz_cli_test.sh
+part "tool: training" tests/train_cli_test.sh
 part "conformance program" tests/conform_test.sh
 part "conformance: tests/golden" golden
 part "conformance: tests/golden, CUDA kernels on the emulator" golden_emulated

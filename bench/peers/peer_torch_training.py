@@ -96,7 +96,7 @@ def cases(machine):
     entropy, random = torch.nn.functional.cross_entropy, lambda *sizes: torch.rand(*sizes, device=machine.device)
     labels = lambda batch, classes: torch.arange(batch, device=machine.device) % classes
     unet_vae, band_network = networks(torch)
-    side, pixels = (63, 32) if small else (255, 256)
+    side, pixels, widths = (63, 32, (4, 8)) if small else (255, 256, (32, 64, 128, 256))
     for batch in (2,) if small else BATCHES:
         for order in (4,) if small else ORDERS:
 
@@ -106,7 +106,7 @@ def cases(machine):
 
             yield (f"classifier of order {order}, batch {batch}", "PyTorch + escnn", classifier, entropy,
                    lambda batch=batch: (random(batch, 3, side, side), labels(batch, 10)))
-        yield (f"U-Net VAE, batch {batch}", "PyTorch", unet_vae, lambda y, t: vae_loss(torch, y, t),
+        yield (f"U-Net VAE, batch {batch}", "PyTorch", lambda: unet_vae(widths), lambda y, t: vae_loss(torch, y, t),
                lambda batch=batch: (random(batch, 3, pixels, pixels), random(batch, 3, pixels, pixels)))
         yield (f"seven bands, batch {batch}", "PyTorch", band_network, entropy,
                lambda batch=batch: (random(batch, 7, 64, 64), labels(batch, 3)))

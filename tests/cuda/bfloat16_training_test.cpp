@@ -23,7 +23,7 @@ constexpr int steps = 6;
 struct Options {
   Device device = "cuda_emulated";
   Precision precision = Precision::bfloat16;
-  double lr = 4e-3;
+  double lr = 2e-3;
   bool captured = false;
   int steps = ::steps;
 };
@@ -55,11 +55,12 @@ std::vector<double> losses_of(MakeCase make, Options o) {
 /// `roundings`: of features and weights on the longest way through the network. Each is off by at most `unit` of the
 /// number, with a sign of its own, and norms keep what comes out of a layer at its size; so what goes into the loss is off
 /// by the root of their number. Three of these are taken for the worst. Gradients went back the same way, so that a step
-/// goes wrong by twice as many roundings, and what the loss has fallen by with it.
-void check_losses(MakeCase make, double roundings, double lr = 4e-3) {
+/// goes wrong by twice as many roundings, and what the loss has fallen by with it. `places`: pixels of the
+/// smallest grid. Its roundings reach all pixels above them; a loss that is a mean over pixels is off by that of so many.
+void check_losses(MakeCase make, double roundings, double places = 1, double lr = 2e-3) {
   std::vector<double> const exact = losses_of(make, {.device = "cpu", .precision = Precision::float32, .lr = lr}),
                             got = losses_of(make, {.lr = lr});
-  double const once = 3 * std::sqrt(roundings) * unit, back = 3 * std::sqrt(2 * roundings) * unit;
+  double const once = 3 * std::sqrt(roundings / places) * unit, back = std::sqrt(2) * once;
   double most = 0;
   for (size_t i = 0; i < exact.size(); ++i) {
     double const bound = once * std::max(1.0, std::abs(exact[i])) + back * std::abs(exact[0] - exact[i]);
@@ -67,9 +68,8 @@ void check_losses(MakeCase make, double roundings, double lr = 4e-3) {
     most = std::max(most, std::abs(got[i] - exact[i]) / bound);
   }
   MESSAGE("apart by ", most, " of the bound; the loss falls from ", exact.front(), " to ", exact.back());
-  CHECK(exact[0] - exact.back() > 2 * once);  // a step that did nothing would be seen
-  CHECK(got[0] != exact[0]);
-  CHECK(std::abs(got[0] - exact[0]) > 0x1p-22);  // more than float32 in another order: features were rounded
+  CHECK(exact[0] - exact.back() > 2 * once);     // a step that did nothing would be seen
+  CHECK(std::abs(got[0] - exact[0]) > 0x1p-16);  // more than float32 in another order: features were rounded
   std::vector<double> const captured = losses_of(make, {.lr = lr, .captured = true, .steps = 4});
   CHECK(captured == std::vector<double>(got.begin(), got.begin() + 4));
 }
@@ -91,7 +91,9 @@ std::vector<float> values(Tensor const& x) {
 
 // Of each layer the weights, the convolution, the norm with its ReLU, and what follows: pooling, sums, gates.
 TEST_CASE("bfloat16 training on cuda_emulated: the equivariant classifier") { check_losses(classifier, 4 * 4); }
-TEST_CASE("bfloat16 training on cuda_emulated: the U-Net VAE") { check_losses(denoiser, 5 * 2 * 4 + 4 * 3, 0.03); }
+TEST_CASE("bfloat16 training on cuda_emulated: the U-Net VAE") {
+  check_losses(denoiser, 5 * 2 * 4 + 4 * 3, 4 * 4 * 4, 0.03);
+}
 TEST_CASE("bfloat16 training on cuda_emulated: the seven-band network") { check_losses(seven_bands, 4 * 3 * 4); }
 
 TEST_CASE("bfloat16 training: gradients of many batches add up in float32") {
