@@ -52,9 +52,11 @@ if [[ -d $shared/nircam_filters_jades_seds ]]; then
   done
   check "highz: the captured losses are those of the cpu" near <(losses cuda_emulated.training/run-0) <(losses cpu.training/run-0) 1e-3
   works "train highz in bfloat16" "$d16" "${highz[@]}" --out bf16.safetensors "${emulated[@]}" --precision bfloat16 --accumulate 2
-  check "highz: its card says so" grep -q "2 to a step, features in bfloat16" bf16.md
+  check "highz: its card says so" grep -q "2 to a step, computed in bfloat16" bf16.md
   fails "another precision than that of the folder" 1 options.json - \
     "$d16" "${highz[@]}" --out bf16.safetensors "${emulated[@]}" --accumulate 2
+  fails "trees have no precision" 1 "--precision and --accumulate are for networks" trees.json \
+    "$d16" "${highz[@]}" --out trees.json --variant trees-flux --accumulate 2
 else
   skip "train highz" "there is no ../shared/data"
 fi

@@ -146,7 +146,7 @@ Command make_simulate_survey(CLI::App& simulate_app) {
 /// How a network is trained, of whatever kind it is.
 template <class Options> void add_step(CLI::App* app, Options& o) {
   app->add_option("--precision", o.precision,
-                  "float32; on a GPU also tf32, or bfloat16: features so, weights, losses and optimiser in float32")
+                  "float32; on a GPU also tf32, or bfloat16 for features; weights, losses and optimiser stay float32")
       ->check(CLI::IsMember({"float32", "tf32", "bfloat16"}))
       ->capture_default_str();
   app->add_option("--accumulate", o.accumulate, "batches whose mean gradient makes one step")

@@ -73,16 +73,12 @@ optim::TrainerOptions trainer_options(TrainOptions const& o, Places const& place
 
 /// Any angle, mirrored or not, moved and zoomed a little. The batches follow from seed and epoch.
 data::LoaderOptions loading(TrainOptions const& o, data::Dataset const& set) {
-  return {.batch = o.batch,
-          .augment = true,
-          .shift = 3,
-          .zoom = 0.15,
-          .drop_last = set.size() > o.batch,
-          .seed = o.seed * 100003};
+  return {
+      .batch = o.batch, .augment = true, .shift = 3, .zoom = 0.15, .drop_last = set.size() > o.batch, .seed = o.seed};
 }
 /// Random numbers of what is done to a batch further on.
 d16::Random random_of(data::Loader::State const& state) {
-  return {~state.seed, uint64_t(state.epoch) << 32 | uint64_t(state.position)};
+  return d16::Random(~state.seed, uint64_t(state.epoch) << 32 | uint64_t(state.position));
 }
 
 /// What every file of weights says about itself.

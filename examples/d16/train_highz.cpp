@@ -169,7 +169,7 @@ std::string how_trained(TrainHighzOptions const& o, HighzVariant const& variant)
       "each with other first weights and in another order; He normal, Adam 5e-4 with a cosine schedule, "
       "cross-entropy, ",
       o.epochs, " epochs of batches of ", o.batch, o.accumulate > 1 ? text(", ", o.accumulate, " to a step") : "",
-      o.precision == "float32" ? "" : text(", features in ", o.precision),
+      o.precision == "float32" ? "" : text(", computed in ", o.precision),
       ", mirrored and turned by quarters, each band missing with probability ", decimals(HighzTraining().drop, 2));
 }
 
@@ -206,6 +206,9 @@ Json train_highz(TrainHighzOptions const& given) {
   require<d16::ValueError>(o.set == "balanced" || o.set == "poster", "--set ", o.set, ": it is balanced or poster");
   if (o.count == 0) o.count = o.set == "poster" ? d16::sim::Survey::poster_size : 9000;
   HighzVariant variant = highz_variant(o.variant, o.side);
+  bool const plain = o.precision == "float32" && o.accumulate == 1;
+  require<d16::ValueError>(plain || variant.kind == HighzVariant::Kind::network, "--variant ", o.variant,
+                           ": --precision and --accumulate are for networks");
   precision_of(o.precision, o.device);  // tells before the objects are made that the device has it not
   Places places(o, variant);
   HighzCache cache(o.data, join(places.folder, "objects"), {.threshold = o.threshold}, o.side);

@@ -179,7 +179,7 @@ class Module : private detail::Part {
 
   /// In which numbers the network computes from now on; weights, their gradients, statistics, losses and optimisers stay
   /// float32 in any case.
-  ///   float32   as it was made
+  ///   float32   nothing is rounded
   ///   tf32      what layers multiply is rounded, where the device has units for that (kernels/precision.hpp)
   ///   bfloat16  the networks of this library store their features so, from behind the input to the head, which is
   ///             float32 again: for CUDA devices and the reference
