@@ -46,7 +46,7 @@ denoise again "${emulated[@]}" --recompute
 check "recompute: the same losses" test "$(losses again.training)" = "$(losses kept.training)"
 
 if [[ -d $shared/nircam_filters_jades_seds ]]; then
-  highz=(train highz --data "$shared" --variant main --runs 1 --epochs 2 --count 64 --validation 30 --test 30 --seed 4)
+  highz=(train highz --data "$shared" --runs 1 --epochs 2 --count 64 --validation 30 --test 30 --seed 4)
   for where in cpu cuda_emulated; do
     works "train highz, $where" "$d16" "${highz[@]}" --out "$where.safetensors" --device $where
   done
