@@ -102,7 +102,7 @@ TEST_CASE(
       ++expected;
     }
     CHECK(position == 12);
-    CHECK((maker == std::this_thread::get_id()) == device.is_host());
+    CHECK((maker == std::this_thread::get_id()) == (device == Device("cpu")));
   }
 }
 

@@ -44,7 +44,7 @@ template <class B> class Prefetched {
   };
   Iterator begin() {
     stop();
-    if (!device_.is_host()) thread_ = std::thread([this] { work(); });
+    if (has_machine()) thread_ = std::thread([this] { work(); });
     return Iterator(this);
   }
   End end() const { return {}; }
@@ -63,6 +63,9 @@ template <class B> class Prefetched {
   }
 
  private:
+  /// A CUDA device, or the emulator, which does the same.
+  bool has_machine() const { return machine_of(device_).allocate != nullptr; }
+
   /// The other thread: one batch waits while the next is made.
   void work() {
     try {
@@ -89,7 +92,7 @@ template <class B> class Prefetched {
     return true;
   }
   bool take() {
-    if (device_.is_host()) return take_here();
+    if (!has_machine()) return take_here();
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return waiting_ || finished_; });
     if (waiting_) {
