@@ -4,8 +4,8 @@
 #   build     preset cuda for this card, in build-cuda/
 #   test      the kernel tests and the conformance cases on the GPU, and all other tests that can be built here
 #   sanitize  compute-sanitizer, memcheck and racecheck, on the kernel tests
-#   bench     bench_cuda (ceilings, products, convolutions, D16 convolution, ladders, memory, images), bench_training, and
-#             PyTorch and escnn where present
+#   bench     bench_cuda (ceilings, products, convolutions, D16 convolution, ladders, memory, images), bench_training,
+#             d16 run from files to catalogue, and PyTorch, escnn and scikit-image where present
 #   report    the JSON and the table again from what the last bench has left
 # Each part ends after D16_GPU_SECONDS (default 540), for machines that give only some minutes at a
 # time; what was measured until then is kept, and the next call of `bench` goes on behind it (D16_GPU_FRESH=1: from the
@@ -168,9 +168,35 @@ part_bench() {
   if [[ -x $build/bin/bench_training ]]; then
     expect "bench: training steps" section "training step" 6-training bench_training
   else skip "bench_training: it was not built"; fi
+  if [[ -x $build/bin/d16 ]]; then expect "bench: d16 run" catalogues
+  else skip "d16 run: the tool was not built"; fi
   peers
   kill "$watcher" 2>/dev/null || true
   wait "$watcher" 2>/dev/null || true
+}
+
+# Images per second of `d16 run`, from FITS cutouts to catalogue and report, start of the program included: the median of
+# three runs after a first one.
+catalogues() {
+  local count=512 input=$raw/run-input device times began
+  [[ ${D16_GPU_FRESH:-} == 1 || ! -f $raw/8-run.0.json ]] || { echo "d16 run: measured before" && return 0; }
+  [[ -d $input ]] || within 120 "$build/bin/d16" simulate --out "$input" --count "$count" --size 64 --seed 16 >/dev/null || return
+  local rows=()
+  for device in cuda cpu; do
+    times=()
+    for _ in 0 1 2 3; do
+      rm -rf "$raw/run-output"
+      began=$EPOCHREALTIME
+      D16_WEIGHTS=weights within 180 "$build/bin/d16" run --input "$input" --out "$raw/run-output" --device "$device" \
+        >"$raw/8-run.log" 2>&1 || return
+      times+=("$((${EPOCHREALTIME/./} - ${began/./}))")
+    done
+    rows+=("$(printf '%s\n' "${times[@]:1}" | sort -n | awk -v device="$device" -v count="$count" 'NR == 2 {
+      name = "d16 run/" count " FITS cutouts of 64 px, three bands, from files to catalogue/float32/d16, " device
+      printf "    {\n      \"name\": \"%s\",\n      \"run_name\": \"%s\",\n      \"us\": %d,\n      \"images/s\": %.1f\n    }", \
+        name, name, $1, 1e6 * count / $1 }')")
+  done
+  printf '{\n  "context": {\n  },\n  "benchmarks": [\n%s,\n%s\n  ]\n}\n' "${rows[@]}" >"$raw/8-run.0.json"
 }
 
 peers() {
@@ -182,6 +208,7 @@ peers() {
   expect "bench: PyTorch and escnn" within "$budget" "$python" bench/peers/peer_torch_gpu.py --out "$raw/5-peers.0.json"
   expect "bench: training steps of PyTorch and escnn" within "$budget" "$python" bench/peers/peer_torch_training.py \
     --out "$raw/7-peers.0.json"
+  expect "bench: ops of PyTorch" within "$budget" "$python" bench/peers/peer_torch_ops.py --out "$raw/9-peers.0.json"
 }
 
 # The results of all files, complete ones only: {"context": {...}, "benchmarks": [...]}.
@@ -237,6 +264,7 @@ markdown() {
       x += 0
       return sprintf(x >= 100 ? "%.0f" : x >= 10 ? "%.1f" : "%.2f", x)
     }
+    function tera(x) { return x == "" ? "–" : number(x / 1000) }
     function share(x) { return x == "" ? "" : number(x) " %" }
     function finish(  part, n, setting) {
       n = split(name, part, "/")
@@ -279,8 +307,8 @@ markdown() {
           }
           continue
         }
-        print "| case | numbers | program | warm, µs | cold, µs | graph, µs | GB/s | TFLOP/s | dense TFLOP/s | of bandwidth | of arithmetic | error | times as fast as |"
-        print "|---|---|---|---|---|---|---|---|---|---|---|---|---|"
+        print "| case | numbers | program | warm, µs | cold, µs | graph, µs | images/s | GB/s | TFLOP/s | dense TFLOP/s | of bandwidth | of arithmetic | error | times as fast as |"
+        print "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|"
         for (i = 1; i <= setting_count; ++i) {
           split(settings[i], part, "/")
           if (part[1] != sections[s]) continue
@@ -291,13 +319,13 @@ markdown() {
           for (j = 2; j <= n; ++j) {
             key = settings[i] "/" who[j]
             if (at[key, "error_occurred"] == "true") {
-              print "| " part[2] " | " part[3] " | " who[j] " | " at[key, "error_message"] " | | | | | | | | | |"
+              print "| " part[2] " | " part[3] " | " who[j] " | " at[key, "error_message"] " | | | | | | | | | | |"
               continue
             }
             ratio = against != "" && who[j] != against && at[key, "us"] > 0 ? number(at[settings[i] "/" against, "us"] / at[key, "us"]) " " against : ""
-            printf "| %s | %s | %s | %s | %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", part[2], part[3], who[j], \
-              number(at[key, "us"]), number(at[key, "cold_us"]), number(at[key, "graph_us"]), number(at[key, "GB/s"]), \
-              number(at[key, "GFLOP/s"] / 1000), number(at[key, "dense_GFLOP/s"] / 1000), share(at[key, "%bandwidth"]), \
+            printf "| %s | %s | %s | %s | %s | %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", part[2], part[3], who[j], \
+              number(at[key, "us"]), number(at[key, "cold_us"]), number(at[key, "graph_us"]), number(at[key, "images/s"]), number(at[key, "GB/s"]), \
+              tera(at[key, "GFLOP/s"]), tera(at[key, "dense_GFLOP/s"]), share(at[key, "%bandwidth"]), \
               share(at[key, "%arithmetic"]), (at[key, "error"] ~ /[0-9]/ ? sprintf("%.1e", at[key, "error"]) : "–"), ratio
           }
         }

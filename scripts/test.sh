@@ -94,6 +94,7 @@ part "tool: simulated fields, redshifting, data sets" tests/field_cli_test.sh
 part "tool: shapes and catalogues" tests/measure_cli_test.sh
 part "tool: denoisers" tests/denoise_cli_test.sh
 part "tool: catalogues" tests/catalogue_cli_test.sh
+part "tool: training" tests/train_cli_test.sh
 part "conformance program" tests/conform_test.sh
 part "conformance: tests/golden" golden
 part "conformance: tests/golden, CUDA kernels on the emulator" golden_emulated

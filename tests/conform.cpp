@@ -23,9 +23,9 @@ constexpr char const* usage =
     "FILE|DIR...\n"
     "Runs conformance cases (.safetensors): one line for each tensor,\n"
     "  case  op  backend  tensor  max_abs_err  tolerance  ok|FAIL|skipped\n"
-    "and the number of cases last. Exit status 1 on a failure (--strict: also on a skipped case), 2 when a file "
-    "cannot\n"
-    "be read.\n";
+    "then the ops whose cases were skipped, and the number of cases last. Exit status 1 on a failure (--strict: also "
+    "on\n"
+    "a skipped case), 2 when a file cannot be read.\n";
 
 enum class Verdict { skipped, passed, failed };
 
@@ -180,7 +180,7 @@ Verdict run_case(Case const& c, OpTable const& table, std::vector<Backend> const
       for (auto [path, suffix] : paths(c, arguments.path))
         verdict = std::max(verdict, run_on(c, op->second, {backend.name + suffix, backend.device}, path));
     } else if (chosen.size() == 1) {
-      return skip("a function of the host, without kernels");
+      return skip("scores, statistics, simulation and tables stay on the cpu by design; use --backend cpu");
     }
   return verdict;
 }
@@ -230,19 +230,26 @@ int main(int count, char** words) {
   OpTable table = op_table();
   std::vector<Backend> const chosen = backends(arguments->backend);
   int cases[3] = {0, 0, 0}, unreadable = 0;
+  std::map<std::string, int> skipped_ops;
   auto complain = [&](std::exception const& error) {
     std::fprintf(stderr, "d16-conform: %s\n", error.what());
     ++unreadable;
   };
   for (std::string const& input : arguments->inputs) try {
       for (std::string const& file : files_of(input)) try {
-          ++cases[int(run_case(load_case(file), table, chosen, *arguments))];
+          Case const c = load_case(file);
+          Verdict const verdict = run_case(c, table, chosen, *arguments);
+          ++cases[int(verdict)];
+          if (verdict == Verdict::skipped) ++skipped_ops[c.op];
         } catch (std::exception const& error) {
           complain(error);
         }
     } catch (std::exception const& error) {
       complain(error);
     }
+  if (!skipped_ops.empty()) std::printf("skipped ops:");
+  for (auto const& [op, count] : skipped_ops) std::printf(" %s (%d)", op.c_str(), count);
+  if (!skipped_ops.empty()) std::printf("\n");
   int passed = cases[int(Verdict::passed)], failed = cases[int(Verdict::failed)],
       skipped = cases[int(Verdict::skipped)];
   std::printf("%d passed, %d failed, %d skipped\n", passed, failed, skipped);

@@ -1,4 +1,5 @@
-// Training steps of the three networks on a GPU, op by op and as one CUDA graph: forward, backward and AdamW.
+// Training steps of the three networks on a GPU, op by op and as one CUDA graph, in float32 and in bfloat16: forward,
+// backward and AdamW.
 //   bench_training                     on the GPU
 //   bench_training_emulated            on the emulator, with small images and batches: shows that all of it runs
 // Names are section/case/numbers/program, as scripts/gpu_check.sh reads them.
@@ -81,6 +82,7 @@ Case seven_bands(int64_t batch) {
 }
 
 using Step = std::function<Tensor()>;
+using kernels::Precision;
 
 /// Microseconds of one step of many, the host's part included: it waits for the last loss.
 double time_of(int count, Step const& step) {
@@ -107,9 +109,11 @@ void measure(benchmark::State& state, Step const& step, int64_t batch) {
   state.counters["images/s"] = 1e6 * double(batch) / us;
 }
 
-void run(benchmark::State& state, std::function<Case(int64_t)> const& make, int64_t batch, bool graph) try {
+void run(benchmark::State& state, std::function<Case(int64_t)> const& make, int64_t batch, Precision precision,
+         bool graph) try {
   manual_seed(1);
   Case const c = make(batch);
+  c.net->compute_in(precision);
   optim::AdamW optimiser(c.net->parameters(), {.lr = 1e-3, .weight_decay = 1e-4});
   auto step = [&](Inputs const& in) {
     Tensor loss = c.loss(in);
@@ -126,13 +130,15 @@ void run(benchmark::State& state, std::function<Case(int64_t)> const& make, int6
 
 void add(std::string const& name, std::function<Case(int64_t)> const& make) {
   for (int64_t batch : small ? std::vector<int64_t>{2} : std::vector<int64_t>{16, 64, 128})
-    for (bool graph : {false, true}) {
-      std::string const full =
-          "training step/" + name + ", batch " + std::to_string(batch) + "/float32/d16, " + (graph ? "graph" : "eager");
-      auto* const bench =
-          benchmark::RegisterBenchmark(full.c_str(), [=](benchmark::State& state) { run(state, make, batch, graph); });
-      bench->UseManualTime()->Unit(benchmark::kMicrosecond)->Iterations(small ? 1 : 5);
-    }
+    for (Precision precision : {Precision::float32, Precision::bfloat16})
+      for (bool graph : {false, true}) {
+        std::string const full = "training step/" + name + ", batch " + std::to_string(batch) + "/" +
+                                 (precision == Precision::float32 ? "float32" : "bf16") + "/d16, " +
+                                 (graph ? "graph" : "eager");
+        auto* const bench = benchmark::RegisterBenchmark(
+            full.c_str(), [=](benchmark::State& state) { run(state, make, batch, precision, graph); });
+        bench->UseManualTime()->Unit(benchmark::kMicrosecond)->Iterations(small ? 1 : 5);
+      }
 }
 
 }  // namespace

@@ -1,18 +1,18 @@
 #!/usr/bin/env python3
 """Training steps of the three networks by PyTorch and escnn on the GPU, for the table of bench_training.
 
-scripts/gpu_check.sh calls this. Forward, backward and fused AdamW, eagerly and, where it can be captured, replayed as one
-CUDA graph, in float32 and in bfloat16 by autocast. Results go to --out in the format of Google Benchmark, each as soon as
-it is there; what the file has already is not measured again. --weights prints the number of weights of each network.
+scripts/gpu_check.sh calls this. Forward, backward and fused AdamW, eagerly, compiled by torch.compile and, where it can be
+captured, replayed as one CUDA graph, in float32 and in bfloat16 by autocast. The networks without a group also with their
+images in channels_last. --weights prints the number of weights of each network.
 """
 import argparse
-import pathlib
-import statistics
 import sys
+
+from torch_gpu import add_arguments, start
 
 BATCHES = (16, 64, 128)
 ORDERS = (16, 32)
-STEPS, PAIRS = 10, 5
+STEPS = 10
 
 
 def networks(torch):
@@ -90,58 +90,54 @@ def vae_loss(torch, result, target):
     return likely - 0.005 * (1 + logvar - mu.square() - logvar.exp()).sum() / target.numel()
 
 
-def cases(torch):
+def cases(machine):
     """(name, program, network, loss, batch), made when they are asked for."""
-    entropy, random = torch.nn.functional.cross_entropy, lambda *sizes: torch.rand(*sizes, device="cuda")
-    labels = lambda batch, classes: torch.arange(batch, device="cuda") % classes
+    torch, small = machine.torch, machine.small
+    entropy, random = torch.nn.functional.cross_entropy, lambda *sizes: torch.rand(*sizes, device=machine.device)
+    labels = lambda batch, classes: torch.arange(batch, device=machine.device) % classes
     unet_vae, band_network = networks(torch)
-    for batch in BATCHES:
-        for order in ORDERS:
+    side, pixels, widths = (63, 32, (4, 8)) if small else (255, 256, (32, 64, 128, 256))
+    for batch in (2,) if small else BATCHES:
+        for order in (4,) if small else ORDERS:
 
             def classifier(order=order):
                 from peer_escnn import Classifier
-                return Classifier(order, 255)
+                return Classifier(order, side)
 
             yield (f"classifier of order {order}, batch {batch}", "PyTorch + escnn", classifier, entropy,
-                   lambda batch=batch: (random(batch, 3, 255, 255), labels(batch, 10)))
-        yield (f"U-Net VAE, batch {batch}", "PyTorch", unet_vae, lambda y, t: vae_loss(torch, y, t),
-               lambda batch=batch: (random(batch, 3, 256, 256), random(batch, 3, 256, 256)))
+                   lambda batch=batch: (random(batch, 3, side, side), labels(batch, 10)))
+        yield (f"U-Net VAE, batch {batch}", "PyTorch", lambda: unet_vae(widths), lambda y, t: vae_loss(torch, y, t),
+               lambda batch=batch: (random(batch, 3, pixels, pixels), random(batch, 3, pixels, pixels)))
         yield (f"seven bands, batch {batch}", "PyTorch", band_network, entropy,
                lambda batch=batch: (random(batch, 7, 64, 64), labels(batch, 3)))
 
 
-def training_step(torch, network, loss, batch, number):
-    optimiser = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=1e-4, fused=True, capturable=True)
+def training_step(machine, network, loss, batch, number, how):
+    torch, gpu = machine.torch, not machine.small
+    optimiser = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=1e-4, fused=gpu, capturable=gpu)
     images, target = batch
+    forward = machine.compiled(network) if how == "compiled" else network
 
     def step():
         optimiser.zero_grad(set_to_none=True)
-        with torch.autocast("cuda", torch.bfloat16, enabled=number == "bf16"):
-            value = loss(network(images), target)
+        with torch.autocast(machine.device, torch.bfloat16, enabled=number == "bf16"):
+            value = loss(forward(images), target)
         value.backward()
         optimiser.step()
 
-    return step
+    return machine.graph_of(step) if how == "graph" else step
 
 
-def graph_of(torch, step):
-    side = torch.cuda.Stream()
-    side.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(side):
-        for _ in range(3):
-            step()
-    torch.cuda.current_stream().wait_stream(side)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
+def time_step(machine, make, loss, make_batch, number, layout, how):
+    torch = machine.torch
+    network, (images, target) = make().to(machine.device), make_batch()
+    if layout == "NHWC":
+        network, images = network.to(memory_format=torch.channels_last), images.to(memory_format=torch.channels_last)
+    step = training_step(machine, network, loss, (images, target), number, how)
+    for _ in range(1 if machine.small else 3):
         step()
-    return graph.replay
-
-
-def time_step(torch, milliseconds, step):
-    for _ in range(3):
-        step()
-    torch.cuda.synchronize()
-    return statistics.median(1e3 * milliseconds(torch, STEPS, lambda i: step()) / STEPS for _ in range(PAIRS))
+    us = machine.median_us(1 if machine.small else STEPS, lambda i: step())
+    return {"us": us, "images/s": 1e6 * len(images) / us}
 
 
 def print_weights(torch):
@@ -154,35 +150,26 @@ def print_weights(torch):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--out", type=pathlib.Path, help="the file of results; without it they are only printed")
+    add_arguments(parser)
     parser.add_argument("--weights", action="store_true")
     options = parser.parse_args()
-    try:
-        import torch
-    except ImportError:
-        print("skipped: there is no PyTorch")
-        return
     if options.weights:
+        import torch
         return print_weights(torch)
-    if not torch.cuda.is_available():
-        print("skipped: no CUDA device")
-        return
-    from peer_torch_gpu import Results, attempt, milliseconds
-
-    torch.backends.cudnn.benchmark = True
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-    results = Results(options.out, {"PyTorch": torch.__version__})
-    for name, program, make, loss, make_batch in cases(torch):
+    machine, results = start(options)
+    if not machine:
+        return 0
+    for name, program, make, loss, make_batch in cases(machine):
+        layouts = ("NCHW",) if program != "PyTorch" else ("NHWC", "NCHW")  # escnn makes its own
         for number in ("float32", "bf16"):
-            for how in ("eager", "graph"):
-
-                def run():
-                    step = training_step(torch, make().cuda(), loss, make_batch(), number)
-                    us = time_step(torch, milliseconds, graph_of(torch, step) if how == "graph" else step)
-                    results.add(full, us=us, error=float("nan"))
-
-                full = f"training step/{name}/{number}/{program}, {how}"
-                attempt(torch, results, full, run)
+            for layout in layouts:
+                for how in ("eager", "graph", "compiled"):
+                    if how == "compiled" and program != "PyTorch":
+                        continue  # its own classes of tensors cannot be traced
+                    who = program if len(layouts) == 1 else f"{program}, {layout}"
+                    results.attempt(f"training step/{name}/{number}/{who}, {how}",
+                                    lambda: time_step(machine, make, loss, make_batch, number, layout, how))
+    return int(machine.small and results.failures > 0)
 
 
 if __name__ == "__main__":

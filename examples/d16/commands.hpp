@@ -28,7 +28,9 @@ struct TrainOptions : Common {
   std::vector<int64_t> widths;
   int64_t size = 64, crop = 0, epochs = 20, batch = 64, latent = 16, limit = 0;
   double lr = 1e-3, weight_decay = 1e-4, beta = 0.01, minutes = 0;
-  bool resume = false;
+  bool resume = false, recompute = false;
+  std::string precision = "float32";
+  int64_t accumulate = 1;
   DenoiseTraining denoise = {};
 };
 struct EvaluateOptions : Common {

@@ -68,6 +68,18 @@ bool is_gpu(std::string const& device) {
   return kind == Kind::cuda || kind == Kind::cuda_emulated;
 }
 
+d16::kernels::Precision precision_of(std::string const& name, std::string const& device) {
+  using d16::kernels::Precision;
+  for (Precision p : {Precision::float32, Precision::tf32, Precision::bfloat16}) {
+    if (name != name_of(p)) continue;
+    bool const there = p == Precision::float32 || is_gpu(device) || (p == Precision::bfloat16 && device == "reference");
+    d16::require<d16::ValueError>(there, "--precision ", name, ": ", device,
+                                  " has no units for it; use float32, or --device cuda");
+    return p;
+  }
+  throw d16::ValueError("--precision " + name + ": it is float32, tf32 or bfloat16");
+}
+
 void say(std::string const& line) {
   if (quiet) return;
   std::fputs((line + "\n").c_str(), stdout);

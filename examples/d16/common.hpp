@@ -7,6 +7,7 @@
 
 #include <d16/core/error.hpp>
 #include <d16/io/json.hpp>
+#include <d16/kernels/precision.hpp>
 
 namespace tool {
 
@@ -24,6 +25,8 @@ struct Common {
 void apply(Common const& common);
 /// Whether a device is a GPU or the emulator of one: networks go there, pictures and tables stay with the host.
 bool is_gpu(std::string const& device);
+/// What --precision NAME says. Errors   ValueError for what the device cannot compute in.
+d16::kernels::Precision precision_of(std::string const& name, std::string const& device);
 
 /// One line for a person on standard output; nothing with --json.
 void say(std::string const& line);

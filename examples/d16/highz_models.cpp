@@ -8,6 +8,7 @@
 #include <numeric>
 #include <stamp.hpp>
 
+#include <d16/data/ahead.hpp>
 #include <d16/io/checkpoint.hpp>
 #include <d16/learn/boosted_trees.hpp>
 #include <d16/learn/calibration.hpp>
@@ -214,6 +215,37 @@ Tensor labels_of(HighzSet const& set, std::vector<int64_t> const& rows) {
   return out;
 }
 
+/// What a network is shown of the objects of a step, and their classes.
+struct HighzBatch {
+  nn::BandInputs in = {};
+  Tensor label = {};
+
+  std::vector<Tensor*> tensors() {
+    std::vector<Tensor*> all;
+    for (Tensor* x : {&in.image, &in.features, &in.valid, &label})
+      if (x->defined()) all.push_back(x);
+    return all;
+  }
+};
+
+/// The batches of one epoch on the device of the training.
+class Batches : public d16::data::Prefetched<HighzBatch> {
+ public:
+  Batches(std::vector<Step> const& steps, std::function<HighzBatch(Step const&)> make, d16::Device device)
+      : Prefetched(
+            [=, at = size_t(0)](HighzBatch& batch) mutable {
+              if (at == steps.size()) return false;
+              batch = make(steps[at++]);
+              return true;
+            },
+            device),
+        count_(int64_t(steps.size())) {}
+  int64_t batches() const { return count_; }
+
+ private:
+  int64_t count_;
+};
+
 Tensor without_priors(Tensor logits, std::array<double, 3> const& priors) {
   logits = logits.cast(DType::f64).contiguous();
   for (int64_t i = 0; i < logits.numel(); ++i) logits.data<double>()[i] -= std::log(priors[size_t(i % 3)]);
@@ -249,19 +281,22 @@ HighzClassifier train_network(HighzVariant const& variant, HighzSet const& train
   auto net = std::make_shared<nn::BandNetwork>(variant.network);
   d16::Device const device(o.device);
   net->to(device);
+  net->compute_in(o.precision);
   optim::Adam optimiser(net->parameters(), {.lr = o.lr});
   optim::TrainerOptions t;
   t.epochs = int(o.epochs), t.out = folder, t.resume = true, t.higher_is_better = false;
   t.schedule = optim::CosineSchedule{.epochs = double(o.epochs), .warmup = 0.5, .floor = 0.01};
   t.progress = o.quiet ? nullptr : stdout;
+  t.accumulate = int(o.accumulate);
+  t.capture = is_gpu(o.device);  // small networks: the GPU would wait for the host between its kernels
   t.on_step = [](int, int64_t, int64_t, double) { check_interrupted(); };
   optim::Trainer trainer(*net, optimiser, t);
+  auto make = [&](Step const& step) {
+    return HighzBatch{augmented(train, step, variant, o), labels_of(train, step.rows)};
+  };
   optim::TrainingReport report =
-      trainer.fit([&](int epoch) { return steps_of(train.size(), o, epoch); },
-                  [&](Step const& step) {
-                    return d16::cross_entropy((*net)(on_device(augmented(train, step, variant, o), device)),
-                                              labels_of(train, step.rows).to(device));
-                  },
+      trainer.fit([&](int epoch) { return Batches(steps_of(train.size(), o, epoch), make, device); },
+                  [&](HighzBatch const& batch) { return d16::cross_entropy((*net)(batch.in), batch.label); },
                   [&] {
                     Tensor y = network_logits(*net, variant, validation, {});
                     return mean_loss(without_priors(y, o.priors), validation.label);

@@ -93,12 +93,13 @@ struct HighzClassifier {
 };
 
 struct HighzTraining {
-  int64_t epochs = 10, batch = 16;
+  int64_t epochs = 10, batch = 16, accumulate = 1;
   double lr = 5e-4;
   double drop = 0.03;  ///< probability of each band to go missing in training
   uint64_t seed = 16;
   std::array<double, 3> priors{1, 1, 1};  ///< class frequencies of the training set
-  std::string device = "cpu";             ///< where networks are trained and used; trees stay on the cpu
+  d16::kernels::Precision precision = d16::kernels::Precision::float32;
+  std::string device = "cpu";  ///< where networks are trained and used; trees stay on the cpu
   bool quiet = false;
 };
 

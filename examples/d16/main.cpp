@@ -294,6 +294,17 @@ Command make_simulate_survey(CLI::App& simulate_app) {
       {"simulate survey --out field --set balanced --count 300 --seed 16 --data ../shared/data"});
 }
 
+/// How a network is trained, of whatever kind it is.
+template <class Options> void add_step(CLI::App* app, Options& o) {
+  app->add_option("--precision", o.precision,
+                  "float32; on a GPU also tf32, or bfloat16 for features; weights, losses and optimiser stay float32")
+      ->check(CLI::IsMember({"float32", "tf32", "bfloat16"}))
+      ->capture_default_str();
+  app->add_option("--accumulate", o.accumulate, "batches whose mean gradient makes one step")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+}
+
 void add_training(CLI::App* app, TrainOptions& o) {
   app->add_option("--data", o.data, "folder of images")->required();
   app->add_option("--labels", o.labels,
@@ -321,6 +332,7 @@ void add_training(CLI::App* app, TrainOptions& o) {
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   app->add_option("--limit", o.limit, "use the first so many images only; 0: all")->capture_default_str();
+  add_step(app, o);
   app->add_flag("--resume", o.resume, "go on from the last checkpoint, in the .training folder beside --out");
   add_common(app, o, Devices::all);
 }
@@ -342,6 +354,8 @@ Command make_train_disk(CLI::App& parent) {
 Command make_train_denoise(CLI::App& parent) {
   auto add = [](CLI::App* app, TrainOptions& o) {
     add_training(app, o);
+    app->add_flag("--recompute", o.recompute,
+                  "keep less of each block for the way back: a third more time, less memory");
     app->add_option("--latent", o.latent, "channels of the latent grid")
         ->check(CLI::Range(1, 4096))
         ->capture_default_str();
@@ -412,6 +426,7 @@ Command make_train_highz(CLI::App& parent) {
     app->add_option("--count", o.count, "training objects; 0: 9000 of the balanced set, 1455 of the poster's")
         ->check(CLI::Range(0, 1000000))
         ->capture_default_str();
+    add_step(app, o);
     add_highz_survey(app, o);
   };
   return make<TrainHighzOptions>(

@@ -1,7 +1,7 @@
 // d16 train disk | denoise: trains a network on pictures; writes weights, log, checkpoints and a model card.
 #include <stamp.hpp>
 
-#include <d16/data/loader.hpp>
+#include <d16/data/ahead.hpp>
 #include <d16/io/checkpoint.hpp>
 #include <d16/nn/build.hpp>
 #include <d16/optim/adam.hpp>
@@ -66,62 +66,20 @@ optim::TrainerOptions trainer_options(TrainOptions const& o, Places const& place
   t.epochs = int(o.epochs), t.out = places.folder, t.resume = o.resume, t.max_minutes = o.minutes, t.about = about;
   t.schedule = optim::CosineSchedule{.epochs = double(o.epochs), .warmup = 1, .floor = 0.01};
   t.progress = o.json ? nullptr : stdout;
+  t.accumulate = int(o.accumulate);
   t.capture = is_gpu(o.device);  // small networks: the GPU would wait for the host between its kernels
   t.on_step = [](int, int64_t, int64_t, double) { check_interrupted(); };
   return t;
 }
 
-/// What a network sees of a batch, and what it should answer; made on the host.
-struct Example {
-  Tensor image, label;
-};
-using Prepare = std::function<Example(data::Batch const&)>;
-
-/// The batches of one epoch, prepared and on the device of the training.
-class Examples {
- public:
-  Examples(data::Loader loader, Prepare prepare, d16::Device device)
-      : loader_(std::move(loader)), prepare_(std::move(prepare)), device_(device) {}
-  int64_t batches() const { return loader_.batches(); }
-
-  class Iterator {
-   public:
-    Iterator(data::Loader::Iterator at, Examples* all) : at_(at), all_(all) { make(); }
-    Example& operator*() { return made_; }
-    Iterator& operator++() {
-      ++at_;
-      make();
-      return *this;
-    }
-    friend bool operator==(Iterator const& i, data::Loader::End end) { return i.at_ == end; }
-
-   private:
-    void make() {
-      if (at_ == data::Loader::End()) return;
-      made_ = all_->prepare_(*at_);
-      made_ = {made_.image.to(all_->device_), made_.label.to(all_->device_)};
-    }
-    data::Loader::Iterator at_;
-    Examples* all_;
-    Example made_;
-  };
-  Iterator begin() { return {loader_.begin(), this}; }
-  data::Loader::End end() const { return {}; }
-
- private:
-  data::Loader loader_;
-  Prepare prepare_;
-  d16::Device device_;
-};
-
-/// The batches of one epoch: any angle, mirrored or not, moved and zoomed a little. They follow from seed and epoch.
-data::Loader loader(TrainOptions const& o, data::Dataset const& set, int epoch) {
-  return data::Loader(set, {.batch = o.batch,
-                            .augment = true,
-                            .shift = 3,
-                            .zoom = 0.15,
-                            .drop_last = set.size() > o.batch,
-                            .seed = o.seed * 100003 + uint64_t(epoch)});
+/// Any angle, mirrored or not, moved and zoomed a little. The batches follow from seed and epoch.
+data::LoaderOptions loading(TrainOptions const& o, data::Dataset const& set) {
+  return {
+      .batch = o.batch, .augment = true, .shift = 3, .zoom = 0.15, .drop_last = set.size() > o.batch, .seed = o.seed};
+}
+/// Random numbers of what is done to a batch further on.
+d16::Random random_of(data::Loader::State const& state) {
+  return d16::Random(~state.seed, uint64_t(state.epoch) << 32 | uint64_t(state.position));
 }
 
 /// What every file of weights says about itself.
@@ -205,19 +163,22 @@ template <class Net> Json fit_disk(TrainOptions const& o, Net net, data::ThreePa
   about["classes"] = Json::array({"elliptical", "disk"});
   d16::Device const device(o.device);
   net.to(device);
+  net.compute_in(precision_of(o.precision, o.device));
   optim::AdamW optimiser(net.parameters(), {.lr = o.lr, .weight_decay = o.weight_decay});
   optim::Trainer trainer(net, optimiser, trainer_options(o, places, about));
   Tensor validation = classifier_inputs(pictures_of(parts.validation));
-  auto prepare = [](data::Batch const& batch) {
-    auto draw = d16::default_generator().next();
-    d16::Random random(draw.seed, draw.stream);
-    return Example{classifier_inputs(batch.image, &random), batch.label};
+  auto prepare = [](data::Batch const& batch, data::Loader::State state) {
+    d16::Random random = random_of(state);
+    return data::Batch{classifier_inputs(batch.image, &random), batch.label};
   };
-  auto report = trainer.fit([&](int epoch) { return Examples(loader(o, parts.train, epoch), prepare, device); },
-                            [&](Example const& batch) {
-                              return d16::cross_entropy(net(batch.image), batch.label, {.label_smoothing = 0.02});
-                            },
-                            [&] { return auc_of(disk_probabilities(net, validation, device), parts.validation); });
+  data::Loader loader(parts.train, loading(o, parts.train));
+  data::Ahead batches(loader, device, prepare);
+  auto report = trainer.fit(
+      batches,
+      [&](data::Batch const& batch) {
+        return d16::cross_entropy(net(batch.image), batch.label, {.label_smoothing = 0.02});
+      },
+      [&] { return auc_of(disk_probabilities(net, validation, device), parts.validation); });
   d16::load(net, places.best());
   net.eval();
   Tensor chosen_by = d16::from(disk_probabilities(net, validation, device), {parts.validation.size()});
@@ -290,9 +251,8 @@ Uncertainty calibrate(nn::UNetVae& net, DenoisePairs const& validation, d16::Dev
 }
 
 /// What a denoiser learns from a batch of pictures.
-Example denoise_example(TrainOptions const& o, DenoiseSetup const& setup, Tensor const& pictures) {
-  auto draw = d16::default_generator().next();
-  d16::Random random(draw.seed, draw.stream);
+data::Batch denoise_example(TrainOptions const& o, DenoiseSetup const& setup, Tensor const& pictures,
+                            d16::Random& random) {
   DenoisePairs pairs = spoil(pictures, random, setup);
   if (o.denoise.self_supervised == "noise2self") {
     DenoiseExample hidden = hide_pixels(pairs.noisy, random);
@@ -335,25 +295,32 @@ Json train_denoise(TrainOptions const& o) {
                    .channels = int(setup.channels),
                    .widths = ints(o.widths, {16, 32, 64, 128}),
                    .latent = int(o.latent),
-                   .variance = true});
+                   .variance = true,
+                   .recompute = o.recompute});
   d16::Device const device(o.device);
   net.to(device);
+  net.compute_in(precision_of(o.precision, o.device));
   optim::AdamW optimiser(net.parameters(), {.lr = o.lr, .weight_decay = o.weight_decay});
   optim::TrainerOptions options = trainer_options(o, places, about);
   options.capture = options.capture && o.denoise.anneal == 0;  // a captured step keeps the beta of its first time
   optim::Trainer trainer(net, optimiser, options);
   DenoisePairs const validation = spoil(parts.validation, o.seed, setup);
-  auto prepare = [&](data::Batch const& batch) { return denoise_example(o, setup, batch.image); };
+  auto prepare = [&](data::Batch const& batch, data::Loader::State state) {
+    d16::Random random = random_of(state);
+    return denoise_example(o, setup, batch.image, random);
+  };
+  data::Loader loader(parts.train, loading(o, parts.train));
+  data::Ahead batches(loader, device, prepare);
   auto denoise = [&](Tensor x) { return net(x.to(device)).to(x.device()); };
   nn::ImageLoss const image = o.denoise.loss == "bce" ? nn::ImageLoss::bce : nn::ImageLoss::gaussian;
-  double beta = o.beta;
+  auto beta = [&] {
+    double const epochs_done = double(trainer.report().epochs.size());
+    return o.denoise.anneal > 0 ? o.beta * std::min(1.0, epochs_done / o.denoise.anneal) : o.beta;
+  };
   auto report = trainer.fit(
-      [&](int epoch) {
-        if (o.denoise.anneal > 0) beta = o.beta * std::min(1.0, double(epoch - 1) / o.denoise.anneal);
-        return Examples(loader(o, parts.train, epoch), prepare, device);
-      },
-      [&](Example const& batch) {
-        return denoise_loss(net, {batch.image, batch.label}, beta, image);
+      batches,
+      [&](data::Batch const& batch) {
+        return denoise_loss(net, {batch.image, batch.label}, beta(), image);
       },
       [&] { return validate_denoiser(denoise, validation, o.batch); });
   d16::load(net, places.best());

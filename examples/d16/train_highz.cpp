@@ -41,16 +41,19 @@ struct Places {
 
 /// All that the result depends on: a folder of another training must not be gone on with.
 Json fixed(TrainHighzOptions const& o) {
-  return Json::object({{"set", o.set},
-                       {"variant", o.variant},
-                       {"count", o.count},
-                       {"validation", o.validation},
-                       {"test", o.test},
-                       {"side", o.side},
-                       {"epochs", o.epochs},
-                       {"batch", o.batch},
-                       {"threshold", o.threshold},
-                       {"seed", o.seed}});
+  Json all = Json::object({{"set", o.set},
+                           {"variant", o.variant},
+                           {"count", o.count},
+                           {"validation", o.validation},
+                           {"test", o.test},
+                           {"side", o.side},
+                           {"epochs", o.epochs},
+                           {"batch", o.batch},
+                           {"threshold", o.threshold},
+                           {"seed", o.seed}});
+  if (o.accumulate > 1) all["accumulate"] = o.accumulate;
+  if (o.precision != "float32") all["precision"] = o.precision;
+  return all;
 }
 
 void check_folder(Places const& places, TrainHighzOptions const& o) {
@@ -81,7 +84,8 @@ struct Objects {
 void do_run(int64_t k, HighzVariant const& variant, Objects const& sets, HighzCache const& cache, Places const& places,
             TrainHighzOptions const& o) {
   HighzTraining training{.epochs = o.epochs, .batch = o.batch, .seed = o.seed * 1000 + uint64_t(k), .quiet = o.json};
-  training.device = o.device;
+  training.device = o.device, training.accumulate = o.accumulate;
+  training.precision = precision_of(o.precision, o.device);
   if (o.set == "poster") training.priors = highz_prevalence;
   HighzClassifier classifier = train_highz_run(variant, sets.train, sets.validation, cache, places.run(k), training);
   HighzRule rule = fit_highz_rule(classifier.logits(sets.validation, {}), sets.validation);
@@ -164,7 +168,8 @@ std::string how_trained(TrainHighzOptions const& o, HighzVariant const& variant)
   return text(
       "each with other first weights and in another order; He normal, Adam 5e-4 with a cosine schedule, "
       "cross-entropy, ",
-      o.epochs, " epochs of batches of ", o.batch,
+      o.epochs, " epochs of batches of ", o.batch, o.accumulate > 1 ? text(", ", o.accumulate, " to a step") : "",
+      o.precision == "float32" ? "" : text(", computed in ", o.precision),
       ", mirrored and turned by quarters, each band missing with probability ", decimals(HighzTraining().drop, 2));
 }
 
@@ -201,6 +206,10 @@ Json train_highz(TrainHighzOptions const& given) {
   require<d16::ValueError>(o.set == "balanced" || o.set == "poster", "--set ", o.set, ": it is balanced or poster");
   if (o.count == 0) o.count = o.set == "poster" ? d16::sim::Survey::poster_size : 9000;
   HighzVariant variant = highz_variant(o.variant, o.side);
+  bool const plain = o.precision == "float32" && o.accumulate == 1;
+  require<d16::ValueError>(plain || variant.kind == HighzVariant::Kind::network, "--variant ", o.variant,
+                           ": --precision and --accumulate are for networks");
+  precision_of(o.precision, o.device);  // tells before the objects are made that the device has it not
   Places places(o, variant);
   HighzCache cache(o.data, join(places.folder, "objects"), {.threshold = o.threshold}, o.side);
   check_folder(places, o);

@@ -45,7 +45,7 @@ template <class A> struct Plane {
 };
 
 /// y = the mean of a window: its sum times `whole`, or by the number of its pixels where that is 0.
-template <class A, class T, int width> __global__ void __launch_bounds__(line_threads)
+template <class A, class T, int width> __global__ void __launch_bounds__(line_threads, 4)
     mean(Plane<A> const s, Wide<T> whole, T const* x, T* y) {
   int const q = along_line() / s.packs, pack = along_line() % s.packs;
   if (q >= s.columns.count) return;

@@ -71,8 +71,12 @@
   each(unary, Unary) each(unary_dx, Unary) each(binary, Binary) work(sum, Reduce)
 #define D16_GPU_DENSE_BF16(each, work) D16_GPU_DENSE(each, work)
 #define D16_GPU_GROUP_BF16(each, work) D16_GPU_GROUP(each, work)
+#define D16_GPU_LAYERS_BF16(each, work) \
+  each(max_pool2d, Pool2d) each(max_pool2d_dx, Pool2d) each(avg_pool2d, Pool2d) each(avg_pool2d_dx, Pool2d) \
+  each(dropout, Dropout)
 #define D16_GPU_OPS_BF16(each, work) \
-  D16_GPU_POINTWISE_BF16(each, work) D16_GPU_DENSE_BF16(each, work) D16_GPU_GROUP_BF16(each, work)
+  D16_GPU_POINTWISE_BF16(each, work) D16_GPU_DENSE_BF16(each, work) D16_GPU_GROUP_BF16(each, work) \
+  D16_GPU_LAYERS_BF16(each, work)
 #define D16_GPU_OPS(each, work) \
   D16_GPU_POINTWISE(each, work) D16_GPU_DENSE(each, work) D16_GPU_GROUP(each, work) D16_GPU_LAYERS(each, work) \
   D16_GPU_LAYERS_SUMS(each, work) D16_GPU_OPTIM(each, work) D16_GPU_VISION(each, work)

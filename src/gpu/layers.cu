@@ -13,6 +13,7 @@ namespace d16::kernels {
 namespace D16_GPU {
 
 D16_GPU_LAYERS(D16_GPU_COMPILE, D16_GPU_COMPILE_WITH_WORK)
+D16_GPU_LAYERS_BF16(D16_GPU_COMPILE_BF16, D16_GPU_COMPILE_BF16_WITH_WORK)
 
 }  // namespace D16_GPU
 }  // namespace d16::kernels

@@ -9,7 +9,9 @@
 #include <d16/cuda/use.hpp>
 #include <d16/nn/dense.hpp>
 #include <d16/ops/arithmetic.hpp>
+#include <d16/ops/pool2d.hpp>
 #include <d16/ops/reduce.hpp>
+#include <d16/ops/spatial_dropout.hpp>
 #include <d16/ops/unary.hpp>
 
 using namespace d16;
@@ -185,6 +187,35 @@ TEST_CASE("bfloat16 tensors: arithmetic, functions and sums are rounded once") {
       both([](Tensor x, Tensor) { return sum(x * x); });
       both([](Tensor x, Tensor) { return sum(x * x, {0}); });
     }
+}
+
+TEST_CASE("bfloat16 tensors: poolings and dropout as the reference computes them, forward and backward") {
+  using Op = std::function<Tensor(Tensor)>;
+  std::pair<char const*, Op> const ops[] = {
+      {"max_pool2d", [](Tensor x) { return max_pool2d(x); }},
+      {"max_pool2d 3x3", [](Tensor x) { return max_pool2d(x, {.kernel = 3, .stride = 2, .padding = 1}); }},
+      {"avg_pool2d", [](Tensor x) { return avg_pool2d(x, {.kernel = 3, .stride = 2, .padding = 1}); }},
+      {"avg_pool2d, inside",
+       [](Tensor x) { return avg_pool2d(x, {.kernel = 3, .stride = 2, .padding = 1, .count_include_pad = false}); }},
+      {"dropout", [](Tensor x) { return dropout(x, 0.3); }},
+      {"spatial_dropout", [](Tensor x) { return spatial_dropout(x, 0.3); }}};
+  for (Device device : gpu_devices())
+    for (Shape shape : {Shape{2, 8, 6, 16}, Shape{1, 7, 5, 3}})  // whole packs of channels, and single ones
+      for (auto const& [name, op] : ops) {
+        manual_seed(6);
+        std::vector<Tensor> const inputs{normal(shape)};
+        auto in_bf16 = [&op = op](std::vector<Tensor> const& t) {
+          manual_seed(8);
+          return op(t[0].cast(DType::bf16));
+        };
+        auto const got = with_gradients(in_bf16, inputs, device), right = with_gradients(in_bf16, inputs, "reference");
+        CHECK(got[0].dtype() == DType::bf16);
+        for (size_t i = 0; i < right.size(); ++i) {
+          INFO(name, ", ", shape.text(), ", ", device.text(), ", result ", i);
+          CHECK(difference(got[i], right[i]) <=
+                0x1p-7);  // neighbours, where float32 and float64 are rounded differently
+        }
+      }
 }
 
 TEST_CASE("bfloat16 tensors: what is asked for wrongly says so") {

@@ -81,3 +81,52 @@ TEST_CASE("ahead: an error of the loader comes out of the loop") {
   set.images = set.images.cast(DType::f32);
   loop();
 }
+
+TEST_CASE(
+    "ahead: batches are prepared before they are sent, each told which one it is, on a device by another thread") {
+  use_cuda_emulated();
+  data::Dataset const set = pictures(12);
+  for (Device device : {Device("cpu"), Device("cuda_emulated")}) {
+    data::Loader plain(set, {.batch = 4, .seed = 1}), loader(set, {.batch = 4, .seed = 1});
+    std::thread::id maker;
+    data::Ahead ahead(loader, device, [&](data::Batch const& batch, data::Loader::State state) {
+      maker = std::this_thread::get_id();
+      return data::Batch{batch.image * double(state.position), batch.label};
+    });
+    auto expected = plain.begin();
+    int64_t position = 0;
+    for (data::Batch const& batch : ahead) {
+      position += 4;
+      CHECK(ahead.state().position == position);
+      CHECK(same_bits(batch.image, (*expected).image * double(position)));
+      ++expected;
+    }
+    CHECK(position == 12);
+    CHECK((maker == std::this_thread::get_id()) == (device == Device("cpu")));
+  }
+}
+
+TEST_CASE("prefetched: batches of any kind with all of their tensors on the device, until make() says false") {
+  use_cuda_emulated();
+  struct Three {
+    Tensor a = {}, b = {}, c = {};
+    std::vector<Tensor*> tensors() { return {&a, &b, &c}; }
+  };
+  for (Device device : {Device("cpu"), Device("cuda_emulated")}) {
+    int made = 0, seen = 0;
+    auto make = [&](Three& three) {
+      three = {full({2}, made), full({3}, -made), full({1}, 10 * made)};
+      return made++ < 5;
+    };
+    data::Prefetched<Three> all(make, device);
+    for (Three& three : all) {
+      for (Tensor* x : three.tensors()) CHECK(x->device() == device);
+      CHECK(sum(three.a).item() == 2 * seen);
+      CHECK(sum(three.b).item() == -3 * seen);
+      CHECK(three.c.item() == 10 * seen);
+      ++seen;
+    }
+    CHECK(seen == 5);
+    CHECK(made == 6);
+  }
+}

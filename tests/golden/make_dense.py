@@ -148,3 +148,24 @@ def adam(name, op, optimizer, decay, step):
 adam("adam_step_decay", "adam_step", torch.optim.Adam, 0.1, 1)
 adam("adam_step_37", "adam_step", torch.optim.Adam, 0.0, 37)
 adam("adamw_step_1000", "adamw_step", torch.optim.AdamW, 0.1, 1000)
+
+
+def sgd(name, momentum, nesterov, decay, step):
+    """PyTorch's buffer begins with the gradient: at step 1 it has none."""
+    param, grad, buffer = numbers(94, 3, 11), numbers(95, 3, 11), numbers(96, 3, 11)
+    if step == 1:
+        buffer = torch.zeros_like(buffer)
+    leaf = param.double().requires_grad_()
+    leaf.grad = grad.double()
+    opt = torch.optim.SGD([leaf], lr=0.03, momentum=momentum, nesterov=nesterov, weight_decay=decay)
+    opt.state[leaf] = {"momentum_buffer": buffer.double() if step > 1 else None}
+    opt.step()
+    attrs = {"lr": 0.03, "momentum": momentum, "nesterov": nesterov, "weight_decay": decay, "step": step}
+    save(name, "sgd_step", attrs, {"param": param, "grad": grad, "momentum": buffer},
+         {"param": leaf, "momentum": opt.state[leaf]["momentum_buffer"]}, rtol=1e-6, atol=1e-7)
+
+
+sgd("sgd_step_first_decay", 0.9, False, 0.1, 1)
+sgd("sgd_step_momentum", 0.9, False, 0.0, 5)
+sgd("sgd_step_momentum_decay", 0.7, False, 0.05, 12)
+sgd("sgd_step_nesterov_decay", 0.9, True, 0.1, 37)

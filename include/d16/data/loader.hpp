@@ -26,6 +26,7 @@ struct LoaderOptions {
 struct Batch {
   Tensor image;  ///< (N,H,W,C) float32, on the default device
   Tensor label;  ///< (N) int64
+  std::vector<Tensor*> tensors() { return {&image, &label}; }  ///< all of them, for Prefetched and Trainer
 };
 
 /// for (auto& [image, label] : data::Loader(train, {.batch = 64, .augment = true})) ...

@@ -19,9 +19,13 @@ struct ChannelAttention : Module {
   explicit ChannelAttention(int channels, int reduction = 4)
       : fc1(channels, hidden(channels, reduction)), fc2(hidden(channels, reduction), channels), reduction_(reduction) {}
 
-  Tensor operator()(Tensor x) { return squeeze_excitation(x, fc1.weight, fc1.bias, fc2.weight, fc2.bias); }
+  /// Of bfloat16 features the gates are float32 up to the product.
+  Tensor operator()(Tensor x) {
+    if (x.dtype() != DType::bf16) return squeeze_excitation(x, fc1.weight, fc1.bias, fc2.weight, fc2.bias);
+    return x * gates(x).cast(DType::bf16).reshape({x.dim(axis::N), 1, 1, x.dim(axis::C)});
+  }
   /// The gates alone, (N,channels): which bands count for this image.
-  Tensor gates(Tensor x) { return sigmoid(fc2(relu(fc1(global_avg_pool(x))))); }
+  Tensor gates(Tensor x) { return sigmoid(fc2(relu(fc1(from_features(global_avg_pool(x)))))); }
 
   io::Json describe() const override {
     return io::Json::object(
@@ -48,9 +52,12 @@ struct SpatialAttention : Module {
   explicit SpatialAttention(int kernel = 7) : conv(2, 1, {.kernel = kernel}) {
     require<ValueError>(kernel % 2 == 1, "SpatialAttention: kernel is ", kernel, "; it must be odd, to keep the size");
   }
-  Tensor operator()(Tensor x) { return x * gates(x); }
-  /// The gates alone, (N,H,W,1): where the network looks.
-  Tensor gates(Tensor x) { return sigmoid(conv(concat({mean(x, axis::C), max(x, axis::C)}, axis::C))); }
+  Tensor operator()(Tensor x) { return x * gates(x).cast(x.dtype()); }
+  /// The gates alone, (N,H,W,1): where the network looks. Those of bfloat16 features are float32.
+  Tensor gates(Tensor x) {
+    x = from_features(x);
+    return sigmoid(conv(concat({mean(x, axis::C), max(x, axis::C)}, axis::C)));
+  }
 
   io::Json describe() const override {
     return io::Json::object({{"type", "spatial_attention"}, {"kernel", conv.options.kernel}});

@@ -76,7 +76,7 @@ class BandNetwork : public Module {
   Tensor operator()(Tensor image) { return (*this)(BandInputs{.image = std::move(image)}); }
   Tensor operator()(BandInputs const& in) {
     check(in);
-    Tensor x = trunk_(planes(in));
+    Tensor x = from_features(trunk_(as_features(planes(in))));
     if (options_.features > 0) x = concat({x, embed_(in.features)}, 1);
     return head_(x);
   }

@@ -65,6 +65,7 @@ class EquivariantClassifier : public Module {
   Tensor pooled(Tensor x) {
     auto run = [&](auto&& layer) { x = layer(std::move(x)); };
     visit_input(run);
+    x = as_features(x);
     bool const keep = keeps_coefficients_ && !training() && NoGrad::off();
     for (size_t i = 0; i < options_.widths.size(); ++i) {
       Coefficients const kept{.x = keep && i > 0, .y = keep && i + 1 < options_.widths.size()};
@@ -72,7 +73,7 @@ class EquivariantClassifier : public Module {
       if (pooled_after(i)) run(BlurPool());
     }
     visit_pooling(run);
-    return x;
+    return from_features(x);
   }
 
   /// Calls visit(layer) for each layer in the order in which operator() runs them, though it takes convolution, norm
@@ -174,22 +175,20 @@ class PlainCnn : public Module {
   }
 
   Tensor operator()(Tensor x) {
-    visit_layers([&](auto&& layer) { x = layer(std::move(x)); });
+    auto run = [&](auto&& layer) { x = layer(std::move(x)); };
+    visit_input(run);
+    x = as_features(x);
+    visit_convolutions(run);
+    x = from_features(x);
+    visit_head(run);
     return x;
   }
 
   /// Calls visit(layer) for each layer in the order in which operator() runs them.
   template <class Visit> void visit_layers(Visit const& visit) {
-    visit(Rescale{options_.input.mean, options_.input.deviation});
-    for (size_t i = 0; i < convs_.size(); ++i) {
-      visit(convs_[i]);
-      visit(norms_[i]);
-      visit(relu);
-      if ((i + 1) % size_t(options_.convs) == 0) visit(MaxPool());
-    }
-    visit(global_avg_pool);
-    visit(dropout_);
-    visit(head_);
+    visit_input(visit);
+    visit_convolutions(visit);
+    visit_head(visit);
   }
 
   PlainCnnOptions const& options() const { return options_; }
@@ -197,6 +196,22 @@ class PlainCnn : public Module {
   D16_MEMBERS(convs_, norms_, dropout_, head_)
 
  private:
+  template <class Visit> void visit_input(Visit const& visit) {
+    visit(Rescale{options_.input.mean, options_.input.deviation});
+  }
+  template <class Visit> void visit_convolutions(Visit const& visit) {
+    for (size_t i = 0; i < convs_.size(); ++i) {
+      visit(convs_[i]);
+      visit(norms_[i]);
+      visit(relu);
+      if ((i + 1) % size_t(options_.convs) == 0) visit(MaxPool());
+    }
+    visit(global_avg_pool);
+  }
+  template <class Visit> void visit_head(Visit const& visit) {
+    visit(dropout_);
+    visit(head_);
+  }
   int last_width() const {
     require<ValueError>(!options_.widths.empty() && options_.convs > 0,
                         "PlainCnn: widths needs at least one entry and convs at least 1");

@@ -32,6 +32,9 @@ struct Linear : Module {
         {{"type", "linear"}, {"in", weight.dim(1)}, {"out", weight.dim(0)}, {"bias", bias.defined()}});
   }
   D16_MEMBERS(weight, bias)
+
+ protected:
+  void round_factors(kernels::Precision p) override { options.precision = p; }
 };
 
 struct ConvOptions {
@@ -74,6 +77,9 @@ struct Conv2d : Module {
                              {"bias", bias.defined()}});
   }
   D16_MEMBERS(weight, bias)
+
+ protected:
+  void round_factors(kernels::Precision p) override { options.precision = p; }
 };
 
 struct ConvTransposeOptions {
@@ -113,6 +119,9 @@ struct ConvTranspose2d : Module {
                              {"bias", bias.defined()}});
   }
   D16_MEMBERS(weight, bias)
+
+ protected:
+  void round_factors(kernels::Precision p) override { options.precision = p; }
 };
 
 }  // namespace d16::nn

@@ -39,7 +39,12 @@ struct SteerableConv : Module {
   D16_MEMBERS(weight, bias)
 
  protected:
-  /// In inference the weights are packed once and kept until they change, or other features than x come.
+  /// Between group features only: lifting and projecting have no such products.
+  void round_factors(kernels::Precision p) override {
+    options.precision = sides_ == Sides::regular ? p : kernels::Precision::float32;
+  }
+  /// In inference the weights are packed once and kept until they change, or are to meet other features or another
+  /// rounding.
   GroupConv2dOptions call(Tensor const& x) {
     GroupConv2dOptions o{.kernel = options.kernel,
                          .stride = options.stride,
@@ -54,10 +59,10 @@ struct SteerableConv : Module {
       return o;
     }
     bool const same = packed_of_.defined() && packed_of_.same_memory(weight) && packed_version_ == weight.version();
-    if (!same || packed_for_ != x.dtype()) {
+    if (!same || packed_for_ != x.dtype() || packed_at_ != o.precision) {
       packed_ = pack_group_weights(acting, sides_, weight, o, x.dtype());
       packed_of_ = weight.detach();
-      packed_for_ = x.dtype();
+      packed_for_ = x.dtype(), packed_at_ = o.precision;
       packed_version_ = weight.version();
     }
     o.packed = packed_;
@@ -100,6 +105,7 @@ struct SteerableConv : Module {
   Tensor packed_, packed_of_;
   uint64_t packed_version_ = 0;
   DType packed_for_ = DType::f32;
+  kernels::Precision packed_at_ = kernels::Precision::float32;
 };
 
 }  // namespace detail

@@ -12,6 +12,7 @@
 
 #include "../autograd/tape.hpp"
 #include "../io/json.hpp"
+#include "../kernels/precision.hpp"
 
 namespace d16::nn {
 
@@ -176,6 +177,21 @@ class Module : private detail::Part {
     walk.visit("", *this);
   }
 
+  /// In which numbers the network computes from now on; weights, their gradients, statistics, losses and optimisers stay
+  /// float32 in any case.
+  ///   float32   nothing is rounded
+  ///   tf32      what layers multiply is rounded, where the device has units for that (kernels/precision.hpp)
+  ///   bfloat16  the networks of this library store their features so, from behind the input to the head, which is
+  ///             float32 again: for CUDA devices and the reference
+  /// A network of one's own casts its features itself: layers compute in what they are given.
+  void compute_in(kernels::Precision p) {
+    using kernels::Precision;
+    walk([p](Module& m) {
+      m.features_ = p == Precision::bfloat16 ? DType::bf16 : DType::f32;
+      m.round_factors(p == Precision::tf32 ? p : Precision::float32);
+    });
+  }
+
   /// The group of the features in the network; none when it has no group layer.
   /// Errors   GroupError when its layers are of more than one.
   Group group() {
@@ -198,6 +214,14 @@ class Module : private detail::Part {
 
   detail::Part const* part() const { return this; }
 
+ protected:
+  /// Layers with products round what they multiply.
+  virtual void round_factors(kernels::Precision) {}
+  /// Between input and head, as compute_in() says; float64 stays as it is.
+  Tensor as_features(Tensor x) const { return x.dtype() == DType::f32 ? x.cast(features_) : x; }
+  /// For a head, or a loss.
+  static Tensor from_features(Tensor x) { return x.cast(weight_dtype(x.dtype())); }
+
  private:
   std::vector<Named> collect(bool parameters, bool buffers) {
     std::vector<Named> out;
@@ -210,6 +234,7 @@ class Module : private detail::Part {
   }
 
   bool training_ = true;
+  DType features_ = DType::f32;
 };
 
 inline void Walk::visit(std::string_view name, Module& m) {

@@ -71,20 +71,21 @@ class UNetVae : public Module {
   };
   Output encode_decode(Tensor x) {
     check(x);
+    x = as_features(x);
     std::vector<Tensor> levels;
     for (ConvBlock& block : down_) {
       levels.push_back(run(block, x));
       x = MaxPool()(levels.back());
     }
     x = run(bottom_, x);
-    Tensor mu = mu_(x), logvar = clamp(logvar_(x), -10, 10);
-    x = relu(from_latent_(training() ? reparameterise(mu, logvar) : mu));
+    Tensor mu = from_features(mu_(x)), logvar = clamp(from_features(logvar_(x)), -10, 10);
+    x = relu(from_latent_(as_features(training() ? reparameterise(mu, logvar) : mu)));
     for (size_t i = 0; i < up_.size(); ++i) {
       x = relu(up_[i](x));
       if (options_.skips) x = concat({x, levels[levels.size() - 1 - i]}, axis::C);
       x = run(merge_[i], x);
     }
-    return {last_(x), mu, logvar, options_.variance ? spread_of(x) : Tensor()};
+    return {from_features(last_(x)), mu, logvar, options_.variance ? spread_of(x) : Tensor()};
   }
   /// The denoised image.
   Tensor operator()(Tensor x) { return sigmoid(encode_decode(std::move(x)).logits); }
@@ -103,7 +104,7 @@ class UNetVae : public Module {
 
  private:
   Tensor spread_of(Tensor const& features) {
-    Tensor x = spread_[1](relu(spread_[0](features.detach())));
+    Tensor x = from_features(spread_[1](relu(spread_[0](features.detach()))));
     return clamp(x, -16, 2);  // standard deviations from 3e-4 to 2.7
   }
   Tensor run(ConvBlock& block, Tensor x) const {

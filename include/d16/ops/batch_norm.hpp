@@ -112,7 +112,7 @@ struct NormCall {
   /// The result as a tensor that is computed when it is first read.
   Tensor deferred(TensorOptions like) const {
     auto fill = [call = *this](void* y) {
-      for_float(call.x.dtype(), [&]<class T>(T) { call.apply(static_cast<T*>(y)); });
+      for_any_float(call.x.dtype(), [&]<class T>(T) { call.apply(static_cast<T*>(y)); });
     };
     return Tensor::make(x.shape(), like,
                         std::make_shared<detail::Storage>(size_t(x.numel() * size_of(x.dtype())), std::move(fill)));

@@ -15,12 +15,16 @@ template <class T> constinit Slot<kernels::Reparameterise<T>> reparameterise_slo
 template <class T> constinit Slot<kernels::Reparameterise<T>> reparameterise_dx_slot{
     "reparameterise_dx", {kernels::cpu::reparameterise_dx<T>}, {kernels::reference::reparameterise_dx<T>}, {}, {}};
 
+// bfloat16 features: for CUDA devices; the reference says what is right.
+template <> constinit inline Slot<kernels::Dropout<bf16>> dropout_slot<bf16>{
+    "dropout", {}, {kernels::reference::dropout<bf16>}, {}, {}};
+
 namespace detail {
 
 inline Tensor dropout(Tensor x, double p, Generator::Draw draw) {
   x = x.detach().contiguous();
   Tensor y = empty_like(x);
-  for_float(x.dtype(), [&]<class T>(T) {
+  for_any_float(x.dtype(), [&]<class T>(T) {
     kernels::Dropout<T> a;
     a.n = x.numel(), a.p = p, a.seed = draw.seed, a.stream = draw.stream, a.offset = draw.offset;
     a.x = x.data<T>(), a.y = y.data<T>();
@@ -38,6 +42,7 @@ template <class T> kernels::Reparameterise<T> reparameterise_args(Tensor const& 
 }  // namespace detail
 
 /// Each element is set to 0 with probability p, the others are divided by 1 - p. The identity unless training.
+/// Types    float32 or float64; on CUDA devices and the reference also bfloat16.
 /// Shapes   y as x.   Cost  one pass; the mask is computed again on the way back, not stored.
 /// Deterministic  by the seed of manual_seed(), for any number of threads and on any device.
 /// Gradient the same mask and factor.

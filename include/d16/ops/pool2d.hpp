@@ -29,6 +29,16 @@ template <class T> constinit Slot<kernels::Pool2d<T>> avg_pool2d_slot{
 template <class T> constinit Slot<kernels::Pool2d<T>> avg_pool2d_dx_slot{
     "avg_pool2d_dx", {kernels::cpu::avg_pool2d_dx<T>}, {kernels::reference::avg_pool2d_dx<T>}, {}, {}};
 
+// bfloat16 features: for CUDA devices; the reference says what is right.
+template <> constinit inline Slot<kernels::Pool2d<bf16>> max_pool2d_slot<bf16>{
+    "max_pool2d", {}, {kernels::reference::max_pool2d<bf16>}, {}, {}};
+template <> constinit inline Slot<kernels::Pool2d<bf16>> max_pool2d_dx_slot<bf16>{
+    "max_pool2d_dx", {}, {kernels::reference::max_pool2d_dx<bf16>}, {}, {}};
+template <> constinit inline Slot<kernels::Pool2d<bf16>> avg_pool2d_slot<bf16>{
+    "avg_pool2d", {}, {kernels::reference::avg_pool2d<bf16>}, {}, {}};
+template <> constinit inline Slot<kernels::Pool2d<bf16>> avg_pool2d_dx_slot<bf16>{
+    "avg_pool2d_dx", {}, {kernels::reference::avg_pool2d_dx<bf16>}, {}, {}};
+
 namespace detail {
 
 /// The sizes of a pooling of x: the channels are all axes after W.
@@ -67,7 +77,7 @@ Tensor pool2d(char const* op, Tensor x, AvgPool2dOptions o, bool keep_x, F forwa
   if (o.stride.w == 0) o.stride.w = o.kernel.w;
   x = x.contiguous();
   Tensor y = empty(pool2d_shape(op, x.shape(), o), x.like());
-  for_float(x.dtype(), [&]<class T>(T type) {
+  for_any_float(x.dtype(), [&]<class T>(T type) {
     auto a = pool2d_args<T>(x.shape(), o);
     a.x = x.data<T>(), a.y = y.data<T>();
     run(forward(type), x.device(), a);
@@ -76,7 +86,7 @@ Tensor pool2d(char const* op, Tensor x, AvgPool2dOptions o, bool keep_x, F forwa
   return record(op, y, wrt(x, [=, s = x.shape(), like = x.like()](Tensor dy) {
                   dy = dy.contiguous();
                   Tensor dx = empty(s, like);
-                  for_float(dy.dtype(), [&]<class T>(T type) {
+                  for_any_float(dy.dtype(), [&]<class T>(T type) {
                     auto a = pool2d_args<T>(s, o);
                     a.x = saved.data<T>(), a.dy = dy.data<T>(), a.dx = dx.data<T>();
                     run(backward(type), dy.device(), a);
@@ -89,6 +99,7 @@ Tensor pool2d(char const* op, Tensor x, AvgPool2dOptions o, bool keep_x, F forwa
 
 /// Maximum over windows: y[n,p,q,c] = max over i < kernel.h, j < kernel.w of x[n, p stride.h + i - padding.h, ..., c].
 /// Shapes   x (N,H,W,C) or (N,H,W,C,G); y the same with P = (H + 2 padding.h - kernel.h) / stride.h + 1, Q alike.
+/// Types    float32 or float64; on CUDA devices and the reference also bfloat16.
 /// Cost     4 bytes N H W C + 4 bytes N P Q C.   Deterministic  yes.   Aliasing  none: y is new.
 /// Gradient to the first maximum of each window. Padding never is the maximum; a NaN always is.
 /// Errors   ShapeError for another rank or an image smaller than the kernel; ValueError unless kernel, stride > 0 and
@@ -101,7 +112,7 @@ inline Tensor max_pool2d(Tensor x, MaxPool2dOptions o = {}) {
 }
 
 /// Mean over windows, zeros outside the image; count_include_pad says whether those count as elements.
-/// Gradient the adjoint. Shapes, cost and errors as max_pool2d.
+/// Gradient the adjoint. Shapes, types, cost and errors as max_pool2d.
 inline Tensor avg_pool2d(Tensor x, AvgPool2dOptions o = {}) {
   return detail::pool2d(
       "avg_pool2d", x, o, false, []<class T>(T) -> auto& { return avg_pool2d_slot<T>; },

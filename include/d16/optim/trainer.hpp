@@ -5,9 +5,11 @@
 #include <cerrno>
 #include <cstring>
 #include <functional>
+#include <type_traits>
 
 #include "../cuda/captured_step.hpp"
 #include "../io/checkpoint.hpp"
+#include "../ops/concat.hpp"
 #include "loss_meter.hpp"
 #include "optimiser.hpp"
 #include "progress.hpp"
@@ -24,7 +26,7 @@ struct TrainerOptions {
   io::Json about = {};                                ///< kept in the files beside the weights
   int accumulate =
       1;  ///< the mean of the gradients of so many batches is one step; a rest at an epoch's end counts less
-  bool capture = false;  ///< on cuda: from the second batch on a step is one CUDA graph (cuda/captured_step.hpp)
+  bool capture = false;          ///< on cuda: from the second on a step is one CUDA graph (cuda/captured_step.hpp)
   std::FILE* progress = stderr;  ///< null: silent
   /// Called after each batch with the epoch (from 1), the batch in it (from 1), the batches of an epoch (0: unknown) and
   /// the mean loss of the epoch so far; on cuda that of the last time when progress was shown. What it throws ends the
@@ -73,17 +75,16 @@ class Trainer {
         first_lr_(optimiser.lr()),
         progress_(options_.progress) {
     require<ValueError>(options_.epochs > 0, "Trainer: epochs is ", options_.epochs, "; it needs 1 or more");
-    require<ValueError>(options_.accumulate > 0 && (options_.accumulate == 1 || !options_.capture),
-                        "Trainer: accumulate is ", options_.accumulate,
-                        options_.capture ? " with capture; a captured step has one batch" : "; it needs 1 or more");
+    require<ValueError>(options_.accumulate > 0, "Trainer: accumulate is ", options_.accumulate,
+                        "; it needs 1 or more");
     if (options_.out.empty()) require<ValueError>(!options_.resume, "Trainer: resume needs the folder `out`");
     else make_folder();
     if (options_.resume && ::access(path("last.safetensors").c_str(), F_OK) == 0) resume();
   }
 
   /// `batches` is a data::Loader or a function from the epoch's number (from 1) to a range of batches, loss(batch) gives
-  /// a scalar tensor on the device of the network, validate() a number to watch. With capture, batches have the members
-  /// image and label, and loss is called with those of the graph.
+  /// a scalar tensor on the device of the network, validate() a number to watch. With capture, batches can be copied and
+  /// have tensors(), pointers to all of their tensors, as data::Batch has; loss is called with those of the graph.
   /// Errors   ValueError when a loss or the metric is not finite; FileError when a file cannot be written.
   template <class Batches, class Loss, class Validate>
   TrainingReport fit(Batches&& batches, Loss const& loss, Validate const& validate) {
@@ -127,28 +128,54 @@ class Trainer {
     }
   }
 
-  /// The loss of a batch, whose gradients are added to those of the parameters or, captured, already applied.
-  template <class B, class Loss> void learn(B&& batch, Loss const& loss, LossMeter& meter, Epoch const& epoch) {
-    if (captures()) return meter.add(captured(batch, loss));
-    Tensor value = loss(batch);
-    meter.add(value.detach());
-    if (!on_gpu()) require_finite(meter.read(), epoch);
-    (options_.accumulate == 1 ? value : value / double(options_.accumulate)).backward();
-  }
-  template <class B, class Loss> Tensor captured(B const& batch, Loss const& loss) {
-    if constexpr (requires { B{batch.image, batch.label}; }) {
-      if (!captured_)
-        captured_ = std::make_unique<cuda::CapturedStep>(optimiser_.device(), [&](std::vector<Tensor> const& in) {
-          B of_graph{in[0], in[1]};
-          Tensor value = loss(of_graph);
-          value.backward();
-          optimiser_.step();
-          return value;
-        });
-      return (*captured_)({batch.image, batch.label});
+  /// The batches of a step that is to be captured, as far as they have come.
+  template <class B> static constexpr bool can_be_captured = requires(B batch) { B(batch).tensors(); };
+  struct NoBatches {};
+  template <class B> using Waiting = std::conditional_t<can_be_captured<B>, std::vector<B>, NoBatches>;
+
+  /// The loss of a batch, and a step when it was the last of one.
+  template <class B, class Loss>
+  void learn(B&& batch, Loss const& loss, Waiting<std::decay_t<B>>& waiting, LossMeter& meter, Epoch const& epoch) {
+    if (captures()) {
+      if constexpr (can_be_captured<std::decay_t<B>>) waiting.push_back(batch);
+      else throw ValueError("Trainer: capture needs batches with tensors(), as data::Loader gives them");
     } else {
-      throw ValueError("Trainer: capture needs batches with the members image and label, as data::Loader gives them");
+      Tensor value = loss(batch);
+      meter.add(value.detach());
+      if (!on_gpu()) require_finite(meter.read(), epoch);
+      share(value).backward();
     }
+    if ((epoch.steps + 1) % options_.accumulate == 0) end_step(waiting, loss, meter);
+  }
+  /// What a batch's loss counts in its step.
+  Tensor share(Tensor loss) const { return options_.accumulate == 1 ? loss : loss / double(options_.accumulate); }
+
+  template <class Batches, class Loss> void end_step(Batches& waiting, Loss const& loss, LossMeter& meter) {
+    if (!captures()) return optimiser_.step();
+    if constexpr (!std::is_same_v<Batches, NoBatches>) {
+      std::vector<Tensor> inputs;
+      for (auto& batch : waiting)
+        for (Tensor* x : batch.tensors()) inputs.push_back(*x);
+      if (!captured_)
+        captured_ = std::make_unique<cuda::CapturedStep>(
+            optimiser_.device(),
+            [this, &loss, one = waiting[0]](std::vector<Tensor> const& in) { return whole_step(one, in, loss); });
+      Tensor const losses = (*captured_)(inputs);
+      for (int64_t i = 0; i < losses.numel(); ++i) meter.add(losses.slice(0, i, i + 1));
+      waiting.clear();
+    }
+  }
+  /// Forward and back with each batch, whose tensors follow one another in `in`, and a step. The losses of all batches.
+  template <class B, class Loss> Tensor whole_step(B batch, std::vector<Tensor> const& in, Loss const& loss) {
+    std::vector<Tensor> losses;
+    for (auto x = in.begin(); x != in.end();) {
+      for (Tensor* of_batch : batch.tensors()) *of_batch = *x++;
+      Tensor value = loss(batch);
+      losses.push_back(value.detach());
+      share(value).backward();
+    }
+    optimiser_.step();
+    return concat(losses, 0);
   }
   bool on_gpu() const { return machine_of(optimiser_.device()).new_graph != nullptr; }
   bool captures() const { return options_.capture && on_gpu(); }
@@ -165,18 +192,18 @@ class Trainer {
     int64_t total = size_of_range(range);
     Epoch epoch{.number = number};
     LossMeter meter(optimiser_.device());
+    Waiting<std::decay_t<decltype(*range.begin())>> waiting{};
     for (auto&& batch : range) {
       double done = total ? double(epoch.steps) / double(total) : 0;
       if (options_.schedule) optimiser_.set_lr(first_lr_ * options_.schedule(number - 1 + done));
-      learn(batch, loss, meter, epoch);
+      learn(batch, loss, waiting, meter, epoch);
       ++epoch.steps;
-      if (!captures() && epoch.steps % options_.accumulate == 0) optimiser_.step();
       if (!on_gpu() || progress_.due()) epoch.loss = loss_so_far(meter, epoch);
       show(epoch, total);
       if (options_.on_step) options_.on_step(number, epoch.steps, total, epoch.loss);
     }
     require<ValueError>(epoch.steps > 0, "training: epoch ", number, " has no batches; look at the data");
-    if (epoch.steps % options_.accumulate) optimiser_.step();
+    if (epoch.steps % options_.accumulate) end_step(waiting, loss, meter);
     epoch.loss = loss_so_far(meter, epoch);
     optimiser_.check();
     epoch.lr = optimiser_.lr();
