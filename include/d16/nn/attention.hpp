@@ -20,6 +20,10 @@ struct ChannelAttention : Module {
       : fc1(channels, hidden(channels, reduction)), fc2(hidden(channels, reduction), channels), reduction_(reduction) {}
 
   Tensor operator()(Tensor x) { return squeeze_excitation(x, fc1.weight, fc1.bias, fc2.weight, fc2.bias); }
+  /// As a residual block ends: relu(x gates + residual), in the same pass over memory.
+  Tensor operator()(Tensor x, Tensor residual) {
+    return squeeze_excitation(x, fc1.weight, fc1.bias, fc2.weight, fc2.bias, {residual, true});
+  }
   /// The gates alone, (N,channels): which bands count for this image.
   Tensor gates(Tensor x) { return sigmoid(fc2(relu(fc1(global_avg_pool(x))))); }
 
