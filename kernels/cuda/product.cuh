@@ -5,6 +5,7 @@
 #include "../precision.hpp"
 #include "cast.cuh"
 #include "product_tiles.cuh"
+#include "turn_square.cuh"
 
 namespace d16::kernels {
 namespace D16_GPU {
@@ -198,6 +199,25 @@ template <class E, class Element> void launch_fill(Element const& element, int64
   if (count > 0)
     gpu::launch(fill<E, Element>, gpu::blocks_for(count, 256), dim3(256), 0, gpu::current_stream(), element, count,
                 out);
+}
+
+/// out (lines, depth): element(line, k), where neighbouring lines lie side by side in what it reads.
+/// Grid: (squares of lines, squares of k).
+template <class E, class Element> __global__ void __launch_bounds__(square* square_rows)
+    fill_turned(Element const element, int lines, int depth, E* out) {
+  gpu::Smem smem;
+  auto* const values = smem.take<decltype(element(0, 0))>(square_values);
+  int const line0 = int(blockIdx.x) * square, k0 = int(blockIdx.y) * square;
+  turn_square(
+      values, depth - k0, lines - line0, [&](int k, int line) { return element(line0 + line, k0 + k); },
+      [&](int line, int k, auto value) { out[int64_t(line0 + line) * depth + k0 + k] = gpu::from_float<E>(value); });
+}
+template <class E, class Element> int launch_fill_turned(Element const& element, int lines, int depth, E* out) {
+  if (lines <= 0 || depth <= 0) return ok;
+  dim3 const grid(unsigned(ceil_div(lines, square)), unsigned(ceil_div(depth, square)));
+  if (grid.y > 65535) return unsupported;
+  return gpu::launch(fill_turned<E, Element>, grid, dim3(square, square_rows), gpu::Smem::bytes<Wide<E>>(square_values),
+                     gpu::current_stream(), element, lines, depth, out);
 }
 
 /// Blocks that keep a large GPU busy: two for each of some 130 multiprocessors. A constant, so that sums have one order

@@ -59,16 +59,29 @@ template <class T, int ROWS, int COLUMNS, int TM, int TN> struct SimtTile {
       }
     }
   }
+  /// Where B is not deep a thread has chunks of neighbouring columns.
   template <class LA, class LB, class Out> __device__ void put(Out const& out, int row, int column) const {
+    if constexpr (!LB::deep)
+      if (out.in_chunks()) return put_by<LA, LB, LB::chunk>(out, row, column);
+    put_by<LA, LB, 1>(out, row, column);
+  }
+  template <class LA, class LB, int width, class Out>
+  __device__ void put_by(Out const& out, int row, int column) const {
     int const thread = int(threadIdx.x);
     decltype(out.line(0)) lines[TM];
 #pragma unroll
     for (int i = 0; i < TM; ++i) lines[i] = out.line(row + place<LA>(i, thread / across, down));
 #pragma unroll
-    for (int j = 0; j < TN; ++j) {
-      auto const c = out.template columns<1>(column + place<LB>(j, thread % across, across));
+    for (int j = 0; j < TN; j += width) {
+      auto const c = out.template columns<width>(column + place<LB>(j, thread % across, across));
 #pragma unroll
-      for (int i = 0; i < TM; ++i) out.put(lines[i], c, sum[i][j]);
+      for (int i = 0; i < TM; ++i) {
+        Sum values[width];
+#pragma unroll
+        for (int e = 0; e < width; ++e) values[e] = sum[i][j + e];
+        if constexpr (width == 1) out.put(lines[i], c, values[0]);
+        else out.put_chunk(lines[i], c, values);
+      }
     }
   }
 };
