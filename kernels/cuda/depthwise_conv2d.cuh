@@ -99,6 +99,7 @@ template <class T, int count> __global__ void __launch_bounds__(depthwise_thread
     __syncthreads();  // the sums of all threads are there
     if (threadIdx.y == 0 && pack < packs && first + t < taps) {
       Pack<W, count> total{};
+#pragma unroll 1  // else registers leave room for one block only
       for (int y = 0; y < int(blockDim.y); ++y)
 #pragma unroll
         for (int c = 0; c < count; ++c)

@@ -143,9 +143,13 @@ struct TilePlace {
 
 __host__ __device__ constexpr int ceil_div(int64_t a, int64_t b) { return int((a + b - 1) / b); }
 
+/// Patches keep their places in registers, whichever way they lie.
+template <class A, class B> constexpr bool shallow = !A::gathered && !A::deep && !B::deep;
+
 /// One tile of C. Grid: (tiles, splits, blocks). Of `stages` tiles of A and B in shared memory one is multiplied while
 /// the others are on their way.
-template <class Tile, class A, class B, class Out> __global__ void __launch_bounds__(Tile::threads, Tile::at_once)
+template <class Tile, class A, class B, class Out>
+__global__ void __launch_bounds__(Tile::threads, shallow<A, B> ? Tile::at_once_shallow : Tile::at_once)
     product(A a, B b, Out out, ProductSizes s) {
   using E = typename Tile::Element;
   using LA = Layout<E, Tile::rows, A::deep>;

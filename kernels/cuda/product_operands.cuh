@@ -45,7 +45,7 @@ template <class E> __device__ __forceinline__ void copy_chunk(E* to, E const* fr
 /// Block b of a batch begins b of_block elements later.
 template <class E, bool DEEP> struct Matrix {
   using Element = E;
-  static constexpr bool deep = DEEP;
+  static constexpr bool deep = DEEP, gathered = false;
   E const* data;
   int64_t pitch, of_block;
   int rows;
@@ -97,7 +97,7 @@ struct PatchSizes {
 /// aligned: channels and pitch are multiples of a chunk, the image's address one of 16.
 template <class E, bool DEEP> struct Patches : PatchSizes {
   using Element = E;
-  static constexpr bool deep = DEEP;
+  static constexpr bool deep = DEEP, gathered = true;
   E const* data;
   int pitch, of_block;
   bool aligned;
