@@ -155,6 +155,9 @@ rows() {
       }
       return name
     }
+    function bytes_of_element(list) {
+      return list ~ /char/ ? 1 : list ~ /short/ ? 2 : list ~ /uint4/ ? 16 : list ~ /long/ ? 8 : 4
+    }
     function bytes_of(type) { return type ~ /double/ ? 8 : type ~ /bf16/ ? 2 : 4 }
     # Of one stage of an operand, as dense::Layout lays it out.
     function stage_bytes(element, size, deep,  chunk, depth, pitch) {
@@ -205,8 +208,13 @@ rows() {
       if (name ~ /^channels::add_pixels</) return 256 * 16
       if (name ~ /^gates::whole_sample</) return 512 * 8
       if (name ~ /^norm::add_rows</) return 32 * 8 * 16
-      if (name ~ /^pooling::pool_rows</) return 128 * 17 * larger(4, bytes_of(argument(list, 1)))  # order 16
-      if (name ~ /^pooling::pool_max_dx</) return 128 * 17 * larger(4, bytes_of(argument(list, 1))) + 128 * 4
+      if (name ~ /^dense::pack_weights</) return 8 * 32 * 25 * larger(4, bytes_of(argument(list, 2)))
+      if (name ~ /^dense::fill_turned</) return 32 * 33 * larger(4, bytes_of(argument(list, 1)))
+      if (name ~ /^turn_kernel</) return 32 * 33 * bytes_of_element(list)
+      if (name ~ /^(softmax_rows|max_short_rows_kernel)</) return 256 * 11 * bytes_of(argument(list, 1))  # ten classes
+      if (name ~ /^softmax_dx_rows</) return 2 * 256 * 11 * bytes_of(argument(list, 1))
+      if (name ~ /^pooling::pool_rows</) return 256 * 16 * larger(4, bytes_of(argument(list, 1)))  # order 16
+      if (name ~ /^pooling::pool_max_dx</) return 256 * 16 * larger(4, bytes_of(argument(list, 1))) + 256 * 4
       if (name ~ /^oriented::hog_kernel</) return 80 + 8 * 8 * 9 * 8 + 256 * 9 * 8  # 64 x 64 pixels, usual options
       if (name ~ /^levels::/) return 16 * 8 + 1040
       if (name ~ /^stretching::/) return 3 * 32  # three bands
@@ -277,7 +285,7 @@ here was measured on a GPU: it is what can be known without one. [cuda-rooflines
 
 - *threads*: of a block, by the kernel's launch bound; with a star it has none, and launchers take 256.
 - *shared*: bytes of shared memory of a block, as the launcher asks for them; of the fused group convolution for 3 x 3
-  filters, of pooling over the group for order 16, of HOG for 64 x 64 pixels, of the stretch for 3 bands, of augmentation for 7 with noise.
+  filters, of softmax and short maxima for 10 classes, of pooling over the group for order 16, of HOG for 64 x 64 pixels, of the stretch for 3 bands, of augmentation for 7 with noise.
 - *spills*, *local*: bytes of registers in memory, and of arrays there. Both must be 0.
 - *blocks*, *occupancy*: blocks on one multiprocessor at once, and the share of its 64 warps that they are. Products keep their sums in registers and
   hide latency by asynchronous copies, not by warps: for them a low occupancy is the design.

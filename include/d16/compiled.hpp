@@ -13,7 +13,7 @@
   each(antialiased_avg_pool) each(antialiased_avg_pool_dx) each(batch_norm) \
   each(batch_norm_apply) each(batch_norm_dx) each(batch_norm_dw) each(group_action) each(group_action_dx)
 #define D16_POINTWISE_OPS(each) each(unary) each(unary_dx) each(binary) each(sum) each(max) each(max_dx) \
-  each(softmax) each(softmax_dx) each(dropout) each(reparameterise) each(reparameterise_dx)
+  each(softmax) each(softmax_dx) each(relu_join) each(relu_join_dx) each(dropout) each(reparameterise) each(reparameterise_dx)
 #define D16_DENSE_OPS(each) each(avg_pool2d) each(avg_pool2d_dx) each(max_pool2d) each(max_pool2d_dx) \
   each(pad2d) each(pad2d_dx) each(upsample) each(upsample_dx) each(pair_loss) each(cross_entropy) each(focal_loss) \
   each(group_norm) each(group_norm_dx) each(group_norm_dw) each(adaptive_avg_pool2d) each(adaptive_avg_pool2d_dx) \

@@ -71,6 +71,19 @@ void small_linear_dw(int64_t N, int64_t O, int64_t I, double const* d, double co
   });
 }
 
+/// ending(v, i) = what becomes of v = x gate at element i; a loop of its own for each kind, so that it has no branches.
+template <class T, class Run> void with_ending(SqueezeExcitation<T> const& a, Run const& run) {
+  T const* residual = a.residual;
+  if (residual && a.relu)
+    run([=](T v, int64_t i) __attribute__((always_inline)) {
+      T sum = v + residual[i];
+      return sum < 0 ? T(0) : sum;
+    });
+  else if (residual) run([=](T v, int64_t i) __attribute__((always_inline)) { return v + residual[i]; });
+  else if (a.relu) run([](T v, int64_t) __attribute__((always_inline)) { return v < 0 ? T(0) : v; });
+  else run([](T v, int64_t) __attribute__((always_inline)) { return v; });
+}
+
 }  // namespace detail
 
 /// One sum for each channel of each piece.
@@ -87,16 +100,18 @@ template <class T> int squeeze_excitation(SqueezeExcitation<T> const& a) {
   parallel_chunks(a.N, grain_of(2 * int64_t(a.C) * a.R), [&](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; ++n) detail::excite(a, p, sums, n);
   });
-  p.each([&](int64_t n, int64_t, int64_t first, int64_t pixels) {
-    T lanes[detail::column_lanes], *gate = lanes;
-    T const* x = a.x + first;
-    T* y = a.y + first;
-    detail::column_map<T>(
-        pixels, a.C,
-        [&](detail::ColumnTile const& t) {
-          detail::fill_lanes(t, a.C, gate, [&](int64_t c) { return a.gate[n * a.C + c]; });
-        },
-        [=](int64_t i, int64_t l) __attribute__((always_inline)) { y[i] = x[i] * gate[l]; });
+  detail::with_ending(a, [&](auto ending) {
+    p.each([&](int64_t n, int64_t, int64_t first, int64_t pixels) {
+      T lanes[detail::column_lanes], *gate = lanes;
+      T const* x = a.x + first;
+      T* y = a.y + first;
+      detail::column_map<T>(
+          pixels, a.C,
+          [&](detail::ColumnTile const& t) {
+            detail::fill_lanes(t, a.C, gate, [&](int64_t c) { return a.gate[n * a.C + c]; });
+          },
+          [=](int64_t i, int64_t l) __attribute__((always_inline)) { y[i] = ending(x[i] * gate[l], first + i); });
+    });
   });
   return ok;
 }
@@ -114,6 +129,12 @@ template <class T> int squeeze_excitation_dx(SqueezeExcitation<T> const& a) {
   std::fill_n(sums, p.sums(1), 0.0);
   p.each([&](int64_t n, int64_t piece, int64_t first, int64_t pixels) {
     T const *x = a.x + first, *dy = a.dy + first;
+    if (a.relu) {  // the piece is then in the cache
+      T const* y = a.y + first;
+      T* upstream = a.upstream() + first;
+      for (int64_t i = 0; i < pixels * a.C; ++i) upstream[i] = y[i] <= 0 ? T(0) : dy[i];
+      dy = upstream;
+    }
     detail::column_sums<T, 1>(
         pixels, a.C, [](int64_t) { return 0.0; },
         [=](int64_t i, double)
@@ -127,7 +148,7 @@ template <class T> int squeeze_excitation_dx(SqueezeExcitation<T> const& a) {
   detail::small_linear_dw(a.N, a.C, a.R, d.d2, a.hidden, a.dw2, a.db2);
   p.each([&](int64_t n, int64_t, int64_t first, int64_t pixels) {
     T lanes[2][detail::column_lanes], *gate = lanes[0], *shift = lanes[1];
-    T const* dy = a.dy + first;
+    T const* dy = (a.relu ? a.upstream() : a.dy) + first;
     T* dx = a.dx + first;
     detail::column_map<T>(
         pixels, a.C,

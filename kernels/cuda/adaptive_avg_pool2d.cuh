@@ -23,7 +23,7 @@ constexpr int packs_of_block = 32, turns_of_block = line_threads / packs_of_bloc
 template <class T, int width> __global__ void __launch_bounds__(line_threads)
     large_mean(Plane<AdaptiveAxis> const s, T const* x, T* y) {
   gpu::Smem smem;
-  auto* const sums = smem.take<Pack<double, width>>(line_threads);
+  double* const sums = smem.take<double>(line_threads * width);  // those of the first channels first: no bank conflicts
   int const pack = int(blockIdx.y * packs_of_block + threadIdx.x), turn = int(threadIdx.y);
   int const q = int(blockIdx.x) % s.columns.count, p = int(blockIdx.x) / s.columns.count % s.rows.count;
   int const n = int(blockIdx.x) / s.columns.count / s.rows.count;
@@ -35,10 +35,13 @@ template <class T, int width> __global__ void __launch_bounds__(line_threads)
 #pragma unroll
     for (int e = 0; e < width; ++e) sum.value[e] += double(v.value[e]);
   }
-  sums[turn * packs_of_block + int(threadIdx.x)] = sum;
+#pragma unroll
+  for (int e = 0; e < width; ++e) sums[e * line_threads + turn * packs_of_block + int(threadIdx.x)] = sum.value[e];
   __syncthreads();
   if (turn > 0 || pack >= s.packs) return;
-  for (int i = 1; i < turns_of_block; ++i) add(sum, sums[i * packs_of_block + int(threadIdx.x)]);
+  for (int i = 1; i < turns_of_block; ++i)
+#pragma unroll
+    for (int e = 0; e < width; ++e) sum.value[e] += sums[e * line_threads + i * packs_of_block + int(threadIdx.x)];
   Pack<Wide<T>, width> mean;
 #pragma unroll
   for (int e = 0; e < width; ++e) mean.value[e] = Wide<T>(sum.value[e] / pixels);
@@ -64,7 +67,7 @@ template <class T> int adaptive_avg_pool2d(AdaptivePool2d<T> const& a) {
     int64_t const blocks = (s.packs + packs_of_block - 1) / packs_of_block;
     if (blocks > 65535) return int(unsupported);
     return gpu::launch(large_mean<T, width()>, dim3(unsigned(a.N * a.P * a.Q), unsigned(blocks)),
-                       dim3(packs_of_block, turns_of_block), gpu::Smem::bytes<Pack<double, width()>>(line_threads),
+                       dim3(packs_of_block, turns_of_block), gpu::Smem::bytes<double>(line_threads * width()),
                        gpu::current_stream(), s, a.x, a.y);
   };
   return windows::launch(rows_of(a), columns_of(a), a.N, a.C, over, a.x, a.y);

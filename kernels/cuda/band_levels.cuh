@@ -70,12 +70,13 @@ __device__ inline double least(double value, Shared const& s) {
   return of_block(value, s, [](double a, double b) { return b < a ? b : a; });
 }
 
-/// By the first warp: the bucket that the k-th is in, and how many are in those below.
+/// By the first warp: the bucket that the k-th is in, and how many are in those below. A lane adds up eight neighbours,
+/// each of eight lanes that share a bank beginning with another one.
 __device__ inline void find_bucket(int k, Shared const& s) {
   constexpr int each = buckets / 32;
   int const lane = int(threadIdx.x);
   int mine = 0;
-  for (int i = 0; i < each; ++i) mine += s.count[lane * each + i];
+  for (int i = 0; i < each; ++i) mine += s.count[lane * each + (i + lane / 4) % each];
   int up_to = mine;
   for (int distance = 1; distance < 32; distance *= 2) {
     int const before = __shfl_up_sync(~0u, up_to, unsigned(distance));

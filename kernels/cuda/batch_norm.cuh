@@ -12,7 +12,7 @@ namespace norm {
 /// Two sums for each channel. In double, in two steps of fixed order: blocks of 32 columns (channel and element) by 8
 /// rows add up a chunk of rows; then a warp for each channel adds its columns and chunks.
 constexpr int columns_of_block = 32, rows_of_block = 8, rows_of_chunk = 512;
-struct TwoSums {
+struct alignas(16) TwoSums {
   double first, second;
 };
 inline int chunks_of(int64_t rows) { return int((rows + rows_of_chunk - 1) / rows_of_chunk); }

@@ -7,7 +7,7 @@ namespace d16::kernels {
 namespace D16_GPU {
 namespace channels {
 
-struct Sums {
+struct alignas(16) Sums {
   double first, second;
   __device__ void add(Sums const& other) { first += other.first, second += other.second; }
 };

@@ -38,23 +38,6 @@ struct Phase {
   }
 };
 
-/// Weights as the product wants them, (blocks, columns, taps, padded channels): element i of that array. A column is an
-/// output channel of a convolution, or an input channel of its gradient; `channels` are the others.
-template <class T> struct PackedWeights {
-  Wide<T> const* w;
-  int merged, columns, channels, padded;  // columns and channels of one group
-  int taps_h, taps_w;
-  int64_t of_column, of_channel, of_group, first, step_h, step_w;
-
-  __device__ auto operator()(int64_t i) const {
-    int const c = int(i % padded), j = int(i / padded % taps_w), tap = int(i / padded / taps_w % taps_h);
-    int64_t const column = i / padded / taps_w / taps_h, group = column / columns;
-    if (c >= merged * channels || c / channels != group % merged) return Wide<T>(0);
-    return w[group * of_group + column % columns * of_column + c % channels * of_channel + first + tap * step_h +
-             j * step_w];
-  }
-};
-
 /// The forward convolution: (pixels, taps channels) times (taps channels, outputs).
 template <class Tiles, class T> struct ForwardPlan {
   using E = typename Tiles::Element;
@@ -67,9 +50,10 @@ template <class Tiles, class T> struct ForwardPlan {
 
   int run(Fused<T> const& fused) const {
     int64_t const weights = int64_t(g.I) * taps, depth = int64_t(taps) * x.channels();
-    launch_fill(
+    int const status = launch_pack(
         PackedWeights<T>{a.w, g.merged, g.O, g.I, x.channels(), a.kh, a.kw, weights, taps, weights * g.O, 0, a.kw, 1},
-        g.blocks * g.out() * depth, w);
+        g.blocks * g.out(), w);
+    if (status != ok) return status;
     x.fill();
     PatchSizes const sizes{a.N,  a.H,        a.W,        x.channels(), a.P(),    a.Q(),        a.kh,
                            a.kw, a.stride_h, a.stride_w, -a.pad_h,     -a.pad_w, a.dilation_h, a.dilation_w};
@@ -111,9 +95,11 @@ template <class Tiles, class T> struct DataGradientPlan {
     if (h.inputs == 0 || v.inputs == 0) return ok;
     int const all_taps = a.kh * a.kw;
     int64_t const weights = int64_t(g.I) * all_taps, depth = int64_t(h.taps) * v.taps * dy.channels();
-    launch_fill(PackedWeights<T>{a.w, g.merged, g.I, g.O, dy.channels(), h.taps, v.taps, all_taps, weights,
-                                 weights * g.O, h.last * a.kw + v.last, -h.step * a.kw, -v.step},
-                g.blocks * g.in() * depth, packed);
+    int const status =
+        launch_pack(PackedWeights<T>{a.w, g.merged, g.I, g.O, dy.channels(), h.taps, v.taps, all_taps, weights,
+                                     weights * g.O, h.last * a.kw + v.last, -h.step * a.kw, -v.step},
+                    g.blocks * g.in(), packed);
+    if (status != ok) return status;
     PatchSizes const sizes{.N = a.N,
                            .H = a.P(),
                            .W = a.Q(),
@@ -141,18 +127,20 @@ template <class Tiles, class T> struct DataGradientPlan {
 };
 
 /// dw[o,c,tap] = the partial sums of one element (tap, c of the block, o of the block), in order.
-template <class T> __global__ void finish_weights(Wide<T> const* partial, ProductSizes s, int I, int O, int in,
-                                                  int taps, Wide<T>* dw, int64_t count) {
-  for (int64_t i = gpu::this_thread(); i < count; i += gpu::all_threads()) {
-    int const tap = int(i % taps), c = int(i / taps % I), o = int(i / taps / I);
-    int const block = o / s.N, column = o % s.N, channel = column / O * I + c;
+/// in: channels of a block.
+template <class T> struct SumOfParts {
+  Wide<T> const* partial;
+  ProductSizes s;
+  int I, O, in, taps;
+  __device__ Wide<T> operator()(int o, int k) const {
+    int const tap = k % taps, c = k / taps, block = o / s.N, column = o % s.N, channel = column / O * I + c;
     int64_t const row = int64_t(tap) * in + channel, elements = int64_t(s.M) * s.N;
     Wide<T> const* const at = partial + block * s.splits * elements + row * s.N + column;
     Wide<T> sum = 0;
     for (int split = 0; split < s.splits; ++split) sum += at[split * elements];
-    dw[i] = sum;
+    return sum;
   }
-}
+};
 
 /// The gradient of the weights: (taps channels, pixels) times (pixels, outputs), the sum over pixels in parts.
 template <class Tiles, class T> struct WeightGradientPlan {
@@ -175,9 +163,7 @@ template <class Tiles, class T> struct WeightGradientPlan {
     Matrix<E, false> const gradient{dy.data(), dy.pitch(), dy.channels(), g.out(), dy.aligned()};
     int const status = multiply<Tiles>(patches, gradient, Partial<Sum>{partial, sizes.M, sizes.N}, sizes);
     if (status != ok) return status;
-    int64_t const count = int64_t(a.Co) * g.I * taps;
-    return gpu::launch(finish_weights<T>, gpu::blocks_for(count, 256), dim3(256), 0, gpu::current_stream(), partial,
-                       sizes, g.I, g.O, x.channels(), taps, a.dw, count);
+    return launch_fill_turned(SumOfParts<T>{partial, sizes, g.I, g.O, x.channels(), taps}, a.Co, g.I * taps, a.dw);
   }
 };
 

@@ -2,7 +2,7 @@
 // neighbouring channels, 16 bytes of them for each tap; what taps share comes from L1. Products are T's own: exact.
 #pragma once
 #include "../conv2d.hpp"
-#include "product.cuh"
+#include "packed_weights.cuh"
 
 namespace d16::kernels {
 namespace D16_GPU {
@@ -97,35 +97,32 @@ template <class T, int count> __global__ void __launch_bounds__(depthwise_thread
 #pragma unroll
     for (int c = 0; c < count; ++c) of_thread[c * depthwise_threads + thread] = sum[t][c];
     __syncthreads();  // the sums of all threads are there
-    if (threadIdx.y == 0 && pack < packs && first + t < taps)
-      for (int c = 0; c < count; ++c) {
-        W total = 0;
-        for (int y = 0; y < int(blockDim.y); ++y)
-          total += of_thread[c * depthwise_threads + y * int(blockDim.x) + int(threadIdx.x)];
-        partial[(int64_t(blockIdx.x) * taps + first + t) * s.C + pack * count + c] = total;
-      }
+    if (threadIdx.y == 0 && pack < packs && first + t < taps) {
+      Pack<W, count> total{};
+#pragma unroll 1  // else registers leave room for one block only
+      for (int y = 0; y < int(blockDim.y); ++y)
+#pragma unroll
+        for (int c = 0; c < count; ++c)
+          total.value[c] += of_thread[c * depthwise_threads + y * int(blockDim.x) + int(threadIdx.x)];
+      write_pack<count>(partial, (int64_t(blockIdx.x) * taps + first + t) * packs + pack, total);
+    }
     __syncthreads();  // they have been read
   }
 }
 /// dw[c,tap] = its partial sums, in order.
-template <class W> __global__ void finish_depthwise_dw(W const* partial, int chunks, int C, int taps, W* dw) {
-  int64_t const count = int64_t(C) * taps;
-  for (int64_t i = gpu::this_thread(); i < count; i += gpu::all_threads()) {
-    W const* const at = partial + i % taps * C + i / taps;
+template <class W> struct SumOfChunks {
+  W const* partial;
+  int chunks, C, taps;
+  __device__ W operator()(int c, int tap) const {
     W sum = 0;
-    for (int chunk = 0; chunk < chunks; ++chunk) sum += at[chunk * count];
-    dw[i] = sum;
+    for (int chunk = 0; chunk < chunks; ++chunk) sum += partial[(int64_t(chunk) * taps + tap) * C + c];
+    return sum;
   }
-}
+};
 
 /// The forward convolution, or the gradient of the input.
 template <class T, bool forward> struct DepthwisePlan {
   using W = Wide<T>;
-  struct TapsFirst {
-    W const* w;
-    int C, taps;
-    __device__ W operator()(int64_t i) const { return w[i % C * taps + i / C]; }
-  };
   Conv2d<T> a;
   Scratch scratch{a.work};
   W* w = scratch.take<W>(int64_t(a.Ci) * a.kh * a.kw);
@@ -133,7 +130,8 @@ template <class T, bool forward> struct DepthwisePlan {
 
   template <int count> int run(T const* x, Finish<T> const& to) const {
     int const taps = a.kh * a.kw, strips = ceil_div(s.Q, depthwise_strip);
-    launch_fill(TapsFirst{a.w, s.C, taps}, int64_t(s.C) * taps, w);
+    int const status = launch_pack(PackedWeights<T>{a.w, 1, 1, s.C, s.C, a.kh, a.kw, 0, taps, 0, 0, a.kw, 1}, 1, w);
+    if (status != ok) return status;
     Meeting<forward> const down{forward ? a.H : a.P(), a.stride_h, a.pad_h, a.dilation_h};
     Meeting<forward> const across{forward ? a.W : a.Q(), a.stride_w, a.pad_w, a.dilation_w};
     return gpu::launch(depthwise<T, forward, count>,
@@ -173,8 +171,7 @@ template <class T> struct DepthwiseWeightGradient {
                 gpu::Smem::bytes<W>(depthwise_threads * count), gpu::current_stream(), s,
                 Meeting<true>{a.H, a.stride_h, a.pad_h, a.dilation_h},
                 Meeting<true>{a.W, a.stride_w, a.pad_w, a.dilation_w}, a.x, a.dy, partial);
-    return gpu::launch(finish_depthwise_dw<W>, gpu::blocks_for(int64_t(s.C) * taps, 256), dim3(256), 0,
-                       gpu::current_stream(), partial, chunks, s.C, taps, a.dw);
+    return launch_fill_turned(SumOfChunks<W>{partial, chunks, s.C, taps}, s.C, taps, a.dw);
   }
   int run() const { return in_whole_packs(s.C, a.x, a.dy) ? run<whole_pack<T>>() : run<1>(); }
 };

@@ -2,6 +2,7 @@
 // Fourier coefficients, and from these, by the basis around each pixel, to planes of operands.
 #pragma once
 #include <algorithm>
+#include <cstring>
 
 #include "fourier_products.cuh"
 #include "fourier_unfused.cuh"
@@ -26,6 +27,42 @@ template <int order, class E> __device__ __forceinline__ void write_values(E* to
     unrolled<count>([&](auto e) { pack.value[e] = x[count * i + e]; });
     write_pack<count>(to, i, pack);
   });
+}
+
+/// 16 bytes as numbers that lanes can exchange.
+struct alignas(16) Words {
+  uint32_t value[4];
+};
+/// A pack of E from as many floats.
+template <class E> __device__ __forceinline__ Words words_of(float const* x) {
+  constexpr int count = whole_pack<E>;
+  float values[count];
+  unrolled<count>([&](auto e) { values[e] = x[e]; });
+  Pack<E, count> const pack = packed<E>(values);
+  Words words;
+  memcpy(&words, &pack, sizeof words);
+  return words;
+}
+/// The same for the fields of two neighbouring lanes, which lie side by side in memory where both exist. Of every two
+/// packs of a field the lanes write one each, so that a warp writes whole sectors. All lanes of a warp have to come.
+template <int order, class E>
+__device__ __forceinline__ void write_values_of_pair(E* to, float const (&x)[order], bool exists) {
+  constexpr int count = whole_pack<E>;
+  if constexpr (order <= count) {
+    if (exists) write_values(to, x);
+  } else {
+    bool const odd = threadIdx.x % 2;
+    bool const other_exists = __shfl_xor_sync(~0u, int(exists), 1);
+    E *const even_field = odd ? to - order : to, *const odd_field = even_field + order;
+    unrolled<order / count / 2>([&](auto i) {
+      Words const first = words_of<E>(x + 2 * count * i), second = words_of<E>(x + 2 * count * i + count);
+      Words got;
+      unrolled<4>([&](auto e) { got.value[e] = __shfl_xor_sync(~0u, odd ? first.value[e] : second.value[e], 1); });
+      int const at = 2 * i + odd;
+      if (odd ? other_exists : exists) reinterpret_cast<Words*>(even_field)[at] = odd ? got : first;
+      if (odd ? exists : other_exists) reinterpret_cast<Words*>(odd_field)[at] = odd ? second : got;
+    });
+  }
 }
 
 /// Features (N,H,W,fields,order), E in memory, and how they are projected.

@@ -49,9 +49,10 @@ __device__ __forceinline__ void multiply_steps(Sums& sum, uint32_t const* weight
 }
 
 /// What becomes of the sums of one field at one pixel: back to values, scale, shift and ReLU, and where the next layer
-/// reads coefficients, to these.
+/// reads coefficients, to these. Neighbouring lanes have neighbouring fields, and write them together: all lanes of a
+/// warp come here, also those whose field does not exist.
 template <class Transform, class E>
-__device__ __forceinline__ void write_field(FusedArgs<E> const& a, float const* sums, int o, E* to) {
+__device__ __forceinline__ void write_field(FusedArgs<E> const& a, float const* sums, int o, bool exists, E* to) {
   constexpr int order = Transform::order;
   Ending<float> const ending{a.scale, a.shift, a.relu};
   float f[order], y[order];
@@ -60,12 +61,12 @@ __device__ __forceinline__ void write_field(FusedArgs<E> const& a, float const* 
     f[4 * i] = v.x, f[4 * i + 1] = v.y, f[4 * i + 2] = v.z, f[4 * i + 3] = v.w;
   });
   Transform::transpose(f, y);
-  unrolled<order>([&](auto i) { y[i] = ending(y[i], o); });
+  unrolled<order>([&](auto i) { y[i] = exists ? ending(y[i], o) : 0.0f; });
   if (a.coefficients) {
     Transform::forward(y, f);
-    write_values(to, f);
+    write_values_of_pair(to, f, exists);
   } else {
-    write_values(to, y);
+    write_values_of_pair(to, y, exists);
   }
 }
 
@@ -88,11 +89,11 @@ __device__ __forceinline__ void finish(FusedArgs<E> const& a, typename FusedTile
     });
     __syncthreads();
 #pragma unroll 1
-    for (int task = int(threadIdx.x); task < Tile::pixels * 8; task += Tile::threads) {
+    for (int task = int(threadIdx.x); task < Tile::pixels * 8; task += Tile::threads) {  // whole warps
       int const pixel = task / 8, field = task % 8, o = block * Tile::fields + j * 8 + field;
       int const p = at.p + pixel / Tile::width, q = at.q + pixel % Tile::width;
-      if (p >= g.P || q >= g.Q || o >= a.Co) continue;
       write_field<Transform>(a, exchange + pixel * Tile::pixel_pitch + field * Tile::field_pitch, o,
+                             p < g.P && q < g.Q && o < a.Co,
                              a.y + (((int64_t(at.n) * g.P + p) * g.Q + q) * a.Co + o) * Tile::order);
     }
     __syncthreads();

@@ -187,18 +187,18 @@ template <class Tile> class GradientSums<ExactProducts, Tile> {
 template <class Products, class Tile, class E>
 __device__ __forceinline__ void fetch_gradient(Features<E> const& dy, typename Tile::Place const& at, int o,
                                                uint32_t* to) {
-  constexpr int words = Tile::fields / Products::fields;
-  constexpr int pitch = Tile::template word_blocks<Products> * Tile::block_pitch;
+  constexpr int blocks = Tile::template word_blocks<Products>, pitch = blocks * Tile::block_pitch;
   Geometry const& g = dy.g;
 #pragma unroll 1
-  for (int task = int(threadIdx.x); task < words * Tile::pixels; task += Tile::threads) {
-    int const word = task % words, pixel = task / words;
+  for (int task = int(threadIdx.x); task < blocks * words_per_pixel * Tile::pixels; task += Tile::threads) {
+    // eight pixels of a block of words: what a warp writes lies side by side
+    int const block = task / (words_per_pixel * Tile::pixels), pixel = task / words_per_pixel % Tile::pixels;
+    int const word = task % words_per_pixel;
     int const p = at.p + pixel / Tile::width, q = at.q + pixel % Tile::width;
     E const* const from =
         p < g.P && q < g.Q ? dy.x + ((int64_t(at.n) * g.P + p) * g.Q + q) * dy.fields * Tile::order : nullptr;
-    uint32_t* const here =
-        to + word / words_per_pixel * Tile::block_pitch + pixel * words_per_pixel + word % words_per_pixel;
-    read_word<Products, typename Tile::Transform>(dy, from, o + word * Products::fields,
+    uint32_t* const here = to + block * Tile::block_pitch + pixel * words_per_pixel + word;
+    read_word<Products, typename Tile::Transform>(dy, from, o + (block * words_per_pixel + word) * Products::fields,
                                                   [&](auto k, uint32_t value) { here[k * pitch] = value; });
   }
 }

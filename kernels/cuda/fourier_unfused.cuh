@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "fourier_weights.cuh"
+#include "pack.cuh"
 #include "product.cuh"
 
 namespace d16::kernels {
@@ -113,27 +114,43 @@ template <class T> struct SumTile {
     int const thread = int(threadIdx.x);
     for (int64_t k0 = 0; k0 < whole_depth; k0 += depth) {
       for (int i = thread; i < depth * size; i += threads) {
-        int const k = left_by_k ? i % depth : i / size, row = left_by_k ? i / depth : i % size;
+        // by k: four lines of eight, which the pitch puts into different banks
+        int const k = left_by_k ? i % 8 + i / 32 % 2 * 8 : i / size,
+                  row = left_by_k ? i / 8 % 4 + i / 64 * 4 : i % size;
         left[k * pitch + row] = k0 + k < whole_depth ? left_at(row, k0 + k) : T(0);
         right[i / size * pitch + i % size] = k0 + i / size < whole_depth ? right_at(k0 + i / size, i % size) : T(0);
       }
       __syncthreads();
 #pragma unroll
-      for (int k = 0; k < depth; ++k)
+      for (int k = 0; k < depth; ++k) {
+        auto const a = read_pack<4>(left + k * pitch, thread / 16), b = read_pack<4>(right + k * pitch, thread % 16);
 #pragma unroll
         for (int i = 0; i < 4; ++i)
 #pragma unroll
-          for (int j = 0; j < 4; ++j)
-            sum[i][j] += left[k * pitch + thread / 16 * 4 + i] * right[k * pitch + thread % 16 * 4 + j];
+          for (int j = 0; j < 4; ++j) sum[i][j] += a.value[i] * b.value[j];
+      }
       __syncthreads();
     }
   }
-  /// put(row, column, sum) for each sum of this thread.
-  template <class Put> __device__ void each(Put const& put) const {
+  /// To a matrix that goes on for `rows` and `columns` from this tile's first ones: four columns at once where its rows,
+  /// `all_columns` long, are made of such.
+  __device__ void write(T* out, int64_t rows, int columns, int all_columns) const {
+    int const row = int(threadIdx.x) / 16 * 4, column = int(threadIdx.x) % 16 * 4;
 #pragma unroll
-    for (int i = 0; i < 4; ++i)
+    for (int i = 0; i < 4; ++i) {
+      T* const to = out + int64_t(row + i) * all_columns + column;
+      if (row + i >= rows || column >= columns) continue;
+      if (all_columns % 4 == 0) {
+        Pack<T, 4> four;
 #pragma unroll
-      for (int j = 0; j < 4; ++j) put(int(threadIdx.x) / 16 * 4 + i, int(threadIdx.x) % 16 * 4 + j, sum[i][j]);
+        for (int j = 0; j < 4; ++j) four.value[j] = sum[i][j];
+        write_pack<4>(to, 0, four);
+      } else {
+#pragma unroll
+        for (int j = 0; j < 4; ++j)
+          if (column + j < columns) to[j] = sum[i][j];
+      }
+    }
   }
 };
 
@@ -154,9 +171,7 @@ template <class T> __global__ void __launch_bounds__(SumTile<T>::threads)
         depth, [&](int row, int64_t k) { return first + row < pixels ? sign * panel[row * depth + k] : T(0); },
         [&](int64_t k, int column) { return o + column < Co ? entry[k * Co + column] : T(0); });
   }
-  tile.each([&](int row, int column, T sum) {
-    if (first + row < pixels && o + column < Co) out[(output * pixels + first + row) * Co + o + column] = sum;
-  });
+  tile.write(out + (output * pixels + first) * Co + o, pixels - first, Co - o, Co);
 }
 
 /// What follows the sum of products: y = relu(scale sum + bias), where each may be absent. NaN passes.
@@ -206,9 +221,7 @@ template <class T> __global__ void __launch_bounds__(SumTile<T>::threads)
           return o + column < Co ? gradient[(pixel * Co + column) * t.outputs] : T(0);
         });
   }
-  tile.each([&](int row, int column, T sum) {
-    if (k + row < depth && o + column < Co) out[(int64_t(blockIdx.z) * depth + k + row) * Co + o + column] = sum;
-  });
+  tile.write(out + (int64_t(blockIdx.z) * depth + k) * Co + o, depth - k, Co - o, Co);
 }
 
 /// total[i] (+)= the partial sums of i, in the order of their splits.

@@ -14,8 +14,7 @@ template <class Tiles, class A, class B, class C> struct GemmPlan {
   struct Transposed {
     B const* b;
     int64_t pitch;
-    int N;
-    __device__ auto operator()(int64_t i) const { return gpu::to_float(b[i % N * pitch + i / N]); }
+    __device__ auto operator()(int k, int n) const { return gpu::to_float(b[n * pitch + k]); }
   };
 
   Gemm<A, B, C> g;
@@ -44,7 +43,7 @@ template <class Tiles, class A, class B, class C> struct GemmPlan {
                        partial, finish(), sizes);
   }
   int run() const {
-    if (turned) launch_fill(Transposed{g.b, g.row_of_b(), g.N}, int64_t(g.K) * g.N, b_turned);
+    if (turned) launch_fill_turned(Transposed{g.b, g.row_of_b()}, g.K, g.N, b_turned);
     a.fill(), b.fill();
     if (g.trans_a) return multiply_as<false, false>();
     return deep_b ? multiply_as<true, true>() : multiply_as<true, false>();

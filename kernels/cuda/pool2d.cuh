@@ -44,6 +44,22 @@ template <class A> struct Plane {
   }
 };
 
+/// The gradient of any pooling: of(sum, n, p, q, pack, pixel) adds what window (p,q) gives to a pixel, by its number in
+/// the image. A pixel asks each window that it lies in: nothing is stored in between, and nobody adds to the same dx.
+template <class A, class T, int width, class Of>
+__device__ __forceinline__ void gather(Plane<A> const& s, Of const& of, T* dx) {
+  int const w = along_line() / s.packs, pack = along_line() % s.packs;
+  if (w >= s.columns.size) return;
+  int const left = s.columns.first(w), right = s.columns.last(w), lines = int(s.N) * s.rows.size;
+  for (int line = this_line(); line < lines; line += all_lines()) {
+    int const n = line / s.rows.size, h = line % s.rows.size, bottom = s.rows.last(h);
+    Pack<Wide<T>, width> sum{};
+    for (int p = s.rows.first(h); p < bottom; ++p)
+      for (int q = left; q < right; ++q) of(sum, n, p, q, pack, h * s.columns.size + w);
+    write_pack<width>(dx, s.in_x(n, h, w, pack), sum);
+  }
+}
+
 /// y = the mean of a window: its sum times `whole`, or by the number of its pixels where that is 0.
 template <class A, class T, int width> __global__ void __launch_bounds__(line_threads, 4)
     mean(Plane<A> const s, Wide<T> whole, T const* x, T* y) {
@@ -63,19 +79,11 @@ template <class A, class T, int width> __global__ void __launch_bounds__(line_th
 /// dx = the sum of the shares of dy of all windows that a pixel lies in.
 template <class A, class T, int width> __global__ void __launch_bounds__(line_threads)
     mean_dx(Plane<A> const s, Wide<T> whole, T const* dy, T* dx) {
-  int const w = along_line() / s.packs, pack = along_line() % s.packs;
-  if (w >= s.columns.size) return;
-  int const left = s.columns.first(w), right = s.columns.last(w), lines = int(s.N) * s.rows.size;
-  for (int line = this_line(); line < lines; line += all_lines()) {
-    int const n = line / s.rows.size, h = line % s.rows.size, bottom = s.rows.last(h);
-    Pack<Wide<T>, width> sum{};
-    for (int p = s.rows.first(h); p < bottom; ++p)
-      for (int q = left; q < right; ++q) {
-        int const pixels = (s.rows.end(p) - s.rows.begin(p)) * (s.columns.end(q) - s.columns.begin(q));
-        add(sum, read_pack<width>(dy, s.in_y(n, p, q, pack)), whole > 0 ? whole : 1 / Wide<T>(pixels));
-      }
-    write_pack<width>(dx, s.in_x(n, h, w, pack), sum);
-  }
+  auto of = [&](Pack<Wide<T>, width>& sum, int n, int p, int q, int pack, int) {
+    int const pixels = (s.rows.end(p) - s.rows.begin(p)) * (s.columns.end(q) - s.columns.begin(q));
+    add(sum, read_pack<width>(dy, s.in_y(n, p, q, pack)), whole > 0 ? whole : 1 / Wide<T>(pixels));
+  };
+  gather<A, T, width>(s, of, dx);
 }
 
 /// The largest of a window for each channel, and where it is: the first, and a NaN before all numbers.
@@ -109,25 +117,16 @@ template <class T, int width> __global__ void __launch_bounds__(line_threads, 4)
   }
 }
 
-/// A pixel looks at each window that it lies in: nothing is stored in between, and nobody adds to the same dx.
 template <class T, int width> __global__ void __launch_bounds__(line_threads, 3)
     largest_dx(Plane<Axis> const s, T const* x, T const* dy, T* dx) {
-  int const w = along_line() / s.packs, pack = along_line() % s.packs;
-  if (w >= s.columns.size) return;
-  int const left = s.columns.first(w), right = s.columns.last(w), lines = int(s.N) * s.rows.size;
-  for (int line = this_line(); line < lines; line += all_lines()) {
-    int const n = line / s.rows.size, h = line % s.rows.size, bottom = s.rows.last(h);
-    Pack<Wide<T>, width> sum{};
-    for (int p = s.rows.first(h); p < bottom; ++p)
-      for (int q = left; q < right; ++q) {
-        Largest<T, width> const found(s, x, n, p, q, pack);
-        auto const gradient = read_pack<width>(dy, s.in_y(n, p, q, pack));
+  auto of = [&](Pack<Wide<T>, width>& sum, int n, int p, int q, int pack, int pixel) {
+    Largest<T, width> const found(s, x, n, p, q, pack);
+    auto const gradient = read_pack<width>(dy, s.in_y(n, p, q, pack));
 #pragma unroll
-        for (int e = 0; e < width; ++e)
-          if (found.at.value[e] == h * s.columns.size + w) sum.value[e] += gradient.value[e];
-      }
-    write_pack<width>(dx, s.in_x(n, h, w, pack), sum);
-  }
+    for (int e = 0; e < width; ++e)
+      if (found.at.value[e] == pixel) sum.value[e] += gradient.value[e];
+  };
+  gather<Axis, T, width>(s, of, dx);
 }
 
 /// over(plane, width) with as many channels in a pack as the arrays allow.

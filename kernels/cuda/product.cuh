@@ -5,6 +5,7 @@
 #include "../precision.hpp"
 #include "cast.cuh"
 #include "product_tiles.cuh"
+#include "turn_square.cuh"
 
 namespace d16::kernels {
 namespace D16_GPU {
@@ -142,9 +143,13 @@ struct TilePlace {
 
 __host__ __device__ constexpr int ceil_div(int64_t a, int64_t b) { return int((a + b - 1) / b); }
 
+/// Patches keep their places in registers, whichever way they lie.
+template <class A, class B> constexpr bool shallow = !A::gathered && !A::deep && !B::deep;
+
 /// One tile of C. Grid: (tiles, splits, blocks). Of `stages` tiles of A and B in shared memory one is multiplied while
 /// the others are on their way.
-template <class Tile, class A, class B, class Out> __global__ void __launch_bounds__(Tile::threads, Tile::at_once)
+template <class Tile, class A, class B, class Out>
+__global__ void __launch_bounds__(Tile::threads, shallow<A, B> ? Tile::at_once_shallow : Tile::at_once)
     product(A a, B b, Out out, ProductSizes s) {
   using E = typename Tile::Element;
   using LA = Layout<E, Tile::rows, A::deep>;
@@ -198,6 +203,25 @@ template <class E, class Element> void launch_fill(Element const& element, int64
   if (count > 0)
     gpu::launch(fill<E, Element>, gpu::blocks_for(count, 256), dim3(256), 0, gpu::current_stream(), element, count,
                 out);
+}
+
+/// out (lines, depth): element(line, k), where neighbouring lines lie side by side in what it reads.
+/// Grid: (squares of lines, squares of k).
+template <class E, class Element> __global__ void __launch_bounds__(square* square_rows)
+    fill_turned(Element const element, int lines, int depth, E* out) {
+  gpu::Smem smem;
+  auto* const values = smem.take<decltype(element(0, 0))>(square_values);
+  int const line0 = int(blockIdx.x) * square, k0 = int(blockIdx.y) * square;
+  turn_square(
+      values, depth - k0, lines - line0, [&](int k, int line) { return element(line0 + line, k0 + k); },
+      [&](int line, int k, auto value) { out[int64_t(line0 + line) * depth + k0 + k] = gpu::from_float<E>(value); });
+}
+template <class E, class Element> int launch_fill_turned(Element const& element, int lines, int depth, E* out) {
+  if (lines <= 0 || depth <= 0) return ok;
+  dim3 const grid(unsigned(ceil_div(lines, square)), unsigned(ceil_div(depth, square)));
+  if (grid.y > 65535) return unsupported;
+  return gpu::launch(fill_turned<E, Element>, grid, dim3(square, square_rows), gpu::Smem::bytes<Wide<E>>(square_values),
+                     gpu::current_stream(), element, lines, depth, out);
 }
 
 /// Blocks that keep a large GPU busy: two for each of some 130 multiprocessors. A constant, so that sums have one order

@@ -19,12 +19,15 @@ template <class E, int SIZE, bool DEEP> struct Layout {
   static constexpr int size = lines * pitch;
 };
 
-/// The chunks of a tile that one of THREADS threads copies: one column of chunks, every `step`-th line of it.
+/// The chunks of a tile that one of THREADS threads copies: one column of chunks, every `step`-th line of it. Shared
+/// memory takes eight threads at a time: where a line has four chunks these have lines four apart, which the pitch of
+/// five chunks puts into different banks.
 template <class L, int THREADS> struct Share {
   static constexpr int across = L::length / L::chunk, step = THREADS / across, count = L::lines / step;
   static_assert(THREADS % across == 0 && L::lines % step == 0, "each thread copies as many chunks");
   int line, column;
-  __device__ explicit Share(int thread) : line(thread / across), column(thread % across * L::chunk) {}
+  __device__ explicit Share(int thread) : line(line_of(thread / across)), column(thread % across * L::chunk) {}
+  __device__ static int line_of(int i) { return across == 4 ? (i & ~7) + (i & 1) * 4 + i % 8 / 2 : i; }
   template <class E> __device__ E* at(E* tile, int i) const { return tile + (line + i * step) * L::pitch + column; }
 };
 
@@ -42,7 +45,7 @@ template <class E> __device__ __forceinline__ void copy_chunk(E* to, E const* fr
 /// Block b of a batch begins b of_block elements later.
 template <class E, bool DEEP> struct Matrix {
   using Element = E;
-  static constexpr bool deep = DEEP;
+  static constexpr bool deep = DEEP, gathered = false;
   E const* data;
   int64_t pitch, of_block;
   int rows;
@@ -94,7 +97,7 @@ struct PatchSizes {
 /// aligned: channels and pitch are multiples of a chunk, the image's address one of 16.
 template <class E, bool DEEP> struct Patches : PatchSizes {
   using Element = E;
-  static constexpr bool deep = DEEP;
+  static constexpr bool deep = DEEP, gathered = true;
   E const* data;
   int pitch, of_block;
   bool aligned;

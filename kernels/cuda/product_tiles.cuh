@@ -17,7 +17,9 @@ template <class T, int ROWS, int COLUMNS, int TM, int TN> struct SimtTile {
   using Sum = T;
   static constexpr int rows = ROWS, columns = COLUMNS, stages = 3;
   static constexpr int across = COLUMNS / TN, down = ROWS / TM, threads = across * down;
-  static constexpr int at_once = threads > 128 ? 1 : 2;  // blocks of a multiprocessor: more would make registers spill
+  // blocks of a multiprocessor: more would make registers spill; operands that are not deep leave room for more
+  static constexpr int at_once = threads > 128 ? 1 : 2,
+                       at_once_shallow = sizeof(T) == 4 && threads == 128 ? 4 : at_once;
 
   Sum sum[TM][TN] = {};
 
@@ -60,6 +62,11 @@ template <class T, int ROWS, int COLUMNS, int TM, int TN> struct SimtTile {
     }
   }
   template <class LA, class LB, class Out> __device__ void put(Out const& out, int row, int column) const {
+    if constexpr (!LB::deep)
+      if (out.in_chunks()) return put_chunks<LA, LB>(out, row, column);
+    put_one_by_one<LA, LB>(out, row, column);
+  }
+  template <class LA, class LB, class Out> __device__ void put_one_by_one(Out const& out, int row, int column) const {
     int const thread = int(threadIdx.x);
     decltype(out.line(0)) lines[TM];
 #pragma unroll
@@ -69,6 +76,26 @@ template <class T, int ROWS, int COLUMNS, int TM, int TN> struct SimtTile {
       auto const c = out.template columns<1>(column + place<LB>(j, thread % across, across));
 #pragma unroll
       for (int i = 0; i < TM; ++i) out.put(lines[i], c, sum[i][j]);
+    }
+  }
+  /// Where B is not deep a thread has chunks of neighbouring columns.
+  template <class LA, class LB, class Out> __device__ void put_chunks(Out const& out, int row, int column) const {
+    constexpr int chunk = LB::chunk;
+    int const thread = int(threadIdx.x);
+    decltype(out.template columns<chunk>(0)) columns[TN / chunk];
+#pragma unroll
+    for (int j = 0; j < TN / chunk; ++j)
+      columns[j] = out.template columns<chunk>(column + place<LB>(j * chunk, thread % across, across));
+#pragma unroll
+    for (int i = 0; i < TM; ++i) {
+      auto const line = out.line(row + place<LA>(i, thread / across, down));
+#pragma unroll
+      for (int j = 0; j < TN / chunk; ++j) {
+        Sum values[chunk];
+#pragma unroll
+        for (int e = 0; e < chunk; ++e) values[e] = sum[i][j * chunk + e];
+        out.put_chunk(line, columns[j], values);
+      }
     }
   }
 };
@@ -81,6 +108,7 @@ template <class E, int ROWS, int COLUMNS, int DOWN, int ACROSS> struct MmaTile {
   static constexpr int rows = ROWS, columns = COLUMNS, stages = 4;
   static constexpr int threads = 32 * DOWN * ACROSS;
   static constexpr int at_once = (sizeof(E) == 4 && threads == 128 ? 384 : 512) / threads;  // else tf32 spills
+  static constexpr int at_once_shallow = at_once;
   static constexpr int MT = ROWS / DOWN / 16, NT = COLUMNS / ACROSS / 8;
   static_assert(NT % 2 == 0, "B is read in pairs of fragments");
 

@@ -1,7 +1,7 @@
 // Sums and maxima over one axis on a GPU: a block for each result and part of the axis, then one for its parts.
 #pragma once
 #include "../reduce.hpp"
-#include "gpu.hpp"
+#include "row_tile.cuh"
 
 namespace d16::kernels {
 namespace D16_GPU {
@@ -106,6 +106,24 @@ template <class T> __global__ void __launch_bounds__(reduce_threads) max_columns
   }
 }
 
+/// The same for short rows, a tile of them at a time.
+template <class T> __global__ void __launch_bounds__(RowTile<T>::threads)
+    max_short_rows_kernel(RowTile<T> const tile, Reduce<T> a) {
+  gpu::Smem smem;
+  T* const values = smem.take<T>(tile.values());
+  for (int64_t first = tile.first(); first < a.outer; first += tile.step()) {
+    int const count = tile.count(first, a.outer);
+    tile.load(values, a.x + first * a.reduced, count);
+    for (int r = int(threadIdx.x); r < count; r += int(blockDim.x)) {
+      auto const row = tile.row(values, r);
+      Largest<T> best{row[0], 0};
+      for (int64_t i = 1; i < a.reduced; ++i) best.meet(row[i], i);
+      a.y[first + r] = best.value, a.at[first + r] = best.at;
+    }
+    __syncthreads();  // the tile is free
+  }
+}
+
 /// Element r of a result is at place r, or place[r] where that is given. Threads without an element take the first.
 template <class T> __device__ Largest<T> largest_of_thread(T const* column, int64_t const* place, int64_t inner,
                                                            int64_t begin, int64_t end, int thread, int threads) {
@@ -155,6 +173,11 @@ template <class T> int max(Reduce<T> const& a) {
   if (results == 0) return ok;
   constexpr int64_t reduced_by_a_warp = 1024;
   dim3 const block(reduce_threads);
+  if (a.inner == 1 && a.reduced <= 32) {
+    RowTile<T> const tile(int(a.reduced));
+    return gpu::launch(max_short_rows_kernel<T>, tile.grid(a.outer), dim3(tile.threads), tile.bytes(),
+                       gpu::current_stream(), tile, a);
+  }
   if (parts == 1 && (a.inner >= 32 || a.reduced <= 32 || results > max_grid))
     return gpu::launch(max_columns_kernel<T>, gpu::blocks_for(results, reduce_threads), block, 0, gpu::current_stream(),
                        a);

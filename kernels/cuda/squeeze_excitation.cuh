@@ -21,12 +21,16 @@ template <class T> struct Values {
   int pixels, C;
   __device__ Sums operator()(int n, int p, int c) const { return {double(x[(int64_t(n) * pixels + p) * C + c]), 0}; }
 };
+/// Of x and the gradient in front of the ReLU, which is kept where there is one.
 template <class T> struct Products {
-  T const *x, *dy;
+  T const *x, *dy, *y;
+  T* upstream;
   int pixels, C;
   __device__ Sums operator()(int n, int p, int c) const {
     int64_t const i = (int64_t(n) * pixels + p) * C + c;
-    return {double(dy[i]) * double(x[i]), 0};
+    T gradient = dy[i];
+    if (upstream) upstream[i] = gradient = y[i] <= 0 ? T(0) : gradient;
+    return {double(gradient) * double(x[i]), 0};
   }
 };
 
@@ -60,24 +64,43 @@ template <class T> __global__ void __launch_bounds__(line_threads)
   excite(a, n);
 }
 
+/// The numbers of channels c .. c + width - 1 of sample n, of (N,C).
+template <class T, int width>
+__device__ __forceinline__ Pack<T, width> of_channels(double const* numbers, int n, int C, int c) {
+  auto const read = read_pack<width>(numbers, (int64_t(n) * C + c) / width);
+  Pack<T, width> pack;
+#pragma unroll
+  for (int e = 0; e < width; ++e) pack.value[e] = T(read.value[e]);
+  return pack;
+}
+
 template <class T> struct Apply {
-  T const* x;
+  T const *x, *residual;
   double const* gate;
   T* y;
   int C;
+  bool relu;
+  explicit Apply(SqueezeExcitation<T> const& a)
+      : x(a.x), residual(a.residual), gate(a.gate), y(a.y), C(a.C), relu(a.relu) {}
 
   template <int width> struct Of {
-    T const* x;
+    T const *x, *residual;
     T* y;
+    bool relu;
     Pack<T, width> gate;
-    __device__ Of(Apply const& map, int n, int c) : x(map.x), y(map.y) {
-#pragma unroll
-      for (int e = 0; e < width; ++e) gate.value[e] = T(map.gate[int64_t(n) * map.C + c + e]);
-    }
+    __device__ Of(Apply const& map, int n, int c)
+        : x(map.x),
+          residual(map.residual),
+          y(map.y),
+          relu(map.relu),
+          gate(of_channels<T, width>(map.gate, n, map.C, c)) {}
     __device__ void operator()(int64_t i) const {
       auto v = read_pack<width>(x, i);
 #pragma unroll
       for (int e = 0; e < width; ++e) v.value[e] *= gate.value[e];
+      if (residual) add(v, read_pack<width>(residual, i));
+#pragma unroll
+      for (int e = 0; e < width; ++e) v.value[e] = relu && v.value[e] < 0 ? T(0) : v.value[e];
       write_pack<width>(y, i, v);
     }
   };
@@ -109,7 +132,7 @@ template <class T, int width> __global__ void __launch_bounds__(threads_of_sampl
   __syncthreads();
   int const packs = a.C / width;
   for (int i = thread; i < pixels * packs; i += threads_of_sample) {
-    typename Apply<T>::template Of<width> const of({a.x, a.gate, a.y, a.C}, n, i % packs * width);
+    typename Apply<T>::template Of<width> const of(Apply<T>(a), n, i % packs * width);
     of(int64_t(first) * packs + i);
   }
 }
@@ -180,13 +203,11 @@ template <class T> struct Backward {
     T const* dy;
     T* dx;
     Pack<T, width> gate, shift;
-    __device__ Of(Backward const& map, int n, int c) : dy(map.dy), dx(map.dx) {
-#pragma unroll
-      for (int e = 0; e < width; ++e) {
-        gate.value[e] = T(map.gate[int64_t(n) * map.C + c + e]);
-        shift.value[e] = T(map.dmean[int64_t(n) * map.C + c + e]);
-      }
-    }
+    __device__ Of(Backward const& map, int n, int c)
+        : dy(map.dy),
+          dx(map.dx),
+          gate(of_channels<T, width>(map.gate, n, map.C, c)),
+          shift(of_channels<T, width>(map.dmean, n, map.C, c)) {}
     __device__ void operator()(int64_t i) const {
       auto g = read_pack<width>(dy, i);
 #pragma unroll
@@ -211,7 +232,7 @@ template <class T> size_t squeeze_excitation_dx_work_bytes(SqueezeExcitation<T> 
   return gates::chunks_of(a).bytes() + size_t(a.N) * (2 * size_t(a.C) + size_t(a.R)) * sizeof(double);
 }
 
-/// Floor: x read once where samples are small, else twice; y written once.
+/// Floor: x read once where samples are small, else twice; the residual read and y written once.
 template <class T> int squeeze_excitation(SqueezeExcitation<T> const& a) {
   if (gates::is_empty(a)) return ok;
   if (!gates::takes(a)) return unsupported;
@@ -219,15 +240,16 @@ template <class T> int squeeze_excitation(SqueezeExcitation<T> const& a) {
     return gpu::launch(gates::whole_sample<T, width()>, dim3(unsigned(a.N)), dim3(gates::threads_of_sample),
                        gpu::Smem::bytes<double>(gates::threads_of_sample), gpu::current_stream(), a);
   };
-  if (gates::one_launch(a)) return with_packs(a.C, at_once, a.x, a.y);
+  if (gates::one_launch(a)) return with_packs(a.C, at_once, a.x, a.residual, a.y);
   channels::Chunks const s = gates::chunks_of(a);
   auto* const partial = static_cast<channels::Sums*>(a.work);
   channels::sum_pixels(gates::Values<T>{a.x, int(a.pixels), a.C}, s, partial);
   gpu::launch(gates::excite_samples<T>, dim3(unsigned(a.N)), dim3(line_threads), 0, gpu::current_stream(), a,
               int(s.of_sample()), partial);
-  return channels::map_channels(gates::Apply<T>{a.x, a.gate, a.y, a.C}, s, a.x, a.y);
+  return channels::map_channels(gates::Apply<T>(a), s, a.x, a.residual, a.y);
 }
-/// Floor: x once, dy twice, dx written once.
+/// Floor: x once, dy twice, dx written once. With a ReLU y is read and the gradient in front of it written, which is then
+/// read in place of dy.
 template <class T> int squeeze_excitation_dx(SqueezeExcitation<T> const& a) {
   if (gates::is_empty(a)) return ok;
   if (!gates::takes(a)) return unsupported;
@@ -235,12 +257,13 @@ template <class T> int squeeze_excitation_dx(SqueezeExcitation<T> const& a) {
   auto* const partial = static_cast<channels::Sums*>(a.work);
   double* const d2 = static_cast<double*>(a.work) + s.bytes() / sizeof(double);
   gates::Inside const inside{d2, d2 + a.N * a.C, d2 + 2 * a.N * a.C};
-  channels::sum_pixels(gates::Products<T>{a.x, a.dy, int(a.pixels), a.C}, s, partial);
+  channels::sum_pixels(gates::Products<T>{a.x, a.dy, a.y, a.upstream(), int(a.pixels), a.C}, s, partial);
   gpu::launch(gates::excite_back<T>, dim3(unsigned(a.N)), dim3(line_threads), 0, gpu::current_stream(), a,
               int(s.of_sample()), partial, inside);
   gpu::launch(gates::weight_gradients<T>, gpu::blocks_for(int64_t(a.R) * a.C + a.R + a.C, line_threads),
               dim3(line_threads), 0, gpu::current_stream(), a, inside);
-  return channels::map_channels(gates::Backward<T>{a.dy, a.gate, inside.dmean, a.dx, a.C}, s, a.dy, a.dx);
+  T const* const dy = a.relu ? a.upstream() : a.dy;
+  return channels::map_channels(gates::Backward<T>{dy, a.gate, inside.dmean, a.dx, a.C}, s, dy, a.dx);
 }
 
 }  // namespace D16_GPU

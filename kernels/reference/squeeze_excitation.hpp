@@ -8,7 +8,7 @@
 
 namespace d16::kernels::reference {
 
-/// y = x sigmoid(w2 relu(w1 mean(x) + b1) + b2), sample by sample.
+/// y = x sigmoid(w2 relu(w1 mean(x) + b1) + b2), plus a residual, cut off below 0, sample by sample.
 template <class T> int squeeze_excitation(SqueezeExcitation<T> const& a) {
   auto x = View(a.x, a.N, a.pixels, a.C);
   auto w1 = View(a.w1, a.R, a.C), w2 = View(a.w2, a.C, a.R);
@@ -28,16 +28,24 @@ template <class T> int squeeze_excitation(SqueezeExcitation<T> const& a) {
       double sum = a.b2 ? a.b2[c] : 0;
       for (int r : upto(a.R)) sum += w2(c, r) * hidden(n, r);
       gate(n, c) = 1 / (1 + std::exp(-sum));
-      for (int p : upto(a.pixels)) y(n, p, c) = T(x(n, p, c) * gate(n, c));
+      for (int p : upto(a.pixels)) {
+        double const sum = x(n, p, c) * gate(n, c) + (a.residual ? View(a.residual, a.N, a.pixels, a.C)(n, p, c) : 0);
+        y(n, p, c) = T(a.relu && sum < 0 ? 0 : sum);
+      }
     }
   }
   return ok;
 }
 
-/// Back through the gate: dgate = sum of dy x; d2 before the sigmoid, d1 before the relu; dx has a direct part,
-/// dy gate, and the part through the mean.
+/// dy where y is positive. Back through the gate: dgate = sum of it times x; d2 before the sigmoid, d1 before the relu; dx has a direct part,
+/// with the gate, and the part through the mean.
 template <class T> int squeeze_excitation_dx(SqueezeExcitation<T> const& a) {
-  auto x = View(a.x, a.N, a.pixels, a.C), dy = View(a.dy, a.N, a.pixels, a.C);
+  std::vector<T> upstream(a.dy, a.dy + a.N * a.pixels * a.C);
+  for (size_t i = 0; i < upstream.size(); ++i)
+    if (a.relu && a.y[i] <= 0) upstream[i] = 0;
+  if (a.relu && a.dresidual) std::copy(upstream.begin(), upstream.end(), a.dresidual);
+  auto x = View(a.x, a.N, a.pixels, a.C);
+  auto dy = View(upstream.data(), a.N, a.pixels, a.C);
   auto w1 = View(a.w1, a.R, a.C), w2 = View(a.w2, a.C, a.R);
   auto mean = View(a.mean, a.N, a.C), hidden = View(a.hidden, a.N, a.R), gate = View(a.gate, a.N, a.C);
   auto dx = View(a.dx, a.N, a.pixels, a.C);

@@ -19,6 +19,7 @@
 #include <d16/kernels/group_norm.hpp>
 #include <d16/kernels/group_pool.hpp>
 #include <d16/kernels/hog.hpp>
+#include <d16/kernels/join.hpp>
 #include <d16/kernels/linear.hpp>
 #include <d16/kernels/losses.hpp>
 #include <d16/kernels/meter.hpp>
@@ -39,7 +40,7 @@
 #define D16_GPU_POINTWISE(each, work) \
   each(unary, Unary) each(unary_dx, Unary) each(binary, Binary) \
   work(sum, Reduce) work(max, Reduce) each(max_dx, Reduce) \
-  each(softmax, Softmax) each(softmax_dx, Softmax)
+  each(softmax, Softmax) each(softmax_dx, Softmax) each(relu_join, ReluJoin) each(relu_join_dx, ReluJoin)
 #define D16_GPU_DENSE(each, work) \
   work(conv2d, Conv2d) work(conv2d_dx, Conv2d) work(conv2d_dw, Conv2d) work(conv2d_db, Conv2d) \
   work(conv_transpose2d, ConvTranspose2d) work(conv_transpose2d_dx, ConvTranspose2d) \
@@ -68,7 +69,8 @@
   each(hog, Hog) each(stretch, Stretch) each(stretch_dx, Stretch) each(band_levels, BandLevels)
 // Those of them that also take bfloat16 features; their slots have an entry for it, op_slot<bf16>.
 #define D16_GPU_POINTWISE_BF16(each, work) \
-  each(unary, Unary) each(unary_dx, Unary) each(binary, Binary) work(sum, Reduce)
+  each(unary, Unary) each(unary_dx, Unary) each(binary, Binary) work(sum, Reduce) \
+  each(relu_join, ReluJoin) each(relu_join_dx, ReluJoin)
 #define D16_GPU_DENSE_BF16(each, work) D16_GPU_DENSE(each, work)
 #define D16_GPU_GROUP_BF16(each, work) D16_GPU_GROUP(each, work)
 #define D16_GPU_LAYERS_BF16(each, work) \

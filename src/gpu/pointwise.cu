@@ -2,6 +2,7 @@
 #include <d16/kernels/cuda/binary.cuh>
 #include <d16/kernels/cuda/cast.cuh>
 #include <d16/kernels/cuda/copy.cuh>
+#include <d16/kernels/cuda/join.cuh>
 #include <d16/kernels/cuda/reduce.cuh>
 #include <d16/kernels/cuda/softmax.cuh>
 #include <d16/kernels/cuda/unary.cuh>

@@ -64,29 +64,35 @@ template <class T> void check_norm(int64_t N, int64_t pixels, int C, int groups,
 
 // ---- squeeze and excitation ----
 
+struct Ending {
+  bool residual = false, relu = false;
+};
 template <class T> struct Gate {
   kernels::SqueezeExcitation<T> a;
-  std::vector<T> x, dy, w1, b1, w2, b2, y, dx, dw1, db1, dw2, db2;
+  std::vector<T> x, residual, dy, w1, b1, w2, b2, y, dx, dresidual, dw1, db1, dw2, db2;
   std::vector<double> mean, hidden, gate;
 
-  Gate(int64_t N, int64_t pixels, int C, int R, bool bias) {
+  Gate(int64_t N, int64_t pixels, int C, int R, bool bias, Ending ending) {
     a.N = N, a.pixels = pixels, a.C = C, a.R = R;
     x = random_values<T>(N * pixels * C, 1), dy = random_values<T>(N * pixels * C, 2);
     w1 = random_values<T>(int64_t(R) * C, 3), w2 = random_values<T>(int64_t(R) * C, 4);
     b1 = random_values<T>(R, 5), b2 = random_values<T>(C, 6);
     for (T& value : b1) value = T(0.2) + std::abs(value);  // some hidden values beyond the ReLU
-    y.assign(x.size(), T(NAN)), dx = y, dw1.assign(w1.size(), T(NAN)), dw2 = dw1;
+    residual = random_values<T>(N * pixels * C, 7);
+    y.assign(x.size(), T(NAN)), dx = dresidual = y, dw1.assign(w1.size(), T(NAN)), dw2 = dw1;
     db1.assign(size_t(R), T(NAN)), db2.assign(size_t(C), T(NAN));
     mean.assign(size_t(N * C), NAN), gate = mean, hidden.assign(size_t(N * R), NAN);
     a.x = x.data(), a.dy = dy.data(), a.w1 = w1.data(), a.w2 = w2.data(), a.y = y.data(), a.dx = dx.data();
     if (bias) a.b1 = b1.data(), a.b2 = b2.data();
+    if (ending.residual) a.residual = residual.data(), a.dresidual = dresidual.data();
+    a.relu = ending.relu;
     a.dw1 = dw1.data(), a.db1 = db1.data(), a.dw2 = dw2.data(), a.db2 = db2.data();
     a.mean = mean.data(), a.hidden = hidden.data(), a.gate = gate.data();
   }
 };
-template <class T> void check_gate(int64_t N, int64_t pixels, int C, int R, bool bias = true) {
-  INFO("N ", N, " pixels ", pixels, " C ", C, " R ", R);
-  Gate<T> got(N, pixels, C, R, bias), expected(N, pixels, C, R, bias);
+template <class T> void check_gate(int64_t N, int64_t pixels, int C, int R, bool bias = true, Ending ending = {}) {
+  INFO("N ", N, " pixels ", pixels, " C ", C, " R ", R, ending.residual ? " residual" : "", ending.relu ? " ReLU" : "");
+  Gate<T> got(N, pixels, C, R, bias, ending), expected(N, pixels, C, R, bias, ending);
   auto run = [&](auto kernel, size_t bytes) {
     Work work(bytes);
     got.a.work = work.data();
@@ -102,6 +108,7 @@ template <class T> void check_gate(int64_t N, int64_t pixels, int C, int R, bool
   double const terms = 3 + terms_in_double<T>(inside);
   CHECK(error(got.y, expected.y, terms) <= 1);
   CHECK(error(got.dx, expected.dx, terms) <= 1);
+  if (ending.residual && ending.relu) CHECK(error(got.dresidual, expected.dresidual, terms) <= 1);
   CHECK(error(got.dw1, expected.dw1, terms) <= 1);
   CHECK(error(got.dw2, expected.dw2, terms) <= 1);
   CHECK(error(got.db1, expected.db1, terms) <= 1);
@@ -204,6 +211,11 @@ TEST_CASE("cuda squeeze_excitation: in one launch and in three") {
   check_gate<float>(1, 1, 1, 1);
   check_gate<float>(2, 1100, 31, 4);  // too large for one block
   check_gate<double>(1, 2100, 16, 3);
+  for (Ending ending : {Ending{true, false}, Ending{false, true}, Ending{true, true}}) {
+    check_gate<float>(2, 35, 8, 2, true, ending);
+    check_gate<float>(2, 1100, 31, 4, true, ending);
+    check_gate<double>(1, 2100, 16, 3, false, ending);
+  }
 }
 
 TEST_CASE("cuda losses of pairs: one block and many, packs and rests") {
@@ -246,7 +258,7 @@ TEST_CASE("cuda layers with sums: every order of the threads") {
   in_every_order([] {
     check_norm<float>(2, 300, 5, 5);
     check_gate<float>(2, 20, 40, 5);
-    check_gate<float>(1, 1030, 33, 2);
+    check_gate<float>(1, 1030, 33, 2, true, {true, true});
     check_cross_entropy<float>(200, 3, true, true, 0.1);
     check_pair<float>(LossOp::mse, 9000, 0, true);
   });

@@ -14,6 +14,9 @@ inline std::vector<OpCase> layer_cases() {
     return [=](Inputs t) { return group_norm(t[0], t[1], t[2], {.groups = groups, .eps = eps}); };
   };
   auto gate = [](Inputs t) { return squeeze_excitation(t[0], t[1], t[2], t[3], t[4]); };
+  auto ending = [](auto options) {
+    return [=](Inputs t) { return squeeze_excitation(t[0], t[1], t[2], t[3], t[4], options(t[5])); };
+  };
   auto dropped = [](double p) {
     return [=](Inputs t) {
       manual_seed(5);
@@ -60,6 +63,19 @@ inline std::vector<OpCase> layer_cases() {
       {"squeeze_excitation seven bands", {{3, 4, 3, 7}, {3, 7}, {3}, {7, 3}, {7}}, gate},
       {"squeeze_excitation wide", {{1, 3, 2, 301}, {5, 301}, {5}, {301, 5}, {301}}, gate},
       {"squeeze_excitation one number", {{1, 1, 1, 1}, {1, 1}, between(2, 3, {1}), {1, 1}, {1}}, gate},
+      {"squeeze_excitation with a residual",
+       {{2, 5, 7, 8}, {2, 8}, {2}, {8, 2}, {8}, {2, 5, 7, 8}},
+       ending([](Tensor residual) { return SqueezeExcitationOptions{residual}; })},
+      {"squeeze_excitation with a residual and ReLU",
+       {{3, 4, 3, 7}, {3, 7}, {3}, {7, 3}, {7}, {3, 4, 3, 7}},
+       ending([](Tensor residual) {
+         return SqueezeExcitationOptions{residual, true};
+       })},
+      {"squeeze_excitation with ReLU",
+       {{1, 3, 2, 19}, {5, 19}, {5}, {19, 5}, {19}},
+       [](Inputs t) {
+         return squeeze_excitation(t[0], t[1], t[2], t[3], t[4], {{}, true});
+       }},
       {"squeeze_excitation without bias",
        {{2, 3, 3, 5}, {4, 5}, {5, 4}},
        [](Inputs t) { return squeeze_excitation(t[0], t[1], {}, t[2], {}); }},

@@ -54,6 +54,18 @@ inline std::vector<OpCase> reduce_cases() {
          return concat({t[0], t[1], t[2]}, 1);
        },
        exact},
+      {"concat with ReLU",
+       {{2, 3, 5, 4}, {2, 3, 5, 7}, {2, 3, 5, 8}},
+       [](Inputs t) {
+         return concat({t[0], t[1], t[2]}, axis::C, {.relu = {true, false, true}});
+       },
+       exact},
+      {"concat with ReLU along rows",
+       {{3, 2, 5}, {3, 4, 5}},
+       [](Inputs t) {
+         return concat({t[0], t[1]}, 1, {.relu = {false, true}});
+       },
+       exact},
       {"concat twice the same",
        {{3, 2}},
        [](Inputs t) {

@@ -41,6 +41,43 @@ TEST_CASE("squeeze_excitation: fast against reference, images of one and of seve
   }
 }
 
+TEST_CASE("squeeze_excitation: a residual and a ReLU are what they are as ops of their own, with all gradients") {
+  manual_seed(41);
+  for (Shape const& shape : {Shape{2, 5, 4, 7}, Shape{2, 33, 31, 16}})  // one piece and several
+    for (bool residual : {false, true})
+      for (bool cut : {false, true}) {
+        INFO(shape.text(), residual ? ", residual" : "", cut ? ", ReLU" : "");
+        auto in = inputs(shape, 3, DType::f64);
+        if (residual) in.push_back(normal(shape, {.dtype = DType::f64}));
+        auto one = forward_and_back(
+            [=](std::vector<Tensor> t) {
+              return squeeze_excitation(t[0], t[1], t[2], t[3], t[4], {residual ? t[5] : Tensor(), cut});
+            },
+            in, "cpu");
+        auto many = forward_and_back(
+            [=](std::vector<Tensor> t) {
+              Tensor y = residual ? composed(t) + t[5] : composed(t);
+              return cut ? relu(y) : y;
+            },
+            in, "cpu");
+        double const terms = 2 * double(shape.numel());
+        for (size_t i = 0; i < one.size(); ++i)
+          CHECK_LE(difference(one[i], many[i]), terms * epsilon(DType::f64) * largest(many[i]));
+      }
+}
+
+TEST_CASE("squeeze_excitation: a NaN of the residual passes the ReLU, and its pixel has a gradient") {
+  manual_seed(42);
+  auto in = inputs({1, 2, 2, 3}, 2);
+  Tensor residual = zeros({1, 2, 2, 3});
+  residual.host<float>()[4] = NAN;
+  residual.set_requires_grad();
+  Tensor y = squeeze_excitation(in[0], in[1], in[2], in[3], in[4], {residual, true});
+  CHECK(std::isnan(values(y)[4]));
+  y.backward(ones(y.shape()));
+  CHECK(values(residual.grad())[4] == 1);
+}
+
 TEST_CASE("squeeze_excitation: is what its parts are, with all gradients") {
   manual_seed(39);
   auto in = inputs({2, 5, 4, 7}, 3, DType::f64);
@@ -75,4 +112,8 @@ TEST_CASE("squeeze_excitation: errors") {
   CHECK_THROWS_AS(squeeze_excitation(x, w1, zeros({3}), w2, {}), ShapeError);
   CHECK_THROWS_AS(squeeze_excitation(x, w1, {}, w2, zeros({2})), ShapeError);
   CHECK_THROWS_AS(squeeze_excitation(x, w1.cast(DType::f64), {}, w2, {}), DTypeError);
+  CHECK(message_of<ShapeError>([&] {
+          squeeze_excitation(x, w1, {}, w2, {}, {zeros({2, 3, 1, 6})});
+        }) == "squeeze_excitation: x is (N=2,H=3,W=3,C=6), the residual (N=2,H=3,W=1,C=6); they need the same shape");
+  CHECK_THROWS_AS(squeeze_excitation(x, w1, {}, w2, {}, {x.cast(DType::f64)}), DTypeError);
 }

@@ -89,12 +89,32 @@ TEST_CASE("views: errors") {
   CHECK_THROWS_AS(x.to("cuda:0"), DeviceError);
 }
 
+TEST_CASE("concat: a ReLU on the way has the bits of a ReLU before, forward and backward") {
+  manual_seed(43);
+  for (DType dtype : {DType::f32, DType::f64})
+    for (Shape const& first : {Shape{3, 5, 4, 8}, Shape{3, 5, 4, 7}, Shape{3, 5, 4, 1}}) {
+      std::vector<Tensor> in{normal(first, {.dtype = dtype}), normal({3, 5, 4, 12}, {.dtype = dtype})};
+      auto on_the_way = [](std::vector<Tensor> t) { return concat({t[0], t[1]}, axis::C, {.relu = {true}}); };
+      auto before = [](std::vector<Tensor> t) { return concat({relu(t[0]), t[1]}, axis::C); };
+      for (char const* device : {"cpu", "reference"}) {
+        auto one = forward_and_back(on_the_way, in, device), two = forward_and_back(before, in, device);
+        for (size_t i = 0; i < 3; ++i) CHECK(same_bits(one[i], two[i]));
+      }
+    }
+  Tensor a = from(std::vector<float>{NAN, -1, 0, 2}, {2, 2}).set_requires_grad();
+  Tensor y = concat({a, a.detach()}, -1, {.relu = {true}});
+  CHECK(std::isnan(values(y)[0]));
+  y.backward(ones({2, 4}));
+  CHECK(values(a.grad()) == std::vector<double>{1, 0, 0, 1});
+}
+
 TEST_CASE("concat: values and errors") {
   Tensor a = arange(4).reshape({2, 2}), b = full({2, 1}, 9);
   CHECK(values(concat({a, b}, -1)) == std::vector<double>{0, 1, 9, 2, 3, 9});
   CHECK(values(concat({a, a}, 0)) == std::vector<double>{0, 1, 2, 3, 0, 1, 2, 3});
   CHECK(message_of<ShapeError>([&] { concat({a, b}, 0); }) == "concat: (2,1) does not join (2,2) along axis 0");
   CHECK_THROWS_AS(concat({}, 0), ValueError);
+  CHECK_THROWS_AS(concat({a}, 0, {.relu = {true, true}}), ValueError);
   CHECK_THROWS_AS(concat({a, zeros({2, 2, 1})}, 0), ShapeError);
   CHECK_THROWS_AS(concat({a, a.cast(DType::f64)}, 0), DTypeError);
   Tensor f = zeros({1, 1, 1, 2, 4}, {.group = cyclic(4)});

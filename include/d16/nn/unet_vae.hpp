@@ -81,8 +81,8 @@ class UNetVae : public Module {
     Tensor mu = from_features(mu_(x)), logvar = clamp(from_features(logvar_(x)), -10, 10);
     x = relu(from_latent_(as_features(training() ? reparameterise(mu, logvar) : mu)));
     for (size_t i = 0; i < up_.size(); ++i) {
-      x = relu(up_[i](x));
-      if (options_.skips) x = concat({x, levels[levels.size() - 1 - i]}, axis::C);
+      x = up_[i](x);
+      x = options_.skips ? concat({x, levels[levels.size() - 1 - i]}, axis::C, {.relu = {true}}) : relu(x);
       x = run(merge_[i], x);
     }
     return {from_features(last_(x)), mu, logvar, options_.variance ? spread_of(x) : Tensor()};

@@ -44,9 +44,9 @@ void group_pool_tiles() {
   kernels::GroupPool<float> a{.rows = 75, .G = 5};
   auto const x = rows_with_ties(a.rows, a.G), dy = whole_numbers(a.rows, 2);
   auto y = unwritten(75), expected = y, dx = unwritten(x.size()), dx_expected = dx;
-  pooling::RowTile tile(a.G);
+  kernels::RowTile<float> tile(a.G);
   tile.rows = 32;
-  size_t const bytes = gpu::Smem::bytes<float>(size_t(tile.rows * tile.pitch));
+  size_t const bytes = tile.bytes();
   kernels::dim3 const one(1), threads(64);
   gpu::launch(pooling::pool_rows<float, pooling::Over::maximum>, one, threads, bytes, nullptr, tile, a.rows, a.G,
               x.data(), y.data());

@@ -3,12 +3,14 @@
 #include <d16/kernels/cuda/binary.cuh>
 #include <d16/kernels/cuda/cast.cuh>
 #include <d16/kernels/cuda/copy.cuh>
+#include <d16/kernels/cuda/join.cuh>
 #include <d16/kernels/cuda/reduce.cuh>
 #include <d16/kernels/cuda/softmax.cuh>
 #include <d16/kernels/cuda/unary.cuh>
 #include <d16/kernels/reference/binary.hpp>
 #include <d16/kernels/reference/cast.hpp>
 #include <d16/kernels/reference/copy.hpp>
+#include <d16/kernels/reference/join.hpp>
 #include <d16/kernels/reference/reduce.hpp>
 #include <d16/kernels/reference/softmax.hpp>
 #include <d16/kernels/reference/unary.hpp>
@@ -121,6 +123,22 @@ void maxima() {
   compare("max", y, expected), compare("max_dx", dx, dx_expected);
 }
 
+/// Short rows, a tile of them at a time.
+void max_rows() {
+  auto x = whole_numbers(75 * 8, 2);
+  for (float& value : x) value = std::min(value, 1.0f);  // many are equal
+  x[40] = x[42] = NAN;
+  auto y = unwritten(75), expected = y, dx = unwritten(x.size()), dx_expected = dx;
+  std::vector<int64_t> at(75, -1);
+  auto const dy = whole_numbers(75, 3);
+  kernels::Reduce<float> a{.outer = 75, .reduced = 8, .x = x.data(), .dy = dy.data(), .at = at.data()};
+  a.y = y.data(), a.dx = dx.data();
+  kernels::max(a), kernels::max_dx(a);
+  a.y = expected.data(), a.dx = dx_expected.data();
+  reference::max(a), reference::max_dx(a);
+  compare("max_rows", y, expected), compare("max_rows_dx", dx, dx_expected);
+}
+
 void unary() {
   auto const dy = whole_numbers(301, 5);
   for (int op = 0; op <= int(kernels::UnaryOp::clamp); ++op) {
@@ -163,6 +181,49 @@ void copy() {
   }
 }
 
+/// (2,43,37) to (2,37,43): wide enough for squares.
+kernels::Copy turned(int bytes) {
+  kernels::Copy a{.element_bytes = bytes};
+  a.nest.push(2, {1591, 1591}), a.nest.push(37, {43, 1}), a.nest.push(43, {1, 37});
+  return a;
+}
+void copy_turned() {
+  for (int bytes : {1, 2, 4, 8}) {
+    auto const x = whole_numbers<int>(3182 * bytes / 4 + 1, 3);
+    std::vector<int> y(x.size(), 0), expected = y;
+    kernels::Copy a = turned(bytes);
+    a.x = x.data();
+    a.y = y.data(), kernels::copy(a);
+    a.y = expected.data(), reference::copy(a);
+    compare("copy_turned", y, expected);
+  }
+}
+/// One block takes square after square.
+void copy_squares() {
+  auto const x = whole_numbers<int>(3182, 3);
+  std::vector<int> y(x.size(), 0), expected = y;
+  kernels::Copy a = turned(4);
+  a.x = x.data(), a.y = expected.data();
+  reference::copy(a);
+  kernels::Turned const t = kernels::as_turned(a);
+  gpu::launch(kernels::turn_kernel<int>, kernels::dim3(1), kernels::dim3(kernels::square, kernels::square_rows),
+              gpu::Smem::bytes<int>(kernels::square_values), nullptr, t, t.across(), int64_t(2), t.squares(), x.data(),
+              y.data());
+  compare("copy_squares", y, expected);
+}
+
+/// Lines of whole packs, and not, to a wider array and back.
+void relu_join() {
+  for (int64_t length : {8, 7}) {
+    auto const x = whole_numbers(20 * length, 3), dy = whole_numbers(20 * 24, 4);
+    auto y = unwritten(20 * 24), expected = y, dx = unwritten(x.size()), dx_expected = dx;
+    kernels::ReluJoin<float> a{.rows = 20, .length = length, .pitch = 24, .x = x.data(), .dy = dy.data()};
+    a.y = y.data(), a.dx = dx.data(), kernels::relu_join(a), kernels::relu_join_dx(a);
+    a.y = expected.data(), a.dx = dx_expected.data(), reference::relu_join(a), reference::relu_join_dx(a);
+    compare("relu_join", y, expected), compare("relu_join_dx", dx, dx_expected);
+  }
+}
+
 template <class From, class To> void cast(std::vector<From> const& x) {
   std::vector<To> y(x.size(), To(77)), expected = y;
   kernels::Cast a{.n = int64_t(x.size()), .from = dtype_of<From>(), .to = dtype_of<To>(), .x = x.data()};
@@ -190,6 +251,24 @@ void softmax() {
   }
 }
 
+/// Distributions side by side, of a power of two and not: one block takes tile after tile.
+void softmax_rows() {
+  for (int classes : {8, 10})
+    for (bool log : {false, true}) {
+      auto const x = whole_numbers(75 * classes, 3), dy = whole_numbers(75 * classes, 4);
+      auto y = unwritten(x.size()), expected = y, dx = y, dx_expected = y;
+      kernels::Softmax<float> a{.outer = 75, .classes = classes, .log = log, .x = x.data(), .dy = dy.data()};
+      a.y = expected.data(), a.dx = dx_expected.data(), reference::softmax(a), reference::softmax_dx(a);
+      a.y = y.data(), a.dx = dx.data();
+      kernels::RowTile<float> tile(classes);
+      tile.rows = 32;
+      gpu::launch(kernels::softmax_rows<float>, kernels::dim3(1), kernels::dim3(64), tile.bytes(), nullptr, tile, a);
+      gpu::launch(kernels::softmax_dx_rows<float>, kernels::dim3(1), kernels::dim3(64), 2 * tile.bytes(), nullptr, tile,
+                  a);
+      compare("softmax_rows", y, expected, 1e-5), compare("softmax_dx_rows", dx, dx_expected, 1e-4);
+    }
+}
+
 }  // namespace
 
 int main(int count, char** words) {
@@ -199,9 +278,14 @@ int main(int count, char** words) {
               {"turn", turn},
               {"sum", sums},
               {"max", maxima},
+              {"max_rows", max_rows},
               {"unary", unary},
               {"binary", binary},
               {"copy", copy},
+              {"copy_turned", copy_turned},
+              {"relu_join", relu_join},
+              {"copy_squares", copy_squares},
               {"cast", casts},
-              {"softmax", softmax}});
+              {"softmax", softmax},
+              {"softmax_rows", softmax_rows}});
 }

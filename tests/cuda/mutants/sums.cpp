@@ -99,7 +99,7 @@ void group_norm() {
   compare("group_norm_dw", dw, dw_right, 1e-2), compare("group_norm_db", db, db_right, 1e-2);  // sums of some hundred
 }
 
-/// Weights and biases so small that no gate is 0 or 1.
+/// Weights and biases so small that no gate is 0 or 1; a residual and a ReLU.
 void gate(int64_t pixels, int C) {
   kernels::SqueezeExcitation<float> a;
   a.N = 2, a.pixels = pixels, a.C = C, a.R = 3;
@@ -109,23 +109,26 @@ void gate(int64_t pixels, int C) {
     return values;
   };
   auto const x = whole_numbers(2 * pixels * C, 1), dy = whole_numbers(2 * pixels * C, 2), w1 = small(3 * C, 3),
-             w2 = small(3 * C, 4), b1 = small(3, 5), b2 = small(C, 6);
-  auto y = unwritten(x.size()), dx = y, dw1 = unwritten(w1.size()), dw2 = dw1, db1 = unwritten(3),
+             w2 = small(3 * C, 4), b1 = small(3, 5), b2 = small(C, 6), residual = small(2 * pixels * C, 7);
+  auto y = unwritten(x.size()), dx = y, dresidual = y, dw1 = unwritten(w1.size()), dw2 = dw1, db1 = unwritten(3),
        db2 = unwritten(b2.size());
-  auto y_right = y, dx_right = y, dw1_right = dw1, dw2_right = dw1, db1_right = db1, db2_right = db2;
+  auto y_right = y, dx_right = y, dresidual_right = y, dw1_right = dw1, dw2_right = dw1, db1_right = db1,
+       db2_right = db2;
   std::vector<double> mean(size_t(2 * C), NAN), gates = mean, hidden(6, NAN);
   a.x = x.data(), a.dy = dy.data(), a.w1 = w1.data(), a.b1 = b1.data(), a.w2 = w2.data(), a.b2 = b2.data();
   a.mean = mean.data(), a.gate = gates.data(), a.hidden = hidden.data();
-  a.y = y_right.data(), a.dx = dx_right.data();
+  a.residual = residual.data(), a.relu = true;
+  a.y = y_right.data(), a.dx = dx_right.data(), a.dresidual = dresidual_right.data();
   a.dw1 = dw1_right.data(), a.db1 = db1_right.data(), a.dw2 = dw2_right.data(), a.db2 = db2_right.data();
   reference::squeeze_excitation(a), reference::squeeze_excitation_dx(a);
   for (auto* inside : {&mean, &gates, &hidden}) inside->assign(inside->size(), NAN);
-  a.y = y.data(), a.dx = dx.data();
+  a.y = y.data(), a.dx = dx.data(), a.dresidual = dresidual.data();
   a.dw1 = dw1.data(), a.db1 = db1.data(), a.dw2 = dw2.data(), a.db2 = db2.data();
   with_work(kernels::squeeze_excitation<float>, kernels::squeeze_excitation_work_bytes<float>, a);
   with_work(kernels::squeeze_excitation_dx<float>, kernels::squeeze_excitation_dx_work_bytes<float>, a);
   // parts of sums of some thousand: seven digits of them
   compare("gate", y, y_right, 1e-4), compare("gate_dx", dx, dx_right, 1e-4);
+  compare("gate_dresidual", dresidual, dresidual_right);
   compare("gate_dw1", dw1, dw1_right, 1e-2), compare("gate_dw2", dw2, dw2_right, 1e-2);
   compare("gate_db1", db1, db1_right, 1e-2), compare("gate_db2", db2, db2_right, 1e-2);
 }

@@ -193,6 +193,12 @@ inline std::vector<TrafficCase> pointwise_traffic() {
        [](Inputs t) {
          return concat({t[0], t[1]}, -1);
        }},
+      {"concat",
+       "two of 64 channels, 2 x 32², ReLU of the first",
+       {x, x},
+       [](Inputs t) {
+         return concat({t[0], t[1]}, -1, {.relu = {true}});
+       }},
       {"dropout", whole, {x}, [](Inputs t) { return dropout(t[0], 0.3); }},
       {"spatial_dropout", whole, {x}, [](Inputs t) { return spatial_dropout(t[0], 0.3); }},
       {"reparameterise", "64 x 512", {{64, 512}, {64, 512}}, [](Inputs t) { return reparameterise(t[0], t[1]); }},
@@ -223,6 +229,12 @@ inline std::vector<TrafficCase> layer_traffic() {
        "64→4→64, 2 x 32²",
        {x, {4, 64}, {4}, {64, 4}, {64}},
        [](Inputs t) { return squeeze_excitation(t[0], t[1], t[2], t[3], t[4]); }},
+      {"squeeze_excitation",
+       "64→4→64, 2 x 32², residual, ReLU",
+       {x, {4, 64}, {4}, {64, 4}, {64}, x},
+       [](Inputs t) {
+         return squeeze_excitation(t[0], t[1], t[2], t[3], t[4], {t[5], true});
+       }},
   };
 }
 
