@@ -35,9 +35,9 @@ for words in "Gaussian filter, sigma" "median filter," "non-local means, h" "wav
   check "the table has $words" grep -qF -- "$words" stdout
 done
 works "evaluate --uncertainty" "$d16" evaluate --weights grey.safetensors --data pictures --uncertainty
-check "coverage: it holds or says loudly that it does not" grep -qE "All within 5 points|NOT WITHIN 5 POINTS" stdout
+check "coverage: it holds or says loudly that it does not" grep -qiE "Frame: (all within|not within) 5 points" stdout
 works "evaluate --uncertainty --json" "$d16" evaluate --weights grey.safetensors --data pictures --uncertainty --json
-check "coverage in JSON" grep -q '"within_5_points"' stdout
+check "coverage in JSON" grep -q '"frame_within_5_points"' stdout
 fails "another number of channels" 1 gaussian.safetensors - "$d16" evaluate --weights grey.safetensors --against gaussian.safetensors --data pictures
 
 # --- images of telescopes ---------------------------------------------------------------------------------------------

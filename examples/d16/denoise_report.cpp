@@ -296,10 +296,14 @@ std::vector<double> covered(Tensor const& image, Tensor const& std, Uncertainty 
 
 }  // namespace
 
-bool Coverage::Bin::within(double points) const {
-  auto good = [&](Score const& s, double wanted) { return std::abs(s.value - wanted) <= points / 100; };
-  return good(frame68, 0.68) && good(segment68, 0.68) && good(frame95, 0.95) && good(segment95, 0.95);
+namespace {
+bool close_to_wanted(Score const& s68, Score const& s95, double points) {
+  return std::abs(s68.value - 0.68) <= points / 100 && std::abs(s95.value - 0.95) <= points / 100;
 }
+}  // namespace
+
+bool Coverage::Bin::frame_within(double points) const { return close_to_wanted(frame68, frame95, points); }
+bool Coverage::Bin::segment_within(double points) const { return close_to_wanted(segment68, segment95, points); }
 
 Coverage measure_coverage(Tensor const& image, Tensor const& std, Uncertainty const& u, DenoisePairs const& pairs,
                           std::vector<int64_t> const& fields, uint64_t seed) {
@@ -322,13 +326,18 @@ Coverage measure_coverage(Tensor const& image, Tensor const& std, Uncertainty co
 std::string Coverage::table() const {
   std::string out =
       "| | pictures | frame, 68 % | frame, 95 % | segment, 68 % | segment, 95 % |\n|---|---|---|---|---|---|\n";
-  std::string off;
+  std::string frame, segment;
   for (Bin const& b : bins) {
     out += text("| ", b.name, " | ", b.pictures, " | ", b.frame68.text(), " | ", b.frame95.text(), " | ",
                 b.segment68.text(), " | ", b.segment95.text(), " |\n");
-    if (!b.within(5)) off += (off.empty() ? "" : ", ") + b.name;
+    if (!b.frame_within(5)) frame += (frame.empty() ? "" : ", ") + b.name;
+    if (!b.segment_within(5)) segment += (segment.empty() ? "" : ", ") + b.name;
   }
-  return out + (off.empty() ? "\nAll within 5 points.\n" : "\n**NOT WITHIN 5 POINTS: " + off + ".**\n");
+  auto verdict = [](char const* where, std::string const& off) {
+    return off.empty() ? text("\n", where, ": all within 5 points.\n")
+                       : text("\n**", where, ": NOT WITHIN 5 POINTS at ", off, ".**\n");
+  };
+  return out + verdict("Frame", frame) + verdict("Segment of the clean galaxy", segment);
 }
 
 Json Coverage::json() const {
@@ -337,7 +346,8 @@ Json Coverage::json() const {
     list.push_back(Json::object({{"bin", b.name},
                                  {"pictures", b.pictures},
                                  {"coverage", json_of({b.frame68, b.frame95, b.segment68, b.segment95})},
-                                 {"within_5_points", b.within(5)}}));
+                                 {"frame_within_5_points", b.frame_within(5)},
+                                 {"segment_within_5_points", b.segment_within(5)}}));
   return Json::object({{"fit", json_of(uncertainty)}, {"bins", std::move(list)}});
 }
 

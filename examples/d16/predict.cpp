@@ -30,9 +30,8 @@ constexpr int batch = 16;
 // In training no neighbour lay nearer to the centre than this, in sides of the frame; twice as far nothing is guarded.
 constexpr double guarded_radius = 0.12;
 
-/// Galaxies with cores sharper than those of the training set look like stars to the first weights, which saw no
-/// galaxies smaller than the pictures. Near the centre, where no neighbour can be, they may change a pixel by its noise
-/// and a tenth of its light only.
+/// Cores of galaxies that are sharper or brighter than those of the training set look like stars to a network. Near the
+/// centre, where no neighbour can be, it may change a pixel by its noise and a tenth of its light only.
 void guard_centre(Tensor const& raw, d16::vision::Stretch const& stretch, Tensor& denoised) {
   int64_t H = raw.dim(0), W = raw.dim(1);
   for (int64_t i = 0; i < H * W; ++i) {
@@ -185,9 +184,8 @@ std::vector<Network::Denoised> Network::denoise(std::vector<Frame> const& frames
     }
   if (inputs.empty()) return out;
   Prediction y = predict(stack(inputs));
-  bool first_weights = !about().is_object() || !about().has("setup");
   Uncertainty u;
-  if (!first_weights) u = uncertainty_from(about().at("uncertainty"));
+  if (y.std.defined()) u = uncertainty_from(about().at("uncertainty"));
   for (size_t k = 0; k < parts.size(); ++k) {
     Denoised& one = out[parts[k].frame];
     Tensor image = y.image.select(0, int64_t(k)).contiguous();
@@ -197,7 +195,7 @@ std::vector<Network::Denoised> Network::denoise(std::vector<Frame> const& frames
     put_bands(std_of_light(image, y.std.select(0, int64_t(k)).contiguous(), parts[k].stretch, u), parts[k].first_band,
               one.std);
   }
-  for (size_t i = 0; i < frames.size() && first_weights; ++i)
+  for (size_t i = 0; i < frames.size(); ++i)
     if (out[i].light.defined()) guard_centre(frames[i].light, out[i].stretch, out[i].light);
   return out;
 }
