@@ -12,7 +12,7 @@ source "$PWD/tests/cli.bash"
 
 works "simulate pictures" "$d16" simulate --out pictures --count 60 --size 32 --seed 7 --format png
 works "simulate light" "$d16" simulate --out field --count 3 --size 48 --seed 8
-tiny=(--data pictures --size 32 --seed 3 --batch 16 --epochs 1 --widths "2,4" --latent 2)
+tiny=(--data pictures --size 32 --crop 32 --seed 3 --batch 16 --epochs 1 --widths "2,4" --latent 2)
 
 # --- training ---------------------------------------------------------------------------------------------------------
 works "one band" "$d16" train denoise "${tiny[@]}" --channels 1 --anneal 2 --out grey.safetensors
@@ -50,7 +50,7 @@ works "denoise three bands at once" "$d16" denoise --weights gaussian.safetensor
 
 # --- the size of the papers: 256 x 256 x 3 ----------------------------------------------------------------------------
 works "simulate 256 x 256 x 3" "$d16" simulate --out large --count 18 --size 256 --seed 7 --format png
-works "a step or two at 256 x 256 x 3" "$d16" train denoise --data large --size 256 --batch 4 --epochs 1 --widths 4,8,8 --latent 2 --out large.safetensors
+works "a step or two at 256 x 256 x 3" "$d16" train denoise --data large --size 256 --crop 256 --batch 4 --epochs 1 --widths 4,8,8 --latent 2 --out large.safetensors
 check "its input is 256 x 256 x 3" grep -q '"size":256,"channels":3' large.md
 mkdir one && cp large/sim_00001.png one
 works "one picture of that size" "$d16" denoise --weights large.safetensors --input one --out large-clean
