@@ -23,7 +23,7 @@ works "field" "$d16" simulate field --out a --count 5 --size 40 --variants 3 --s
 check "field: a row for each variant" test "$(wc -l <a/truth.csv)" = 16
 check "field: an image for each variant" test "$(find a -maxdepth 1 -name 'sim_*.fits' | wc -l)" = 15
 check "field: one clean image for each galaxy" test "$(find a/clean -name "*_clean.fits" | wc -l)" = 5
-check "field: a picture to look at" test -s a/clean/examples/examples.png
+check "field: a picture to look at" test -s a/examples/examples.png
 works "field again, one thread" "$d16" simulate field --out b --count 5 --size 40 --variants 3 --snr 10:50 --shear 0.2:0.3 --seed 4 --threads 1
 check "threads do not change it" cmp a/truth.csv b/truth.csv
 check "threads do not change the pixels" cmp a/sim_00003_v02.fits b/sim_00003_v02.fits
@@ -63,7 +63,7 @@ check "redshift: threads do not change it" cmp r/redshifted.csv r2/redshifted.cs
 fails "sharper than it is" 1 "wider than that of the target" new one --out new --z-out 0.3 --fwhm-out 0.05
 fails "no target PSF" 1 "--fwhm-out" new one --out new --z-out 1
 fails "a single image without redshift" 1 "--z-in" new "$d16" simulate redshift --input a/clean/sim_00001_clean.fits --out new --fwhm-out 1
-fails "a picture has no flux" 1 "examples.png" new "$d16" simulate redshift --input a/clean/examples/examples.png --psf a/clean/sim_00002_clean.fits --z-in 1 --out new --fwhm-out 1
+fails "a picture has no flux" 1 "examples.png" new "$d16" simulate redshift --input a/examples/examples.png --psf a/clean/sim_00002_clean.fits --z-in 1 --out new --fwhm-out 1
 fails "a folder of something else" 1 "objects.csv" new "$d16" simulate redshift --input a --out new --fwhm-out 1
 fails "redshift 0" 2 "--z-out" new one --out new --z-out 0 --fwhm-out 1
 if [[ -d $shared/hst_cosmos_f814w ]]; then

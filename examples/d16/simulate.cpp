@@ -246,7 +246,7 @@ Json simulate(SimulateOptions const& o) {
     progress.step();
   }
   out.write("truth.csv", [&](std::string const& path) { io::write_csv(path, truth_table(truth, o.format)); });
-  out.write("clean/examples/examples.png", [&](std::string const& path) { io::write_png(path, examples.picture()); });
+  out.write("examples/examples.png", [&](std::string const& path) { io::write_png(path, examples.picture()); });
   out.commit();
   say(text(o.out, ": ", o.count, " galaxies", o.variants > 1 ? text(", ", o.variants, " variants of each") : "", " (",
            o.format, "), the same without noise and neighbours in clean/, truth.csv"));

@@ -103,7 +103,7 @@ Json simulate_appearance(SimulateAppearanceOptions const& o) {
     progress.step();
   }
   out.write("appearance.csv", [&](std::string const& path) { io::write_csv(path, table_of(rows)); });
-  out.write("clean/examples/examples.png", [&](std::string const& path) { io::write_png(path, sheet(shown)); });
+  out.write("examples/examples.png", [&](std::string const& path) { io::write_png(path, sheet(shown)); });
   out.commit();
   say(text(o.out, ": ", rows.size(), " pictures of ", count, " galaxies, degraded at the level of appearance, ",
            all.flagged.size(), " left out; appearance.csv"));
