@@ -24,8 +24,8 @@ struct LoaderOptions {
 };
 
 struct Batch {
-  Tensor image;  ///< (N,H,W,C) float32, on the default device
-  Tensor label;  ///< (N) int64
+  Tensor image;                                                ///< (N,H,W,C) float32, on the default device
+  Tensor label;                                                ///< (N) int64
   std::vector<Tensor*> tensors() { return {&image, &label}; }  ///< all of them, for Prefetched and Trainer
 };
 
