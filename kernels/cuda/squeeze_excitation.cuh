@@ -80,7 +80,7 @@ template <class T> struct Apply {
   T* y;
   int C;
   bool relu;
-  explicit Apply(SqueezeExcitation<T> const& a)
+  __host__ __device__ explicit Apply(SqueezeExcitation<T> const& a)
       : x(a.x), residual(a.residual), gate(a.gate), y(a.y), C(a.C), relu(a.relu) {}
 
   template <int width> struct Of {
