@@ -157,14 +157,28 @@ Tensor map_by_cluster(ClusterResults const& r) {
   return picture.picture();
 }
 
+namespace {
+
+constexpr size_t most_circles = 300;  // more would hide the map
+
+std::vector<size_t> bimodal_rows(ClusterResults const& r) {
+  std::vector<size_t> out;
+  for (size_t k = 0; k < r.features.rows.size(); ++k)
+    if (r.catalogue.bimodal[r.features.rows[k]]) out.push_back(k);
+  return out;
+}
+
+}  // namespace
+
 Tensor map_by_confusion(ClusterResults const& r) {
   MapPicture picture(r);
   auto kind = [&](size_t k) { return r.cluster[k] < 0 ? 0 : r.cluster[k] == r.forest_cluster[k] ? 1 : 2; };
   for (int wanted : {0, 1, 2})
     for (size_t k = 0; k < r.cluster.size(); ++k)
       if (kind(k) == wanted) picture.dot(k, wanted == 0 ? grey : wanted == 1 ? right_ink : wrong_ink);
-  for (size_t k = 0; k < r.cluster.size(); ++k)
-    if (r.catalogue.bimodal[r.features.rows[k]]) picture.circle(k, dark);
+  std::vector<size_t> bimodal = bimodal_rows(r);
+  size_t drawn = std::min(bimodal.size(), most_circles);
+  for (size_t k = 0; k < drawn; ++k) picture.circle(bimodal[k * bimodal.size() / drawn], dark);
   return picture.picture();
 }
 
@@ -177,9 +191,11 @@ std::vector<ClusterPicture> cluster_pictures(ClusterResults const& r) {
   std::string clusters = legend_entry(grey, "noise: in no cluster");
   out.push_back({"tsne_clusters.png", png(map_by_cluster(r)), "HDBSCAN clusters on the map, numbered in their middle",
                  legend(clusters)});
+  size_t bimodal = bimodal_rows(r).size();
+  std::string circles = text("circle: bimodal redshift, ", std::min(bimodal, most_circles), " of ", bimodal, " drawn");
   std::string confusion = legend_entry(right_ink, "forest and cluster agree") +
                           legend_entry(wrong_ink, "forest says another cluster") + legend_entry(grey, "noise") +
-                          legend_entry(dark, "circle: bimodal redshift");
+                          legend_entry(dark, circles);
   out.push_back({"tsne_confusion.png", png(map_by_confusion(r)),
                  "Where a forest that did not see the row confuses clusters; bimodal objects circled",
                  legend(confusion)});
