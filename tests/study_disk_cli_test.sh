@@ -22,7 +22,7 @@ field() { grep -o "\"$1\":[^,}]*" study/results.jsonl; }
 # shellcheck disable=SC2119
 study >first 2>&1 &
 pid=$!
-for _ in $(seq 1200); do
+for _ in $(seq 6000); do
   [[ -f study/results.jsonl && $(wc -l <study/results.jsonl) -ge 5 ]] && break
   kill -0 $pid 2>/dev/null || break
   sleep 0.2

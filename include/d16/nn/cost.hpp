@@ -1,6 +1,8 @@
 // How much a network computes: the multiply-adds of one image, from its description.
 #pragma once
+#include <algorithm>
 #include <cstdint>
+#include <string>
 
 #include "../group/irreps.hpp"
 #include "../group/steerable_basis.hpp"
