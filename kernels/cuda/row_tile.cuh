@@ -41,7 +41,7 @@ template <class W> struct RowTile {
   };
   __device__ Row row(W* values, int r) const { return {values + r * pitch, r / spread & turn}; }
 
-  /// From and to memory. The block has met behind both.
+  /// From memory, behind which the block has met, and to memory: a thread then fills the places again that it has read.
   template <class T> __device__ void load(W* values, T const* from, int count) const {
     for (int i = int(threadIdx.x); i < count * length; i += int(blockDim.x))
       row(values, i / length)[i % length] = gpu::to_float(from[i]);
@@ -51,7 +51,6 @@ template <class W> struct RowTile {
     __syncthreads();  // all rows have been written
     for (int i = int(threadIdx.x); i < count * length; i += int(blockDim.x))
       to[i] = gpu::from_float<T>(row(values, i / length)[i % length]);
-    __syncthreads();  // the tile is free
   }
 };
 
