@@ -19,14 +19,18 @@ study() {
 field() { grep -o "\"$1\":[^,}]*" study/results.jsonl; }
 
 # --- killed in the middle -------------------------------------------------------------------------------------------------
-# shellcheck disable=SC2119
-study >first 2>&1 &
+in_background() { # ends in exec, so that the signal meets the program
+  exec "$d16" study disk --data pictures --labels pictures/truth.csv --out study --shared nothing --only cnn --seeds 1 \
+    --epochs 2 --tune-epochs 1 --denoiser-epochs 1 --batch 8
+}
+in_background >first 2>&1 &
 pid=$!
 for _ in $(seq 6000); do
   [[ -f study/results.jsonl && $(wc -l <study/results.jsonl) -ge 5 ]] && break
   kill -0 $pid 2>/dev/null || break
   sleep 0.2
 done
+fails "a second study in the same folder" 1 "another study" - study
 kill -9 $pid 2>/dev/null
 wait $pid 2>/dev/null
 cp study/results.jsonl before

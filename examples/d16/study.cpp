@@ -1,7 +1,13 @@
 // What studies share: bodies of study.hpp.
 #include "study.hpp"
 
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <cmath>
+#include <cstring>
 
 #include <d16/io/atomic_file.hpp>
 #include <d16/io/read_file.hpp>
@@ -36,6 +42,17 @@ bool is_study_unit_done(std::vector<Json> const& results, std::string const& uni
 std::string study_logits_path(std::string const& folder, std::string const& unit) {
   return join(join(folder, "units"), unit + ".logits.safetensors");
 }
+
+StudyLock::StudyLock(std::string const& folder) {
+  std::string path = join(folder, "lock");
+  file_ = ::open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0666);
+  d16::require<d16::FileError>(file_ >= 0, path, ": cannot make this file: ", std::strerror(errno),
+                               "; choose another --out");
+  if (::flock(file_, LOCK_EX | LOCK_NB) == 0) return;
+  ::close(file_);
+  throw d16::FileError(text(folder, ": another study is at work in this folder; wait for it or choose another --out"));
+}
+StudyLock::~StudyLock() { ::close(file_); }
 
 std::string spread_text(std::vector<double> values, int places) {
   std::erase_if(values, [](double v) { return !std::isfinite(v); });

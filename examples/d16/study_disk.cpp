@@ -468,9 +468,10 @@ Json study_disk(StudyDiskOptions const& o) {
   for (DiskModel const& m : disk_models())
     say(text(m.name, ": ", m.what, ", ", m.weights, " weights, ", decimals(double(m.multiply_adds) / 1e6, 2),
              " million multiply-adds"));
-  DiskData data(o);
   std::error_code error;
   fs::create_directories(join(o.out, "units"), error);
+  StudyLock lock(o.out);
+  DiskData data(o);
   say("data: " + data.split_text());
   Denoiser denoiser(o, data);
   say(text("prepared after ", duration(watch.seconds()), ", denoiser ", denoiser.sha256()));
