@@ -108,6 +108,7 @@ Command make_info(CLI::App& parent) {
 
 void add_simulate(CLI::App* app, SimulateOptions& o) {
   app->add_option("--out", o.out, "folder for the images, clean/ and truth.csv")->required();
+  app->add_option("--sheet", o.sheet, "PNG to write too: some of the galaxies to look at; outside of --out");
   app->add_option("--count", o.count, "galaxies")->check(CLI::Range(1, 1000000))->capture_default_str();
   app->add_option("--variants", o.variants, "images of each, with other contaminants and noise")
       ->check(CLI::Range(1, 1000))
@@ -254,6 +255,7 @@ Command make_simulate_appearance(CLI::App& simulate_app) {
     app->add_option("--limit", o.limit, "only the first pictures; 0: all")
         ->check(CLI::NonNegativeNumber)
         ->capture_default_str();
+    app->add_option("--sheet", o.sheet, "PNG to write too: eight of the pictures to look at; outside of --out");
     add_common(app, o);
   };
   return make<SimulateAppearanceOptions>(

@@ -246,8 +246,8 @@ Json simulate(SimulateOptions const& o) {
     progress.step();
   }
   out.write("truth.csv", [&](std::string const& path) { io::write_csv(path, truth_table(truth, o.format)); });
-  out.write("examples/examples.png", [&](std::string const& path) { io::write_png(path, examples.picture()); });
   out.commit();
+  if (!o.sheet.empty()) io::write_png(o.sheet, examples.picture());
   say(text(o.out, ": ", o.count, " galaxies", o.variants > 1 ? text(", ", o.variants, " variants of each") : "", " (",
            o.format, "), the same without noise and neighbours in clean/, truth.csv"));
   return Json::object({{"out", o.out},

@@ -7,7 +7,7 @@
 namespace tool {
 
 struct SimulateOptions : Common {
-  std::string out;
+  std::string out, sheet;
   int64_t count = 24, size = 64, channels = 3, variants = 1, spikes = 4;
   std::string format = "fits", snr = "30:400", shear = "0", fwhm = "1.6:2.6", psf, contaminants = "all", number = "1:3";
   double exposure = 1, correlation = 0.4;

@@ -103,8 +103,8 @@ Json simulate_appearance(SimulateAppearanceOptions const& o) {
     progress.step();
   }
   out.write("appearance.csv", [&](std::string const& path) { io::write_csv(path, table_of(rows)); });
-  out.write("examples/examples.png", [&](std::string const& path) { io::write_png(path, sheet(shown)); });
   out.commit();
+  if (!o.sheet.empty()) io::write_png(o.sheet, sheet(shown));
   say(text(o.out, ": ", rows.size(), " pictures of ", count, " galaxies, degraded at the level of appearance, ",
            all.flagged.size(), " left out; appearance.csv"));
   return Json::object({{"out", o.out},
