@@ -81,7 +81,7 @@ works "report as JSON" "$d16" study disk --out study --shared nothing --report -
 check "JSON has the verdict" grep -q '"verdict"' stdout
 
 # --- what it refuses ----------------------------------------------------------------------------------------------------------
-fails "an unknown classifier" 1 "--only" none study --only transformer
+fails "an unknown classifier" 1 "--only" none "$d16" study disk --data pictures --labels pictures/truth.csv --out none --only transformer
 fails "no data to begin with" 1 "--data" - "$d16" study disk --out other --shared nothing
 fails "pictures of another limit" 1 "--out" - study --limit 40
 fails "a report of nothing" 1 "empty" - "$d16" study disk --out empty --data pictures --labels pictures/truth.csv --report

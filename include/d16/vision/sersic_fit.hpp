@@ -196,8 +196,7 @@ class SersicImage {
     int points = points_[size_t(pixel)];
     double radius = std::exp(p[at_radius]), scale = std::exp(p[at_flux]) / (radius * radius) / (points * points);
     double e1 = p[at_e1], e2 = p[at_e2], s2 = 1 - e1 * e1 - e2 * e2, s = std::sqrt(s2);
-    double soft =
-        0.0625 / (points * points);  // a quarter of the grid's step: a point on the cusp would trap the search
+    double soft = 0.01 / (points * points);  // a tenth of the grid's step: a point on the cusp would trap the search
     SersicVector sums{};
     for (int k = 0; k < points * points; ++k) {
       double dx = double(pixel % W_) - p[at_x] + (k % points + 0.5) / points - 0.5,
@@ -289,7 +288,9 @@ class SersicSearch {
     double damping = 1e-2;
     for (; fit.steps < o_.most_steps && !fit.converged; ++fit.steps) {
       auto covariance = inverse(damped(0));
-      if (covariance && is_small(newton(*covariance))) {
+      if (SersicVector move; covariance && is_small(move = newton(*covariance))) {
+        for (size_t k = 0; k < move.size(); ++k) p_[k] += move[k];  // the errors are those at rest
+        look(p_ = inside(p_));
         fit.converged = true;
         break;
       }
