@@ -43,7 +43,7 @@ inline int dense_7_stages(Conv2d<float> const& a) {
   using T = WarpTile;
   DenseProblem const s(a);
   Bf16Operands const of{a};
-  of.fill();
+  if (int const status = of.fill(); status != ok) return status;
   return gpu::launch(dense_staged<bf16>, T::grid(s), dim3(T::threads),
                      2 * gpu::Smem::bytes<bf16>(dense_stages * T::size), gpu::current_stream(), s, of.image.data(),
                      of.w, of.padded);

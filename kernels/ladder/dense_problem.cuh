@@ -79,13 +79,13 @@ struct Bf16Operands {
   int padded = image.channels();
   bf16* w = scratch.take<bf16>(int64_t(a.Co) * a.kh * a.kw * padded);
 
-  void fill() const {
+  int fill() const {
     int const taps = a.kh * a.kw;
     int64_t const weights = int64_t(a.Ci) * taps;
     image.fill();
-    dense::launch_fill(
+    return dense::launch_pack(
         dense::PackedWeights<float>{a.w, 1, a.Co, a.Ci, padded, a.kh, a.kw, weights, taps, weights * a.Co, 0, a.kw, 1},
-        int64_t(a.Co) * taps * padded, w);
+        a.Co, w);
   }
   static size_t bytes(Conv2d<float> const& call) {
     Conv2d<float> a = call;
