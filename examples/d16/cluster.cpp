@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <stamp.hpp>
 
 #include <d16/io/atomic_file.hpp>
 #include <d16/io/fits.hpp>
@@ -271,7 +270,7 @@ std::vector<io::FitsCard> cards_of(ClusterResults const& r) {
   if (std::isfinite(r.silhouette_map)) cards.push_back({"CLSILH", r.silhouette_map, "silhouette on the map, no noise"});
   for (std::string const& note : r.catalogue.notes) cards.push_back({"HISTORY", note});
   for (std::string const& note : r.features.notes) cards.push_back({"HISTORY", note});
-  cards.push_back({"HISTORY", text("d16 ", d16::stamp::version, " (", d16::stamp::commit, "): ", command_line())});
+  cards.push_back({"HISTORY", made_by()});
   return cards;
 }
 

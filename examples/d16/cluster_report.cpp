@@ -1,7 +1,6 @@
 // The report of d16 cluster: maps, features, clusters and what they know of redshifts and labels.
 #include <algorithm>
 #include <cmath>
-#include <stamp.hpp>
 
 #include <d16/io/html.hpp>
 #include <d16/io/plot.hpp>
@@ -209,8 +208,7 @@ std::string cluster_report(ClusterResults const& r, std::vector<ClusterPicture> 
   for (std::string const& note : r.catalogue.notes) body += html::paragraph(note);
   for (std::string const& note : r.features.notes) body += html::paragraph(note);
   body += maps(pictures) + clusters(r) + redshifts(r) + labels(r) + features(r);
-  return html::page("Clusters of a catalogue", base_name(r.options.photometry.catalog), body,
-                    text("d16 ", d16::stamp::version, " (", d16::stamp::commit, "): ", command_line()));
+  return html::page("Clusters of a catalogue", base_name(r.options.photometry.catalog), body, made_by());
 }
 
 }  // namespace tool

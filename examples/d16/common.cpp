@@ -15,6 +15,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <stamp.hpp>
 
 #include <d16/core/device.hpp>
 #include <d16/core/parallel.hpp>
@@ -121,6 +122,7 @@ std::string duration(double seconds) {
 }
 
 std::string command_line() { return command; }
+std::string made_by() { return text("d16 ", d16::stamp::version, " (", d16::stamp::commit, "): ", command_line()); }
 void remember_command_line(int argc, char** argv) {
   command = "d16";
   for (int i = 1; i < argc; ++i) command += ' ' + quoted(argv[i]);

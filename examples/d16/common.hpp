@@ -79,6 +79,8 @@ std::string decimals(double value, int places);
 /// The command line as given, quoted for a shell, with this program called "d16".
 std::string command_line();
 void remember_command_line(int argc, char** argv);
+/// "d16 0.1.0 (commit): command line", as files and reports tell what made them.
+std::string made_by();
 
 /// A folder whose new files appear all together: they are written to a hidden folder inside it, commit() moves them.
 /// Without commit() nothing stays, nor does a folder that was made for them.

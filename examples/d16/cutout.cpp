@@ -40,18 +40,11 @@ bool any_finite(Plane const& p) {
   return std::any_of(p.values.begin(), p.values.end(), [](float v) { return std::isfinite(v); });
 }
 
+/// Any equatorial projection: over a cutout all of them are flat.
 Wcs wcs_of(io::FitsHeader const& h) {
-  Wcs w;
-  io::PixelScale scale = io::pixel_scale(h);
-  auto x = h.number("CRPIX1"), y = h.number("CRPIX2"), ra = h.number("CRVAL1"), dec = h.number("CRVAL2");
-  bool equatorial = h.string("CTYPE1").value_or("").starts_with("RA--");
-  if (!scale.known() || !equatorial || !x || !y || !ra || !dec) return w;
-  double unit = io::detail::arcsec_in(h.string("CUNIT1").value_or("")) / 3600;
-  io::detail::WcsMatrix matrix = io::detail::wcs_matrix(h);
-  w.known = true, w.rotation_lost = matrix.doubtful;
-  w.x = *x - 1, w.y = *y - 1, w.ra = *ra, w.dec = *dec;
-  for (size_t i = 0; i < 4; ++i) w.cd[i] = matrix.m[i] * unit;
-  return w;
+  if (!h.string("CTYPE1").value_or("").starts_with("RA--")) return {};
+  auto plane = io::detail::plane_of(h);
+  return plane ? Wcs{*plane, true} : Wcs{};
 }
 
 std::vector<std::string> words_of(std::string const& name) {

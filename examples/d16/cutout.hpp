@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include <d16/io/wcs.hpp>
+
 namespace tool {
 
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
@@ -19,14 +21,10 @@ struct Plane {
   float& at(int64_t y, int64_t x) { return values[size_t(y * w + x)]; }
 };
 
-/// Linear sky coordinates: (x, y) from 0 in pixels to degrees on the sky around (ra, dec).
-struct Wcs {
+/// Sky coordinates, where there are any. Where they are doubtful the PC matrix is no rotation: CDELT is taken as the
+/// scale, the angle is unknown.
+struct Wcs : d16::io::TangentWcs {
   bool known = false;
-  bool rotation_lost = false;   ///< the PC matrix is no rotation: CDELT is taken as the scale, the angle is unknown
-  double x = 0, y = 0;          ///< the reference pixel
-  double ra = 0, dec = 0;       ///< where it points
-  double cd[4] = {0, 0, 0, 0};  ///< d(xi, eta) / d(x, y) in degrees
-  double scale() const { return 3600 * std::sqrt(std::abs(cd[0] * cd[3] - cd[1] * cd[2])); }  ///< arcsec per pixel
 };
 
 struct Band {

@@ -15,20 +15,8 @@ std::vector<io::FitsCard> cards_of(Object const& object, int k, Network const& n
   Frame const& f = object.frame;
   std::vector<io::FitsCard> cards{{"BAND", f.bands[size_t(k)], "filter"}};
   if (!f.units[size_t(k)].empty()) cards.push_back({"BUNIT", f.units[size_t(k)], "as in the input"});
-  if (f.wcs.known) {
-    Wcs const& w = f.wcs;
-    for (auto const& card : std::vector<io::FitsCard>{{"CTYPE1", "RA---TAN"},
-                                                      {"CTYPE2", "DEC--TAN"},
-                                                      {"CRPIX1", w.x + 1},
-                                                      {"CRPIX2", w.y + 1},
-                                                      {"CRVAL1", w.ra, "deg"},
-                                                      {"CRVAL2", w.dec, "deg"},
-                                                      {"CD1_1", w.cd[0], "deg per pixel"},
-                                                      {"CD1_2", w.cd[1]},
-                                                      {"CD2_1", w.cd[2]},
-                                                      {"CD2_2", w.cd[3]}})
-      cards.push_back(card);
-  }
+  if (f.wcs.known)
+    for (io::FitsCard const& card : io::wcs_cards(f.wcs)) cards.push_back(card);
   auto const& stretch = object.stretch.bands[size_t(k)];
   cards.push_back({"D16STRET", "y = (asinh((v - D16SKY) / s) + z) / (asinh(D16WHITE / s) + z)",
                    "s = D16SOFT D16SIG, z = asinh(5 / D16SOFT)"});

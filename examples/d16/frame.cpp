@@ -170,7 +170,7 @@ Mapping between(Band const& a, Band const& b) {
             {double(b.image.w - 1) / 2, double(b.image.h - 1) / 2},
             {sx, 0, 0, sy}};
   }
-  double const *p = a.wcs.cd, *q = b.wcs.cd;
+  auto const &p = a.wcs.cd, &q = b.wcs.cd;
   double det = q[0] * q[3] - q[1] * q[2];
   double inverse[4] = {q[3] / det, -q[1] / det, -q[2] / det, q[0] / det};
   double xi = (a.wcs.ra - b.wcs.ra) * std::cos(b.wcs.dec * degree), eta = a.wcs.dec - b.wcs.dec;
@@ -328,7 +328,7 @@ Wcs frame_wcs(Wcs const& band, Frame const& f) {
 /// Where the object is on the sky. Without a rotation only the reference position itself can be trusted.
 void locate(Wcs const& w, Frame& f) {
   if (!w.known) return;
-  double dx = w.rotation_lost ? 0 : f.x - w.x, dy = w.rotation_lost ? 0 : f.y - w.y;
+  double dx = w.doubtful ? 0 : f.x - w.x, dy = w.doubtful ? 0 : f.y - w.y;
   f.dec = w.dec + w.cd[2] * dx + w.cd[3] * dy;
   f.ra = w.ra + (w.cd[0] * dx + w.cd[1] * dy) / std::cos(w.dec * degree);
   f.scale = w.scale();
@@ -376,7 +376,7 @@ void set_flags(Cutout const& cutout, Band const& reference, std::array<size_t, 3
   set(flag_filled, filled * 20 > 3 * f.size * f.size);
   set(flag_few_bands, chosen[0] == chosen[1] || chosen[1] == chosen[2]);
   set(flag_picture, cutout.picture);
-  set(flag_wcs, !cutout.picture && (!reference.wcs.known || reference.wcs.rotation_lost));
+  set(flag_wcs, !cutout.picture && (!reference.wcs.known || reference.wcs.doubtful));
   set(flag_faint, !cutout.picture && f.snr < 10);
 }
 

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <stamp.hpp>
 
 #include <d16/io/atomic_file.hpp>
 #include <d16/io/csv.hpp>
@@ -162,7 +161,7 @@ std::vector<io::FitsCard> cards_of(PhotozResults const& r) {
   for (CutCount const& count : r.counts)
     cards.push_back(
         {"HISTORY", text("cut ", count.name, " (", count.asks, "): ", count.fail, " fail, ", count.left, " left")});
-  cards.push_back({"HISTORY", text("d16 ", d16::stamp::version, " (", d16::stamp::commit, "): ", command_line())});
+  cards.push_back({"HISTORY", made_by()});
   return cards;
 }
 

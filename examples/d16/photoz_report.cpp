@@ -1,7 +1,6 @@
 // The report of d16 photoz: scatter, coverage, cuts and brown dwarfs on one page.
 #include <algorithm>
 #include <cmath>
-#include <stamp.hpp>
 
 #include <d16/io/html.hpp>
 #include <d16/io/plot.hpp>
@@ -114,8 +113,7 @@ std::string photoz_report(PhotozResults const& r) {
   std::string body;
   for (std::string const& note : r.catalogue.notes) body += html::notice(note);
   body += tiles_of(r, bins) + against_truth(r, bins) + cuts_of(r) + distributions(r);
-  return html::page("Photometric redshifts", base_name(r.options.photometry.catalog), body,
-                    text("d16 ", d16::stamp::version, " (", d16::stamp::commit, "): ", command_line()));
+  return html::page("Photometric redshifts", base_name(r.options.photometry.catalog), body, made_by());
 }
 
 }  // namespace tool

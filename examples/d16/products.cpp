@@ -14,18 +14,9 @@ std::vector<io::FitsCard> frame_cards(Object const& object) {
   Frame const& f = object.frame;
   std::vector<io::FitsCard> cards{{"OBJECT", object.id}, {"BAND", f.bands[0], "filter"}};
   if (f.wcs.known) {
-    Wcs const& w = f.wcs;
-    cards.insert(cards.end(), {{"CTYPE1", std::string("RA---TAN")},
-                               {"CTYPE2", std::string("DEC--TAN")},
-                               {"CRPIX1", w.x + 1},
-                               {"CRPIX2", w.y + 1},
-                               {"CRVAL1", w.ra, "deg"},
-                               {"CRVAL2", w.dec, "deg"},
-                               {"CD1_1", w.cd[0], "deg per pixel"},
-                               {"CD1_2", w.cd[1]},
-                               {"CD2_1", w.cd[2]},
-                               {"CD2_2", w.cd[3]}});
-    if (w.rotation_lost)
+    std::vector<io::FitsCard> const wcs = io::wcs_cards(f.wcs);
+    cards.insert(cards.end(), wcs.begin(), wcs.end());
+    if (f.wcs.doubtful)
       cards.push_back({"COMMENT", std::string("the header had lost its rotation: directions are wrong")});
   }
   if (!object.stretch.bands.empty()) {

@@ -9,7 +9,6 @@
 #include <d16/io/csv.hpp>
 #include <d16/io/fits.hpp>
 #include <d16/io/survey_catalog.hpp>
-#include <d16/io/wcs.hpp>
 
 namespace tool {
 
@@ -102,8 +101,8 @@ struct Sample::Mosaics {
         float v = part.pixels.data<float>()[(y - s.y0) * (s.x1 - s.x0) + x - s.x0];
         out.at(y - top, x - left) = std::isfinite(v) ? v : NAN;
       }
-    io::TangentWcs const& w = image.wcs;
-    wcs = {true, w.doubtful, w.x - double(left), w.y - double(top), w.ra, w.dec, {w.cd[0], w.cd[1], w.cd[2], w.cd[3]}};
+    wcs = {image.wcs, true};
+    wcs.x -= double(left), wcs.y -= double(top);
     return out;
   }
 

@@ -332,7 +332,7 @@ Json separate(SeparateOptions const& o) {
   io::Table table = separated(catalogue, s, p, o);
   io::Table results = rename_taken(table, catalogue.rows.names);
   std::vector<io::FitsCard> cards{{"SEPWGHT", base_name(o.weights), "separator"}};
-  cards.push_back({"HISTORY", text("d16 ", d16::stamp::version, " (", d16::stamp::commit, "): ", command_line())});
+  cards.push_back({"HISTORY", made_by()});
   if (ends_with(lower(o.out), ".csv")) write_highz_csv(o.out, catalogue.rows, results);
   else write_highz_fits(o.out, catalogue.rows, results, cards);
   Json counts = Json::object({}), answer = Json::object({{"out", o.out}, {"rows", int64_t(catalogue.rows.size())}});

@@ -7,7 +7,6 @@
 #include <numbers>
 
 #include <d16/io/fits.hpp>
-#include <d16/io/wcs.hpp>
 #include <d16/sim/psf.hpp>
 #include <d16/vision/background.hpp>
 #include <d16/vision/filter.hpp>
@@ -411,9 +410,8 @@ void add_cas(CasForest const& forest, std::vector<Shape>& shapes) {
 
 Place place_of(Wcs const& w, double x, double y) {
   if (!w.known) return {};
-  if (w.rotation_lost) return {w.ra, w.dec};
-  io::TangentWcs plane{w.x, w.y, w.ra, w.dec, {w.cd[0], w.cd[1], w.cd[2], w.cd[3]}};
-  auto sky = plane.sky(x, y);
+  if (w.doubtful) return {w.ra, w.dec};
+  auto sky = w.sky(x, y);
   return {sky[0], sky[1]};
 }
 

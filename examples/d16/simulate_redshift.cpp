@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
-#include <stamp.hpp>
 
 #include <d16/io/csv.hpp>
 #include <d16/io/fits.hpp>
@@ -152,37 +151,36 @@ std::string nearest_band(double micrometres) {
 std::vector<io::FitsCard> cards_of(SimulateRedshiftOptions const& o, RealGalaxy const& s, Moved const& m) {
   sim::Redshifted const& r = m.result;
   double step = o.pixel_out / 3600;
-  std::vector<io::FitsCard> cards{
-      {"BUNIT", "nJy", "per pixel"},
-      {"SIMULATD", true, "artificially redshifted"},
-      {"OBJECT", s.id},
-      {"BANDIN", s.band, "band of the input"},
-      {"ZIN", m.z_in, "redshift of the input"},
-      {"ZOUT", m.z_out, "redshift of this image"},
-      {"LAMREST", r.rest_wavelength, "um, of the galaxy's light; 0: unknown"},
-      {"LAMOBS", r.wavelength_out, "um, where it is seen; no K-correction"},
-      {"BANDOUT", nearest_band(r.wavelength_out), "next wide NIRCam band"},
-      {"HUBBLE", o.hubble, "km/s/Mpc"},
-      {"OMEGAM", o.matter, "flat universe"},
-      {"DIMMING", o.dimming, "surface brightness as (1+z)^-DIMMING"},
-      {"LUMEVOL", o.luminosity_evolution, "mag brighter for each unit of z"},
-      {"SIZEEVOL", o.size_evolution, "radii as (1+z)^-SIZEEVOL"},
-      {"ANGFACT", r.angular, "sizes on the sky, this / input"},
-      {"FLUXFACT", r.flux, "total flux, this / input"},
-      {"PSFGAIN", r.gain, "largest transfer of the PSF kernel"},
-      {"NOISE", o.sigma, "nJy, of a pixel; 0: none was added"},
-      {"NOISECOR", o.correlation, "of neighbouring pixels' noise"},
-      {"OWNNOISE", r.own_sigma, "nJy, of the input, left in this image"},
-      {"NFILLED", r.filled, "input pixels that were not finite"},
-      {"CTYPE1", "RA---TAN"},
-      {"CTYPE2", "DEC--TAN"},
-      {"CRPIX1", double(r.image.dim(1) + 1) / 2},
-      {"CRPIX2", double(r.image.dim(0) + 1) / 2},
-      {"CD1_1", -step, "deg per pixel"},
-      {"CD1_2", 0.0},
-      {"CD2_1", 0.0},
-      {"CD2_2", step, "deg per pixel"},
-      {"HISTORY", text("d16 ", d16::stamp::version, " (", d16::stamp::commit, "): ", command_line())}};
+  std::vector<io::FitsCard> cards{{"BUNIT", "nJy", "per pixel"},
+                                  {"SIMULATD", true, "artificially redshifted"},
+                                  {"OBJECT", s.id},
+                                  {"BANDIN", s.band, "band of the input"},
+                                  {"ZIN", m.z_in, "redshift of the input"},
+                                  {"ZOUT", m.z_out, "redshift of this image"},
+                                  {"LAMREST", r.rest_wavelength, "um, of the galaxy's light; 0: unknown"},
+                                  {"LAMOBS", r.wavelength_out, "um, where it is seen; no K-correction"},
+                                  {"BANDOUT", nearest_band(r.wavelength_out), "next wide NIRCam band"},
+                                  {"HUBBLE", o.hubble, "km/s/Mpc"},
+                                  {"OMEGAM", o.matter, "flat universe"},
+                                  {"DIMMING", o.dimming, "surface brightness as (1+z)^-DIMMING"},
+                                  {"LUMEVOL", o.luminosity_evolution, "mag brighter for each unit of z"},
+                                  {"SIZEEVOL", o.size_evolution, "radii as (1+z)^-SIZEEVOL"},
+                                  {"ANGFACT", r.angular, "sizes on the sky, this / input"},
+                                  {"FLUXFACT", r.flux, "total flux, this / input"},
+                                  {"PSFGAIN", r.gain, "largest transfer of the PSF kernel"},
+                                  {"NOISE", o.sigma, "nJy, of a pixel; 0: none was added"},
+                                  {"NOISECOR", o.correlation, "of neighbouring pixels' noise"},
+                                  {"OWNNOISE", r.own_sigma, "nJy, of the input, left in this image"},
+                                  {"NFILLED", r.filled, "input pixels that were not finite"},
+                                  {"CTYPE1", "RA---TAN"},
+                                  {"CTYPE2", "DEC--TAN"},
+                                  {"CRPIX1", double(r.image.dim(1) + 1) / 2},
+                                  {"CRPIX2", double(r.image.dim(0) + 1) / 2},
+                                  {"CD1_1", -step, "deg per pixel"},
+                                  {"CD1_2", 0.0},
+                                  {"CD2_1", 0.0},
+                                  {"CD2_2", step, "deg per pixel"}};
+  cards.push_back({"HISTORY", made_by()});
   if (std::isfinite(s.ra) && std::isfinite(s.dec))
     cards.push_back({"CRVAL1", s.ra, "deg, of the input"}), cards.push_back({"CRVAL2", s.dec, "deg, of the input"});
   return cards;

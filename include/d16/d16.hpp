@@ -1,6 +1,6 @@
 // All of d16 that needs nothing but a C++20 compiler and its standard library.
 // What needs a library has a header of its own: io/fits.hpp, io/png.hpp, io/jpeg.hpp, vision/segment.hpp. So has what only
-// some programs need: the survey of sim/, the photometry of vision/.
+// some programs need: maps and clusters of learn/, the survey of sim/, the photometry of vision/.
 #pragma once
 #include "autograd/gradcheck.hpp"
 #include "autograd/recompute.hpp"
@@ -45,16 +45,11 @@
 #include "learn/curves.hpp"
 #include "learn/decision_tree.hpp"
 #include "learn/evaluate.hpp"
-#include "learn/hdbscan.hpp"
 #include "learn/intervals.hpp"
-#include "learn/kmeans.hpp"
 #include "learn/metrics.hpp"
-#include "learn/nearest_neighbours.hpp"
 #include "learn/paired.hpp"
 #include "learn/permutation_importance.hpp"
 #include "learn/random_forest.hpp"
-#include "learn/silhouette.hpp"
-#include "learn/tsne.hpp"
 #include "nn/attention.hpp"
 #include "nn/band_network.hpp"
 #include "nn/blocks.hpp"
@@ -109,14 +104,11 @@
 #include "optim/schedule.hpp"
 #include "optim/sgd.hpp"
 #include "optim/trainer.hpp"
-#include "sim/appearance.hpp"
 #include "sim/contamination.hpp"
-#include "sim/cosmology.hpp"
 #include "sim/field.hpp"
 #include "sim/galaxy.hpp"
 #include "sim/noise.hpp"
 #include "sim/psf.hpp"
-#include "sim/redshift.hpp"
 #include "sim/sersic.hpp"
 #include "vision/augment.hpp"
 #include "vision/filter.hpp"

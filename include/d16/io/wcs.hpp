@@ -5,6 +5,7 @@
 #include <numbers>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "fits_header.hpp"
 
@@ -42,18 +43,41 @@ struct TangentWcs {
   static constexpr double degree = std::numbers::pi / 180;
 };
 
+namespace detail {
+/// Reference and matrix of a header, whatever its axes are called; nothing where one of them is missing.
+inline std::optional<TangentWcs> plane_of(FitsHeader const& h) {
+  auto x = h.number("CRPIX1"), y = h.number("CRPIX2"), ra = h.number("CRVAL1"), dec = h.number("CRVAL2");
+  if (!x || !y || !ra || !dec || !pixel_scale(h).known()) return {};
+  WcsMatrix matrix = wcs_matrix(h);
+  TangentWcs w{*x - 1, *y - 1, *ra, *dec, {}, matrix.doubtful};
+  double unit = arcsec_in(h.string("CUNIT1").value_or("")) / 3600;
+  for (size_t i = 0; i < 4; ++i) w.cd[i] = matrix.m[i] * unit;
+  return w;
+}
+}  // namespace detail
+
 /// The tangent plane that a header describes; nothing where it has no equatorial TAN axes. Distortions (SIP) are not
 /// read: mosaics have none.
 /// Source   Calabretta & Greisen 2002, A&A 395, 1077, section 5.1.3.
 inline std::optional<TangentWcs> tangent_wcs(FitsHeader const& h) {
-  auto x = h.number("CRPIX1"), y = h.number("CRPIX2"), ra = h.number("CRVAL1"), dec = h.number("CRVAL2");
   std::string axes = h.string("CTYPE1").value_or("") + h.string("CTYPE2").value_or("");
-  double unit = detail::arcsec_in(h.string("CUNIT1").value_or("")) / 3600;
-  if (axes != "RA---TANDEC--TAN" || !x || !y || !ra || !dec || !pixel_scale(h).known() || unit == 0) return {};
-  detail::WcsMatrix matrix = detail::wcs_matrix(h);
-  TangentWcs w{*x - 1, *y - 1, *ra, *dec, {}, matrix.doubtful};
-  for (size_t i = 0; i < 4; ++i) w.cd[i] = matrix.m[i] * unit;
-  return w;
+  bool has_unit = detail::arcsec_in(h.string("CUNIT1").value_or("")) != 0;
+  if (axes != "RA---TANDEC--TAN" || !has_unit) return {};
+  return detail::plane_of(h);
+}
+
+/// What a header says of that tangent plane.
+inline std::vector<FitsCard> wcs_cards(TangentWcs const& w) {
+  return {{"CTYPE1", "RA---TAN"},
+          {"CTYPE2", "DEC--TAN"},
+          {"CRPIX1", w.x + 1},
+          {"CRPIX2", w.y + 1},
+          {"CRVAL1", w.ra, "deg"},
+          {"CRVAL2", w.dec, "deg"},
+          {"CD1_1", w.cd[0], "deg per pixel"},
+          {"CD1_2", w.cd[1]},
+          {"CD2_1", w.cd[2]},
+          {"CD2_2", w.cd[3]}};
 }
 
 }  // namespace d16::io
