@@ -218,11 +218,11 @@ TEST_CASE("photoz: a prior weighs P(z) by the brightness, and leaves chi^2 as it
   CHECK(std::equal(there, density.end(), plain.begin() + 2 * grid().redshifts()));
   CHECK(fits[0].chi2 >= flat[0].chi2);
   CHECK(fits[2].chi2 == flat[2].chi2);
-  CHECK_THROWS_WITH_AS(read("# z 20 faint\n1 1 1\n"), "prior: column \"faint\"; a magnitude is its name, beside z",
-                       FileError);
-  CHECK_THROWS_AS(read("# z 20 19\n1 1 1\n"), FileError);
-  CHECK_THROWS_AS(read("# z 20\n1 1\n0.5 1\n"), FileError);
-  CHECK_THROWS_AS(read("# z 20\n1 -1\n"), FileError);
+  CHECK_THROWS_WITH_AS(read("# z 20 faint\n0 1 1\n2 1 1\n"),
+                       "prior: column \"faint\"; a magnitude is its name, beside z", FileError);
+  CHECK_THROWS_AS(read("# z 20 19\n0 1 1\n2 1 1\n"), FileError);
+  CHECK_THROWS_AS(read("# z 20\n1 1\n0.5 1\n3 1\n"), FileError);
+  CHECK_THROWS_AS(read("# z 20\n0 1\n1 -1\n"), FileError);
   CHECK_THROWS_AS(read("# z 20\n1 0\n2 0\n"), FileError);
 }
 
