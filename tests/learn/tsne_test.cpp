@@ -1,11 +1,11 @@
 // t-SNE: its transforms and mesh against plain sums, its gradient against differences, its CUDA kernels, run by the
 // emulator, against the reference, and the laws of maps.
 #include <doctest/doctest.h>
+#include <span>
+
 #include <d16/cuda/use.hpp>
 #include <d16/kernels/cuda/tsne.cuh>
 #include <d16/learn/tsne.hpp>
-
-#include <span>
 
 #include "../cuda/dense.hpp"
 #include "points.hpp"
