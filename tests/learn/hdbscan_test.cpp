@@ -192,7 +192,9 @@ TEST_CASE("clusters are those that fall apart from the top down, by mass and by 
         .min_cluster_size = 3 + random.integer(15),
         .min_samples = 1 + random.integer(12),
         .selection = seed % 2 ? learn::ClusterSelection::leaf : learn::ClusterSelection::excess_of_mass,
-        .epsilon = seed % 4 < 2 ? 0 : random.uniform(0.05, 1.0)};
+        .epsilon = seed % 4 < 2    ? 0
+                   : seed % 4 == 2 ? random.uniform(0.05, 1.0)
+                                   : random.uniform(0.5, 6.0)};
     CAPTURE(seed);
     PlainHdbscan const plain(x, o);
     learn::Clusters const c = learn::hdbscan(x, o);
@@ -237,6 +239,19 @@ TEST_CASE("a row that is equally far from two clusters joins the one whose row i
       CHECK(found[1] == 1);
       CHECK(found[30] == (between < 1.5f ? 0 : 1));
     }
+}
+
+TEST_CASE("a cluster that weighs as much as those below it stays") {
+  // densities 1, 2, 3: eight rows together for 8 x (2 - 1), then in two parts for twice 4 x (3 - 2); four rows beside them
+  std::vector<TreeEdge> edges;
+  for (int32_t part : {0, 4, 8})
+    for (int32_t i = 0; i < 3; ++i) edges.push_back({part + i, part + i + 1, 1.0 / 3, 1.0 / 3});
+  edges.push_back({3, 4, 0.5, 0.5}), edges.push_back({7, 8, 1, 1});
+  learn::detail::ClusterTree const tree(learn::detail::Merges(edges, 12), 4);
+  auto const holder = learn::detail::Selection(tree, {}).holders();
+  auto const found = learn::detail::label_rows(tree, holder);
+  CHECK(found.count == 2);
+  CHECK(points::list(found.labels) == std::vector<int64_t>{0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1});
 }
 
 TEST_CASE("numbers, probabilities and noise") {
