@@ -18,17 +18,18 @@ template <class T> using Place = Pack<T, 2>;
 
 /// How the pairs are shared out: numbers of the shape, so that sums have one order.
 struct Plan {
-  int64_t tiles, parts, rows_at_once;
+  int64_t tiles, parts, blocks_of_rows;
 
   explicit Plan(int64_t N) : tiles((N + threads - 1) / threads) {
     constexpr int64_t blocks_that_fill_a_gpu = 1024;
-    int64_t const most = blocks_that_fill_a_gpu / tiles;
-    parts = most < 1 ? 1 : most < tiles ? most : tiles;
-    rows_at_once = N < 8 * blocks_that_fill_a_gpu ? (N + 7) / 8 : blocks_that_fill_a_gpu;  // in blocks of eight warps
+    constexpr int64_t tiles_of_part = 2;  // at least
+    parts = max(min(blocks_that_fill_a_gpu / tiles, tiles / tiles_of_part), int64_t(1));
+    constexpr int64_t rows_of_block = 32;  // at least, four for each warp
+    blocks_of_rows = min((N + rows_of_block - 1) / rows_of_block, blocks_that_fill_a_gpu);
   }
   /// Scratch memory: a force for each row and part, then a share of Z for each block, then one of the logarithms.
   size_t forces(int64_t N) const { return size_t(parts * N) * sizeof(Place<double>); }
-  size_t bytes(int64_t N) const { return forces(N) + size_t(tiles * parts + rows_at_once) * sizeof(double); }
+  size_t bytes(int64_t N) const { return forces(N) + size_t(tiles * parts + blocks_of_rows) * sizeof(double); }
 };
 
 /// 1 / (1 + square) without the slow paths of a division; squares above 2^126 give 0.
@@ -62,8 +63,9 @@ template <class T> __global__ void __launch_bounds__(threads)
     int const first = tile * threads, count = min(N - first, threads);
     __syncthreads();  // the tile before has been read
     if (thread < count) column[thread] = read_pack<2>(y, first + thread);
-    __syncthreads();                                                       // the tile is there
-    int const own = tile == int(blockIdx.x) ? min(thread, count) : count;  // no row repels itself
+    __syncthreads();  // the tile is there
+    // no row repels itself
+    int const own = tile == int(blockIdx.x) ? min(thread, count) : count;
     Repulsion<T> of_tile;
     for (int j = 0; j < own; ++j) of_tile.add(here, column[j]);
     for (int j = own + 1; j < count; ++j) of_tile.add(here, column[j]);
@@ -171,9 +173,9 @@ template <class T> int tsne_gradient(TsneGradient<T> const& a) {
               gpu::Smem::bytes<tsne::Place<T>>(tsne::threads) + warps, gpu::current_stream(), int(a.N), a.y, forces,
               of_block);
   tsne::sum_rows_of(of_block, 1, plan.tiles * plan.parts, 1, a.sums);
-  gpu::launch(tsne::attract<T>, dim3(unsigned(plan.rows_at_once)), block, warps, gpu::current_stream(), a,
+  gpu::launch(tsne::attract<T>, dim3(unsigned(plan.blocks_of_rows)), block, warps, gpu::current_stream(), a,
               int(plan.parts), forces, logs);
-  return a.logs ? tsne::sum_rows_of(logs, 1, plan.rows_at_once, 1, a.sums + 1) : ok;
+  return a.logs ? tsne::sum_rows_of(logs, 1, plan.blocks_of_rows, 1, a.sums + 1) : ok;
 }
 
 /// Floor: y, update and gain read and written, the gradient read; y then a second time, for its mean is known late.

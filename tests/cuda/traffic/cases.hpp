@@ -329,10 +329,10 @@ inline learn::detail::Affinities neighbours_in_a_ring(int64_t rows) {
   return a;
 }
 inline std::vector<TrafficCase> learn_traffic() {
-  return {{"tsne", "1024 rows, 48 neighbours, a step", {constant({1024, 2})}, [](Inputs t) {
+  return {{"tsne", "512 rows, 48 neighbours, a step", {constant({512, 2})}, [](Inputs t) {
              Tensor const y = t[0].to(Device());
-             learn::detail::DeviceMap map(neighbours_in_a_ring(1024), t[0].device(),
-                                          {y.data<float>(), y.data<float>() + 2048});
+             learn::detail::DeviceMap map(neighbours_in_a_ring(512), t[0].device(),
+                                          {y.data<float>(), y.data<float>() + 1024});
              map.differentiate(1, 0, true), map.step(100, 0.8);
              return t[0];
            }}};
