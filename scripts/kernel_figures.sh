@@ -218,6 +218,9 @@ rows() {
       if (name ~ /^oriented::hog_kernel</) return 80 + 8 * 8 * 9 * 8 + 256 * 9 * 8  # 64 x 64 pixels, usual options
       if (name ~ /^levels::/) return 16 * 8 + 1040
       if (name ~ /^stretching::/) return 3 * 32  # three bands
+      if (name ~ /^tsne::repel</) return 2 * 256 * bytes_of(argument(list, 1)) + 8 * 8
+      if (name ~ /^tsne::attract</) return 8 * 8
+      if (name ~ /^tsne::move</) return 2 * 8 * 8
       if (name ~ /^augmenting::/) return 48 + 64 + 32 + 32 + 2 * 260 * 16  # seven bands, with noise
       return -1
     }

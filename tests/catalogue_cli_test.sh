@@ -62,24 +62,26 @@ check "the redshift does not depend on the unit" test "$(column scaled-z.csv z_m
 
 hdfn=$shared/sed_templates_eazy/inputs/hdfn_fs99_eazy.cat
 if [[ -f $hdfn ]]; then
-  works "HDF-N, real galaxies" photoz --catalog "$hdfn" --passbands "$passbands" --templates fsps --z-max 7 --out hdfn.fits --json
+  works "HDF-N, real galaxies, with a prior" photoz --catalog "$hdfn" --passbands "$passbands" --templates fsps --z-max 7 --out hdfn.fits --json \
+    --unit uJy --prior "$shared/sed_templates_eazy/templates/prior_F160W_TAO.dat" --prior-band irimh
   check "HDF-N: scatter" a_number sigma_nmad 0.02 0.07
   check "HDF-N: outliers" a_number outlier_fraction 0 0.2
   check "HDF-N: filters are said to be approximated" grep -q "APPROXIMATE FILTERS" stdout
-  check "HDF-N: in the header too" grep -aq "APPROXIMATE top hats" hdfn.fits
+  for words in "APPROXIMATE top hats" prior_F160W_TAO; do check "HDF-N: in the header too: $words" grep -aq "$words" hdfn.fits; done
+  fails "a prior of another band" 1 F444W no.fits photoz --catalog "$hdfn" --passbands "$passbands" --out no.fits --prior "$hdfn" --prior-band F444W
 else
   skip "HDF-N" "no hdfn_fs99_eazy.cat"
 fi
 
 # --- cluster ------------------------------------------------------------------------------------------------------------
 works "cluster a survey" cluster --catalog z.fits --redshift TRUE_Z --out map --iterations 150 --trees 30
-check "cluster: files" test "$(ls -A map | tr '\n' ' ')" = "catalog.fits report.html tsne_clusters.png tsne_confusion.png tsne_redshift.png "
+check "cluster: files" test "$(ls -A map | tr '\n' ' ')" = "catalog.fits report.html tsne_bins.png tsne_clusters.png tsne_confusion.png tsne_redshift.png "
 check "cluster: circular, and it says so" grep -q "circular" stdout
 check "cluster: the report says so too" grep -q "circular" map/report.html
 check "cluster: columns" grep -aq "cluster_forest" map/catalog.fits
 works "cluster again, one thread" cluster --catalog z.fits --redshift TRUE_Z --out map1 --iterations 150 --trees 30 --threads 1
 check "cluster: threads do not change the map" cmp map/tsne_clusters.png map1/tsne_clusters.png
-works "only sound rows" cluster --catalog z.fits --sound --out sound --iterations 100 --perplexity 5
+works "only sound rows, their map by all pairs" cluster --catalog z.fits --sound --out sound --iterations 100 --perplexity 5 --device reference
 check "cuts are counted" grep -q "fail the quality cuts" stdout
 fails "too few rows for the perplexity" 1 perplexity few cluster --catalog four.csv --out few
 fails "no such redshift" 1 z_nowhere few cluster --catalog z.fits --redshift z_nowhere --out few
@@ -90,6 +92,7 @@ if [[ -d $ceers ]]; then
     --match "$shared/nircam_filters_jades_seds/configs/DJA_spectral_catalogues/DJA_v2.csv" --where grade=3 --redshift z --limit 2000 --iterations 100 --trees 30 --json
   check "CEERS: AUC of visual disks" a_number auc 0.75 0.95
   check "CEERS: fraction of disks against redshift" grep -q "Fraction of disk" ceers/report.html
+  check "CEERS: a map of the label" test -s ceers/tsne_label.png
 else
   skip "CEERS" "no ceers_epochs_morphology"
 fi

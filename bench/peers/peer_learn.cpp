@@ -2,6 +2,7 @@
 // found to OUT (raw, little-endian) and prints its seconds and scores as JSON. peer_learn.py calls it.
 #include <chrono>
 #include <cstdio>
+#include <fstream>
 #include <functional>
 #include <map>
 #include <string>
@@ -58,6 +59,18 @@ std::map<std::string, std::function<Found(Tensor const&, Tensor const&)>> const 
      }},
 };
 
+/// The most memory that this process has had, in MB, as Linux tells it.
+double peak_mb() {
+  std::ifstream status("/proc/self/status");
+  for (std::string word; status >> word;)
+    if (word == "VmHWM:") {
+      double kilobytes = 0;
+      status >> kilobytes;
+      return kilobytes / 1024;
+    }
+  throw FileError("/proc/self/status: no VmHWM; the peak of memory is not known");
+}
+
 int run(std::string const& name, std::string const& rows, std::string const& out, std::string const& second) {
   auto const task = tasks.find(name);
   require<ValueError>(task != tasks.end(), "there is no task ", name);
@@ -72,6 +85,7 @@ int run(std::string const& name, std::string const& rows, std::string const& out
   std::puts(io::Json::object({{"version", text(stamp::version, " ", stamp::commit)},
                               {"isa", kernels::cpu::isa_name(kernels::cpu::best_isa())},
                               {"seconds", seconds},
+                              {"mb", peak_mb()},
                               {"score", found.score}})
                 .dump()
                 .c_str());

@@ -2,7 +2,8 @@
 """Times d16's t-SNE, HDBSCAN, neighbours, k-means and silhouettes against openTSNE, fast_hdbscan, hdbscan, scikit-learn.
 
 scripts/bench.sh --learn builds peer_learn and calls this. Contenders take turns, each run in a process of its own on the
-same files, so that the peak of its memory is its own; a time is the median of the rounds, without start and reading.
+same files, which says the peak of its memory itself: what the system counts for a child begins with the memory of this
+program, from which it was forked. A time is the median of the rounds, without start and reading.
 The table goes between the markers of docs/learn.md, or with --quick to the terminal only.
 """
 import argparse
@@ -102,6 +103,12 @@ TITLES = {"tsne": "t-SNE, perplexity 30, 250 + 500 iterations", "hdbscan": "HDBS
 PACKAGES = ["openTSNE", "fast_hdbscan", "hdbscan", "scikit-learn", "numpy", "numba"]
 
 
+def peak_mb():
+    """The most memory that this process has had in its own address space."""
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmHWM"))
+
+
 def child(task, peer, rows, out, second):
     """Runs one peer in this process and says how long it took."""
     x = np.load(rows)
@@ -113,7 +120,7 @@ def child(task, peer, rows, out, second):
     found, score = run(x, y)
     seconds = time.perf_counter() - start
     found.tofile(out)
-    print(json.dumps({"seconds": seconds, "score": score}))
+    print(json.dumps({"seconds": seconds, "score": score, "mb": peak_mb()}))
 
 
 class Runner:
@@ -132,13 +139,10 @@ class Runner:
         else:
             command = [sys.executable, "-W", "ignore", HERE, "--child", task, peer, rows, out]
         command += [second] if second else []
-        process = subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, text=True)
-        text = process.stdout.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
+        process = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, text=True)
         if process.returncode != 0:
             return {"skipped": f"the program ended with status {process.returncode}"}
-        return {**json.loads(text.splitlines()[-1]), "mb": usage.ru_maxrss / 1024, "found": out}
+        return {**json.loads(process.stdout.splitlines()[-1]), "found": out}
 
     def compare(self, task, rows, second=None, left_out=()):
         """Medians of all contenders on one task, in turns, each round begun by another."""

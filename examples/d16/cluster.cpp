@@ -44,8 +44,8 @@ void make_map(ClusterResults& r) {
     progress.step(text("KL ", decimals(p.divergence, 3)));
     return true;
   };
-  learn::TsneMap map = learn::tsne(r.features.x, t);
-  r.map = map.y, r.divergence = map.divergence, r.tsne_seconds = watch.seconds();
+  learn::TsneMap map = learn::tsne(r.features.x.to(r.options.device), t);
+  r.map = map.y.to("cpu"), r.divergence = map.divergence, r.tsne_seconds = watch.seconds();
 }
 
 void find_clusters(ClusterResults& r) {

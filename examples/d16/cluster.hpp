@@ -97,6 +97,8 @@ struct ClusterResults {
 d16::Tensor map_by_redshift(ClusterResults const& r);
 d16::Tensor map_by_cluster(ClusterResults const& r);
 d16::Tensor map_by_confusion(ClusterResults const& r);
+d16::Tensor map_by_bins(ClusterResults const& r);
+d16::Tensor map_by_label(ClusterResults const& r);
 /// Legends of the first two, as HTML.
 std::string redshift_legend(ClusterResults const& r);
 

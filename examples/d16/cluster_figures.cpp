@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <numbers>
 
+#include <d16/io/html.hpp>
 #include <d16/io/png.hpp>
 #include <d16/sim/survey_sheet.hpp>
 
@@ -21,7 +22,7 @@ namespace {
 
 constexpr int64_t side = 900, margin = 20;
 constexpr Ink grey{0.78f, 0.78f, 0.78f}, dark{0.1f, 0.1f, 0.12f}, right_ink{0.55f, 0.68f, 0.80f},
-    wrong_ink{0.86f, 0.30f, 0.10f};
+    wrong_ink{0.86f, 0.30f, 0.10f}, yes_ink{0.10f, 0.36f, 0.66f}, no_ink{0.85f, 0.52f, 0.18f};
 
 /// Dark violet over green to yellow: even steps for the eye, also without colours.
 Ink ramp(double t) {
@@ -66,17 +67,22 @@ class MapPicture {
       }
     dot_ = r.map.dim(0) > 30000 ? 2 : r.map.dim(0) > 5000 ? 3 : 5;
   }
-  void dot(size_t row, Ink ink) {
+  void dot(size_t row, Ink ink, int64_t larger = 0) {
     auto [top, left] = place(row);
-    canvas_.fill(top - dot_ / 2, left - dot_ / 2, dot_, dot_, ink);
+    int64_t const width = dot_ + larger;
+    canvas_.fill(top - width / 2, left - width / 2, width, width, ink);
   }
+  /// A ring with a light one about it, that it be seen in a crowd.
   void circle(size_t row, Ink ink) {
-    auto [top, left] = place(row);
-    for (int step = 0; step < 80; ++step) {
-      double angle = step * 2 * std::numbers::pi / 80;
-      for (double radius : {7.0, 7.7})
-        canvas_.dot(top + std::lround(radius * std::sin(angle)), left + std::lround(radius * std::cos(angle)), ink);
-    }
+    for (double radius : {6.5, 5.0}) ring(row, radius, radius > 6 ? Ink{1, 1, 1} : ink);
+  }
+  /// Colours from left to right below the map, with numbers at both ends.
+  void scale(std::string const& low, std::string const& high) {
+    constexpr int64_t width = 240, height = 10, top = side - margin;
+    int64_t const left = margin + 4 + 8 * int64_t(low.size());
+    canvas_.write(top, margin, low, dark);
+    for (int64_t x = 0; x < width; ++x) canvas_.fill(top, left + x, height, 1, ramp(double(x) / double(width)));
+    canvas_.write(top, left + width + 6, high, dark);
   }
   /// The number of a cluster in the middle of its rows.
   void name_clusters() {
@@ -106,6 +112,14 @@ class MapPicture {
     };
     return {side - 1 - at(1), at(0)};
   }
+  void ring(size_t row, double radius, Ink ink) {
+    auto [top, left] = place(row);
+    for (int step = 0; step < 80; ++step) {
+      double angle = step * 2 * std::numbers::pi / 80;
+      for (double r : {radius, radius + 0.7})
+        canvas_.dot(top + std::lround(r * std::sin(angle)), left + std::lround(r * std::cos(angle)), ink);
+    }
+  }
   ClusterResults const& r_;
   Canvas canvas_;
   double low_[2] = {1e300, 1e300}, high_[2] = {-1e300, -1e300};
@@ -132,11 +146,15 @@ struct RedshiftScale {
 Tensor map_by_redshift(ClusterResults const& r) {
   MapPicture picture(r);
   RedshiftScale scale(r);
+  auto z_of = [&](size_t k) { return r.catalogue.z[r.features.rows[k]]; };
+  size_t there = 0;
+  for (size_t k = 0; k < r.features.rows.size(); ++k) there += std::isfinite(z_of(k));
+  int64_t const larger = 10 * there < r.features.rows.size() ? 4 : 0;  // few would be lost among the others
   for (bool known : {false, true})
-    for (size_t k = 0; k < r.features.rows.size(); ++k) {
-      double z = r.catalogue.z[r.features.rows[k]];
-      if (std::isfinite(z) == known) picture.dot(k, known ? ramp(scale.share(z)) : grey);
-    }
+    for (size_t k = 0; k < r.features.rows.size(); ++k)
+      if (std::isfinite(z_of(k)) == known)
+        picture.dot(k, known ? ramp(scale.share(z_of(k))) : grey, known ? larger : 0);
+  picture.scale("z=" + decimals(scale.at(0), 1), decimals(scale.at(1), 1));
   return picture.picture();
 }
 
@@ -168,17 +186,32 @@ std::vector<size_t> bimodal_rows(ClusterResults const& r) {
   return out;
 }
 
-}  // namespace
-
-Tensor map_by_confusion(ClusterResults const& r) {
+/// Rows in grey, in blue where two answers agree, in red where they do not; -1: no answer. Bimodal rows circled.
+Tensor map_of_agreement(ClusterResults const& r, std::vector<int64_t> const& truth, std::vector<int64_t> const& said) {
   MapPicture picture(r);
-  auto kind = [&](size_t k) { return r.cluster[k] < 0 ? 0 : r.cluster[k] == r.forest_cluster[k] ? 1 : 2; };
+  auto kind = [&](size_t k) { return truth[k] < 0 || said[k] < 0 ? 0 : truth[k] == said[k] ? 1 : 2; };
   for (int wanted : {0, 1, 2})
-    for (size_t k = 0; k < r.cluster.size(); ++k)
+    for (size_t k = 0; k < truth.size(); ++k)
       if (kind(k) == wanted) picture.dot(k, wanted == 0 ? grey : wanted == 1 ? right_ink : wrong_ink);
   std::vector<size_t> bimodal = bimodal_rows(r);
   size_t drawn = std::min(bimodal.size(), most_circles);
   for (size_t k = 0; k < drawn; ++k) picture.circle(bimodal[k * bimodal.size() / drawn], dark);
+  return picture.picture();
+}
+
+}  // namespace
+
+Tensor map_by_confusion(ClusterResults const& r) { return map_of_agreement(r, r.cluster, r.forest_cluster); }
+Tensor map_by_bins(ClusterResults const& r) { return map_of_agreement(r, r.z_bin, r.forest_bin); }
+
+Tensor map_by_label(ClusterResults const& r) {
+  MapPicture picture(r);
+  for (bool known : {false, true})
+    for (size_t k = 0; k < r.features.rows.size(); ++k) {
+      if (std::isnan(r.label_probability[k]) == known) continue;
+      bool const is = r.catalogue.label[r.features.rows[k]] == r.options.positive;
+      picture.dot(k, !known ? grey : is ? yes_ink : no_ink);
+    }
   return picture.picture();
 }
 
@@ -193,12 +226,22 @@ std::vector<ClusterPicture> cluster_pictures(ClusterResults const& r) {
                  legend(clusters)});
   size_t bimodal = bimodal_rows(r).size();
   std::string circles = text("circle: bimodal redshift, ", std::min(bimodal, most_circles), " of ", bimodal, " drawn");
-  std::string confusion = legend_entry(right_ink, "forest and cluster agree") +
-                          legend_entry(wrong_ink, "forest says another cluster") + legend_entry(grey, "noise") +
-                          legend_entry(dark, circles);
+  auto agreement = [&](std::string const& wrong, std::string const& none) {
+    return legend(legend_entry(right_ink, "forest agrees") + legend_entry(wrong_ink, wrong) + legend_entry(grey, none) +
+                  legend_entry(dark, circles));
+  };
   out.push_back({"tsne_confusion.png", png(map_by_confusion(r)),
                  "Where a forest that did not see the row confuses clusters; bimodal objects circled",
-                 legend(confusion)});
+                 agreement("forest says another cluster", "noise")});
+  if (r.forest_confusion.defined())
+    out.push_back({"tsne_bins.png", png(map_by_bins(r)),
+                   "Where a forest that did not see the row confuses bins of " + r.catalogue.z_column +
+                       "; bimodal objects circled",
+                   agreement("forest says another bin", "no redshift")});
+  if (r.labelled)
+    out.push_back({"tsne_label.png", png(map_by_label(r)), "t-SNE, coloured by " + r.options.label,
+                   legend(legend_entry(yes_ink, d16::io::html::escape(r.options.positive)) +
+                          legend_entry(no_ink, "told from it") + legend_entry(grey, "neither"))});
   return out;
 }
 

@@ -146,7 +146,7 @@ std::string label_against_redshift(ClusterResults const& r) {
     if (counted && std::isfinite(r.catalogue.z[i])) rows.emplace_back(r.catalogue.z[i], word == r.options.positive);
   }
   if (rows.size() < 20) return "";
-  html::Series interval{.name = "95 % interval (Wilson)", .mark = html::Series::Mark::points},
+  html::Series interval{.name = "95 % interval (Wilson)", .mark = html::Series::Mark::line},
       fraction{.name = "fraction", .mark = html::Series::Mark::points};
   std::vector<std::string> names;
   std::vector<int64_t> n, yes;
@@ -162,16 +162,18 @@ std::string label_against_redshift(ClusterResults const& r) {
     value.push_back(f.value), low.push_back(f.interval.low), high.push_back(f.interval.high);
     double x = mean / double(all);
     fraction.x.push_back(x), fraction.y.push_back(f.value);
-    interval.x.push_back(x), interval.y.push_back((f.interval.low + f.interval.high) / 2);
-    interval.error.push_back((f.interval.high - f.interval.low) / 2);
+    interval.x.insert(interval.x.end(), 3, x);
+    interval.y.insert(interval.y.end(), {f.interval.low, f.interval.high, std::nan("")});  // and lifts the pen
   }
   io::Table t;
   t.column("z", names).column("rows", n).column(r.options.positive, yes).column("fraction", value);
   t.column("95 % from", low).column("to", high);
   return "<h3>Fraction of " + html::escape(r.options.positive) + " against " + html::escape(r.catalogue.z_column) +
-         "</h3>" + html::table(t) +
-         html::plot({interval, fraction},
-                    {.title = "", .x = {r.catalogue.z_column}, .y = {"fraction of " + r.options.positive, 0, 1}});
+         "</h3>" +
+         html::grid({html::plot({interval, fraction}, {.title = "Bins of 1, at their mean redshift",
+                                                       .x = {r.catalogue.z_column},
+                                                       .y = {"fraction of " + r.options.positive, 0, 1}}),
+                     html::table(t)});
 }
 
 std::string labels(ClusterResults const& r) {

@@ -754,6 +754,8 @@ Command make_photoz(CLI::App& parent) {
     app->add_option("--error-scale", o.error_scale, "of that curve")
         ->check(CLI::Range(0.0, 10.0))
         ->capture_default_str();
+    app->add_option("--prior", o.prior, "p(z) for each magnitude, as EAZY has it: prior_F160W_TAO.dat; default: flat");
+    app->add_option("--prior-band", o.prior_band, "band of the catalogue whose magnitudes these are; mind --unit");
     app->add_option("--dwarfs", o.dwarfs, "CSV of brown-dwarf models, a column for each band; none: no comparison");
     app->add_flag("--cuts", o.cuts, "apply the quality cuts (docs/photoz.md) and count what each takes");
     app->add_option("--least-size", o.least_size, "radius that a real source has at least, in the unit of its column");
@@ -820,7 +822,7 @@ Command make_cluster(CLI::App& parent) {
         ->check(CLI::Range(0.001, 60.0))
         ->capture_default_str();
     app->add_option("--where", o.join.where, "COLUMN=VALUE: rows of --match that may be partners");
-    add_common(app, o);
+    add_common(app, o, Devices::all);
   };
   return make<ClusterOptions>(
       parent, "cluster", "t-SNE, HDBSCAN and forests on magnitudes, radii and colours, or on any columns", cluster, add,

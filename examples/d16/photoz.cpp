@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include <d16/io/atomic_file.hpp>
+#include <d16/io/blank_table.hpp>
 #include <d16/io/csv.hpp>
 #include <d16/io/fits.hpp>
 
@@ -35,6 +36,7 @@ FluxTable slice(FluxTable const& table, size_t begin, size_t end) {
 void fit_all(PhotozResults& r, std::vector<float>* density) {
   Stopwatch watch;
   size_t rows = r.catalogue.rows.size();
+  FitOptions const options{.prior = r.prior.empty() ? nullptr : &r.prior};
   Progress progress("photoz", int64_t((rows + block - 1) / block));
   for (size_t begin = 0; begin < rows; begin += block) {
     size_t end = std::min(rows, begin + block);
@@ -42,8 +44,8 @@ void fit_all(PhotozResults& r, std::vector<float>* density) {
     if (!r.catalogue.truth.empty())
       truth.assign(r.catalogue.truth.begin() + std::ptrdiff_t(begin), r.catalogue.truth.begin() + std::ptrdiff_t(end));
     std::vector<float> piece;
-    std::vector<RedshiftFit> fits =
-        fit_redshifts(r.grid, slice(r.catalogue.fluxes, begin, end), r.dwarfs, {}, truth, density ? &piece : nullptr);
+    std::vector<RedshiftFit> fits = fit_redshifts(r.grid, slice(r.catalogue.fluxes, begin, end), r.dwarfs, options,
+                                                  truth, density ? &piece : nullptr);
     r.fits.insert(r.fits.end(), fits.begin(), fits.end());
     if (density) density->insert(density->end(), piece.begin(), piece.end());
     progress.step();
@@ -86,7 +88,8 @@ io::Table results_table(PhotozResults const& r) {
   };
   using F = RedshiftFit const&;
   add(
-      "z_a", [](F f) { return f.z_a; }, "", "photometric redshift: of the least chi2");
+      "z_a", [](F f) { return f.z_a; }, "",
+      r.prior.empty() ? "photometric redshift: of the least chi2" : "photometric redshift: of the highest P(z)");
   add(
       "z_l95", [](F f) { return f.z_l95; }, "", "2.5 % of P(z) lies below");
   add(
@@ -156,7 +159,10 @@ std::vector<io::FitsCard> cards_of(PhotozResults const& r) {
       {"PZZMAX", r.grid.z().back(), "largest redshift"},
       {"PZNZ", int64_t(r.grid.redshifts()), "redshifts of the grid"},
       {"PZTERR", r.options.template_error, "relative template error"},
-      {"PZPRIOR", "flat in z", "P(z) ~ exp(-chi2 / 2)"}};
+      {"PZPRIOR", r.prior.empty() ? std::string("flat in z") : base_name(r.options.prior),
+       "P(z) ~ exp(-chi2 / 2) prior"}};
+  if (!r.prior.empty())
+    cards.push_back({"PZPRBAND", r.grid.band_name(r.prior.band()), "band of the prior's magnitudes"});
   for (std::string const& note : r.catalogue.notes) cards.push_back({"HISTORY", note});
   for (CutCount const& count : r.counts)
     cards.push_back(
@@ -240,6 +246,16 @@ void write_all(PhotozResults const& r, std::vector<float> const& density) {
   if (!r.options.report.empty()) io::write_file(r.options.report, photoz_report(r));
 }
 
+MagnitudePrior read_prior(PhotozOptions const& o, TemplateGrid const& grid, Photometry const& catalogue) {
+  if (o.prior.empty()) return {};
+  for (int b = 0; b < grid.bands(); ++b)
+    if (lower(grid.band_name(b)) == lower(o.prior_band)) return {io::read_blank_table(o.prior), grid, b};
+  std::string bands;
+  for (std::string const& name : catalogue.bands()) bands += (bands.empty() ? "" : ", ") + name;
+  throw d16::ValueError(text("--prior-band is \"", o.prior_band, "\"; one of ", bands,
+                             " is needed, that in which the prior has its magnitudes"));
+}
+
 }  // namespace
 
 std::vector<PhotozBin> photoz_bins(PhotozResults const& r) {
@@ -281,7 +297,8 @@ Json photoz(PhotozOptions const& o) {
     catalogue.notes.push_back("no comparison with brown dwarfs: their models are in bands of NIRCam");
   } else if (o.dwarfs != "none") dwarfs = DwarfModels(io::read_csv(models), catalogue.bands());
 
-  PhotozResults r{o, catalogue, grid, dwarfs};
+  MagnitudePrior const prior = read_prior(o, grid, catalogue);
+  PhotozResults r{o, catalogue, grid, dwarfs, prior};
   std::vector<float> density;
   fit_all(r, o.pdf.empty() ? nullptr : &density);
   set_flags(r);

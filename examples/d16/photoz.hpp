@@ -19,7 +19,8 @@ struct PhotozOptions : Common {
   double least_z = 0.01, most_z = 20, step = 0.01;
   double template_error = 0.05, error_scale = 0.5;
   std::string error_curve;
-  std::string dwarfs;  ///< empty: those of the data folder; "none"
+  std::string prior, prior_band;  ///< file of p(z | magnitude); empty: flat
+  std::string dwarfs;             ///< empty: those of the data folder; "none"
   bool cuts = false;
   double least_size = d16::photoz::not_known;
   double bimodal = 0.1;
@@ -42,6 +43,7 @@ struct PhotozResults {
   Photometry const& catalogue;
   d16::photoz::TemplateGrid const& grid;
   d16::photoz::DwarfModels const& dwarfs;
+  d16::photoz::MagnitudePrior const& prior;
   std::vector<d16::photoz::RedshiftFit> fits = {};
   std::vector<int32_t> flags = {}, failed = {};  ///< failed: empty without cuts
   std::vector<double> snr = {};                  ///< all bands together, weighted by 1 / sigma^2

@@ -1,6 +1,7 @@
 // Puts the launchers of one machine, namespace D16_GPU, into the slots of the ops.
 #pragma once
 #include <d16/compiled.hpp>
+#include <d16/learn/tsne_device.hpp>
 #include <d16/vision/augment.hpp>
 #include <d16/vision/hog.hpp>
 #include <d16/vision/stretch.hpp>

@@ -31,6 +31,7 @@
 #include <d16/kernels/softmax.hpp>
 #include <d16/kernels/squeeze_excitation.hpp>
 #include <d16/kernels/stretch.hpp>
+#include <d16/kernels/tsne.hpp>
 #include <d16/kernels/unary.hpp>
 #include <d16/kernels/upsample.hpp>
 
@@ -65,6 +66,7 @@
   work(group_norm, GroupNorm) work(group_norm_dw, GroupNorm) work(group_norm_dx, GroupNorm) \
   work(squeeze_excitation, SqueezeExcitation) work(squeeze_excitation_dx, SqueezeExcitation)
 #define D16_GPU_OPTIM(each, work) work(begin_step, BeginStep) work(adam, Adam) work(sgd, Sgd) each(meter, Meter)
+#define D16_GPU_LEARN(each, work) work(tsne_gradient, TsneGradient) work(tsne_step, TsneStep)
 #define D16_GPU_VISION(each, work) \
   each(hog, Hog) each(stretch, Stretch) each(stretch_dx, Stretch) each(band_levels, BandLevels)
 // Those of them that also take bfloat16 features; their slots have an entry for it, op_slot<bf16>.
@@ -81,7 +83,8 @@
   D16_GPU_LAYERS_BF16(each, work)
 #define D16_GPU_OPS(each, work) \
   D16_GPU_POINTWISE(each, work) D16_GPU_DENSE(each, work) D16_GPU_GROUP(each, work) D16_GPU_LAYERS(each, work) \
-  D16_GPU_LAYERS_SUMS(each, work) D16_GPU_OPTIM(each, work) D16_GPU_VISION(each, work)
+  D16_GPU_LAYERS_SUMS(each, work) D16_GPU_OPTIM(each, work) D16_GPU_LEARN(each, work) \
+  D16_GPU_VISION(each, work)
 // clang-format on
 
 // The instances that a family's file compiles: D16_GPU_POINTWISE(D16_GPU_COMPILE, D16_GPU_COMPILE_WITH_WORK), and of

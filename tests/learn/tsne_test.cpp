@@ -1,7 +1,13 @@
-// t-SNE: its transforms and mesh against plain sums, its gradient against differences, and the laws of maps.
+// t-SNE: its transforms and mesh against plain sums, its gradient against differences, its CUDA kernels, run by the
+// emulator, against the reference, and the laws of maps.
 #include <doctest/doctest.h>
+#include <span>
+
+#include <d16/cuda/use.hpp>
+#include <d16/kernels/cuda/tsne.cuh>
 #include <d16/learn/tsne.hpp>
 
+#include "../cuda/dense.hpp"
 #include "points.hpp"
 
 using namespace d16;
@@ -42,6 +48,73 @@ Tensor places(int64_t rows, double extent, uint64_t seed) {
   std::vector<float> y;
   for (int64_t i = 0; i < 2 * rows; ++i) y.push_back(float(random.uniform(-extent, extent)));
   return from(y, {rows, 2});
+}
+
+/// The emulator takes minutes then.
+constexpr bool sanitized = kernels::emulator::asan || kernels::emulator::tsan;
+
+/// A map and rows of P of up to 70 elements, none for some, 0 among them.
+template <class T> struct MapOf {
+  kernels::TsneGradient<T> g;
+  kernels::TsneStep<T> s;
+  std::vector<T> y, p, gradient, update, gain;
+  std::vector<int64_t> start{0}, to;
+  std::vector<double> sums{NAN, NAN};
+
+  MapOf(int64_t N, double extent, double exaggeration) {
+    Random random{uint64_t(N)};
+    for (int64_t i = 0; i < 2 * N; ++i) {
+      y.push_back(T(random.uniform(-extent, extent)));
+      update.push_back(T(random.integer(4) == 0 ? 0 : random.uniform(-3, 3))),
+          gain.push_back(T(random.uniform(0.1, 2)));
+    }
+    for (int64_t i = 0; i < N; ++i) {
+      for (int64_t k = i * 13 % 71; k > 0; --k)
+        to.push_back(k == 5 ? i : random.integer(N)), p.push_back(T(k == 5 ? 0 : random.uniform() / double(36 * N)));
+      start.push_back(int64_t(to.size()));
+    }
+    gradient.assign(y.size(), T(NAN));
+    g.N = s.N = N, g.exaggeration = exaggeration, g.start = start.data(), g.to = to.data(), g.p = p.data();
+    g.y = y.data(), g.gradient = gradient.data(), g.sums = sums.data(), g.logs = true;
+    s.y = y.data(), s.gradient = gradient.data(), s.update = update.data(), s.gain = gain.data();
+    s.rate = 100, s.longest = 2;
+  }
+  void differentiate(int (*kernel)(kernels::TsneGradient<T> const&), size_t bytes) {
+    testing::Work work(bytes);
+    g.work = work.data();
+    CHECK(kernel(g) == kernels::ok);
+  }
+  void step(int (*kernel)(kernels::TsneStep<T> const&), size_t bytes) {
+    testing::Work work(bytes);
+    s.work = work.data();
+    CHECK(kernel(s) == kernels::ok);
+  }
+};
+
+template <class T> void check_map_kernels(int64_t N, double extent, double exaggeration) {
+  INFO("N ", N, " extent ", extent, " exaggeration ", exaggeration);
+  MapOf<T> got(N, extent, exaggeration), right(N, extent, exaggeration);
+  got.differentiate(kernels::tsne_gradient<T>, kernels::tsne_gradient_work_bytes(got.g));
+  right.differentiate(kernels::reference::tsne_gradient<T>, 0);
+  // a tile's 256 pairs are added up in T, each with six roundings; all else in double
+  CHECK(testing::error(got.gradient, right.gradient, 256 + 6) <= 1);
+  double const eps = double(std::numeric_limits<T>::epsilon());
+  CHECK(std::abs(got.sums[0] / right.sums[0] - 1) <= (256 + 6) * eps);
+  CHECK(std::abs(got.sums[1] / right.sums[1] - 1) <= (6 + double(right.p.size()) * 0x1p-52 / eps) * eps);
+  got.gradient = right.gradient, got.s.gradient = got.gradient.data();
+  got.step(kernels::tsne_step<T>, kernels::tsne_step_work_bytes(got.s));
+  right.step(kernels::reference::tsne_step<T>, 0);
+  // an update has four roundings, its length four, a place and its mean three: of numbers of the update before the cut
+  double largest = 2 + extent;
+  for (T g : right.gradient) largest = std::max(largest, 4 + 220 * std::abs(double(g)));
+  auto far = [&](std::vector<T> const& a, std::vector<T> const& b) {
+    double most = 0;
+    for (size_t i = 0; i < a.size(); ++i) most = std::max(most, std::abs(double(a[i]) - double(b[i])));
+    return most / largest / eps;
+  };
+  CHECK(far(got.y, right.y) <= 11);
+  CHECK(far(got.update, right.update) <= 8);
+  CHECK(far(got.gain, right.gain) <= 2);
 }
 
 }  // namespace
@@ -112,6 +185,49 @@ TEST_CASE("the mesh gives the potentials and forces of all pairs") {
   }
 }
 
+TEST_CASE("the mesh takes any finite places, and touches nothing outside of it for others") {
+  learn::detail::RepulsionMesh mesh;
+  float const one[2] = {7, -3}, equal[6] = {2, 2, 2, 2, 2, 2}, away[4] = {1e8f, -1e8f, 1e8f + 8, -1e8f};
+  mesh.set(one, 1, 0.9f);
+  CHECK(std::abs(double(mesh.at(7, -3).phi) - 1) < 4e-3);  // the error of the splines, as above
+  mesh.set(equal, 3, 0);
+  CHECK(std::abs(mesh.sum_of_potentials() - 9) < 9 * 4e-3);
+  mesh.set(away, 2, 0.5f);  // float32 has every eighth number there, and nodes lie 0.1 apart
+  for (float place : {-INFINITY, -3e38f, 0.0f, 3e38f, INFINITY, NAN}) {
+    CHECK(std::isfinite(mesh.at(place, place).phi));
+  }
+  float const endless[4] = {0, 0, INFINITY, 1};
+  CHECK_THROWS_AS(mesh.set(endless, 2, 0), ValueError);
+  for (int fault : {0, 3, 698}) {
+    Tensor y = places(350, 5, 6);
+    y.data<float>()[fault] = NAN;
+    try {
+      mesh.set(y.data<float>(), 350, 0.3f);
+    } catch (ValueError const&) {  // where the box is not finite
+    }
+  }
+}
+
+TEST_CASE("maps that lie far from zero are maps") {
+  Tensor x = points::groups(300, 3, 4, 85), y = places(300, 8, 86), away = y.clone();
+  for (int64_t i = 0; i < 300; ++i) away.data<float>()[2 * i] += 4096, away.data<float>()[2 * i + 1] -= 8192;
+  // 8192 leaves 2^-10 for the digits of a place, its gradient changes with it over a length of 1
+  double const rounding = 4 * 0x1p-10;
+  auto here = learn::tsne_divergence(x, y, 12, Repulsion::mesh),
+       there = learn::tsne_divergence(x, away, 12, Repulsion::mesh);
+  CHECK(relative(there.gradient, here.gradient) < rounding);
+  Tensor asked = points::rows_of(x, {3, 50, 299}), put = learn::tsne_place(x, y, asked);
+  Tensor put_away = learn::tsne_place(x, away, asked);
+  for (int64_t i = 0; i < 3; ++i) {
+    CHECK(std::abs(put_away.data<float>()[2 * i] - 4096 - put.data<float>()[2 * i]) < 0.1f);
+    CHECK(std::abs(put_away.data<float>()[2 * i + 1] + 8192 - put.data<float>()[2 * i + 1]) < 0.1f);
+  }
+  for (float& v : std::span(away.data<float>(), 600)) v += 1e8f;  // no digits at all
+  auto map = learn::tsne(
+      x, {.perplexity = 12, .early_iterations = 3, .iterations = 3, .start = away, .repulsion = Repulsion::mesh});
+  for (float v : points::floats(map.y)) CHECK(std::abs(v) < 1e5f);  // it was 8192 wide at the most
+}
+
 TEST_CASE("the gradient is that of the divergence, and the mesh's is near it") {
   Tensor x = points::groups(500, 4, 6, 81), y = places(500, 15, 82);
   auto exact = learn::tsne_divergence(x, y, 20), mesh = learn::tsne_divergence(x, y, 20, Repulsion::mesh);
@@ -130,6 +246,45 @@ TEST_CASE("the gradient is that of the divergence, and the mesh's is near it") {
     worst = std::max(worst, std::abs(slope - gradient)), largest = std::max(largest, std::abs(gradient));
   }
   CHECK(worst < 1e-2 * largest);
+}
+
+TEST_CASE(
+    "cuda t-SNE: gradient, divergence and step, one tile and several, near and far, in every order of the threads") {
+  if (sanitized) {
+    MESSAGE("skipped: with sanitizers tests/cuda/mutations.sh and conformance.sh run these kernels");
+    return;
+  }
+  for (int64_t N : {2, 37, 256, 300, 1100})
+    for (double extent : {0.01, 30.0}) {
+      check_map_kernels<float>(N, extent, 12);
+      check_map_kernels<double>(N, extent, 1);
+    }
+  testing::in_every_order([] { check_map_kernels<float>(300, 5, 1); });
+}
+
+TEST_CASE("rows on a device: their map is descended there, over all pairs, and is that of the host") {
+  use_cuda_emulated();
+  Tensor x = points::groups(160, 3, 4, 83), y = places(160, 15, 84);
+  auto here = learn::tsne_divergence(x, y, 12);
+  // ten steps: rounding errors of 262 eps, as above, grow by the rate and the gains, at most 12 x 1.2^k in step k
+  learn::TsneOptions o{.perplexity = 12, .early_iterations = 5, .iterations = 5, .start = y};
+  auto map = learn::tsne(x, o);
+  for (char const* device : {"reference", sanitized ? "reference" : "cuda_emulated"}) {
+    auto there = learn::tsne_divergence(x.to(device), y, 12);
+    CHECK(there.gradient.device() == Device(device));
+    CHECK(relative(there.gradient.to("cpu"), here.gradient) < 262 * 0x1p-23);
+    CHECK(std::abs(there.value / here.value - 1) < 1e-5);
+    auto moved = learn::tsne(x.to(device), o);
+    CHECK(moved.y.device() == Device(device));
+    CHECK(moved.iterations == 10);
+    CHECK(relative(moved.y.to("cpu"), map.y) < 1e-3);
+    CHECK(relative(moved.y.to("cpu"), y) > 0.1);  // it went somewhere
+    CHECK(std::abs(moved.divergence / map.divergence - 1) < 1e-3);
+    CHECK_THROWS_AS(learn::tsne(x.to(device), {.perplexity = 12, .repulsion = Repulsion::mesh}), ValueError);
+  }
+  if (sanitized) return;
+  CHECK_THROWS_WITH_AS(learn::tsne(x.to("cuda_emulated"), {.perplexity = 12, .iterations = 3, .learning_rate = 1e300}),
+                       "tsne: the map ran away to infinity; lower learning_rate", ValueError);
 }
 
 TEST_CASE("affinities: the perplexity is met, all sum to one, symmetric") {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <d16/core/random.hpp>
+#include <d16/io/blank_table.hpp>
 #include <d16/io/csv.hpp>
 #include <d16/photoz/redshift.hpp>
 
@@ -176,6 +177,53 @@ TEST_CASE("photoz: two modes where the Balmer break can be the Lyman break") {
   fit = fit_redshifts(grid(), table)[0];
   CHECK(fit.second < 1e-3);
   CHECK(fit.near > 0.99);
+}
+
+TEST_CASE("photoz: a prior weighs P(z) by the brightness, and leaves chi^2 as it is") {
+  // z = 1 for bright galaxies, 10 for faint ones, 5 where the grid of the table is coarse
+  std::string file = "# z 20 26\n";
+  for (double z : {0.0, 0.9, 1.0, 1.1, 9.9, 10.0, 10.1, 12.0})
+    file += text(z, " ", z == 1 ? 3 : 0, " ", z == 10 ? 7 : 0, "\n");
+  auto read = [&](std::string const& words) {
+    return MagnitudePrior(io::parse_blank_table(words, "prior"), grid(), 2);
+  };
+  MagnitudePrior const prior = read(file);
+  FluxTable table;
+  add_row(table, grid(), 1, 120, 1, 5);  // all noise: nothing but the prior speaks
+  for (size_t b = 0; b < 7; ++b)
+    table.flux[b].insert(table.flux[b].end(), 2, table.flux[b][0]), table.error[b].resize(3, table.error[b][0]);
+  double const bright = ab_zero * std::pow(10, -0.4 * 19), faint = ab_zero * std::pow(10, -0.4 * 23);
+  for (size_t row = 0; row < 2; ++row)
+    for (size_t b = 0; b < 7; ++b) {
+      double const scale = (row == 0 ? bright : faint) / table.flux[2][2];
+      table.flux[b][row] *= scale, table.error[b][row] *= scale * 1e3;
+    }
+  table.error[2][0] = bright, table.error[2][1] = faint;  // of the magnitudes
+  table.error[2][2] = NAN;
+  std::vector<float> density, plain;
+  std::vector<RedshiftFit> fits = fit_redshifts(grid(), table, {}, {.prior = &prior}, {}, &density);
+  std::vector<RedshiftFit> flat = fit_redshifts(grid(), table, {}, {}, {}, &plain);
+  auto between = [&](size_t row, double low, double high) {
+    double sum = 0;
+    for (int k = 0; k < grid().redshifts(); ++k)
+      if (double const z = grid().z()[size_t(k)]; z > low && z < high)
+        sum += double(density[row * size_t(grid().redshifts()) + size_t(k)]) * grid().width(k);
+    return sum;
+  };
+  CHECK(between(0, 0.88, 1.12) > 0.95);                                // beyond its magnitudes: those of its end
+  CHECK(between(1, 0.88, 1.12) == doctest::Approx(0.5).epsilon(0.1));  // in the middle of them
+  CHECK(between(1, 9.8, 10.2) == doctest::Approx(0.5).epsilon(0.1));
+  CHECK(std::abs(fits[0].z_a - 1) < 0.02);
+  auto const there = density.begin() + 2 * grid().redshifts();  // the band is missing: no prior
+  CHECK(std::equal(there, density.end(), plain.begin() + 2 * grid().redshifts()));
+  CHECK(fits[0].chi2 >= flat[0].chi2);
+  CHECK(fits[2].chi2 == flat[2].chi2);
+  CHECK_THROWS_WITH_AS(read("# z 20 faint\n0 1 1\n2 1 1\n"),
+                       "prior: column \"faint\"; a magnitude is its name, beside z", FileError);
+  CHECK_THROWS_AS(read("# z 20 19\n0 1 1\n2 1 1\n"), FileError);
+  CHECK_THROWS_AS(read("# z 20\n1 1\n0.5 1\n3 1\n"), FileError);
+  CHECK_THROWS_AS(read("# z 20\n0 1\n1 -1\n"), FileError);
+  CHECK_THROWS_AS(read("# z 20\n1 0\n2 0\n"), FileError);
 }
 
 TEST_CASE("photoz: models without a redshift are found whatever their brightness") {

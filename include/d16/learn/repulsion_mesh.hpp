@@ -26,15 +26,15 @@ class RepulsionMesh {
  public:
   static constexpr float spacing = 0.35f;   ///< between nodes; K is 1 wide
   static constexpr int64_t largest = 6144;  ///< nodes along a side with padding; beyond, they are farther apart
-
-  static constexpr float margin = 1.25f;  ///< cells before the first point: one for its spline, the rest for rounding
+  static constexpr float margin = 1.25f;    ///< cells before the first point: one for its spline, the rest for rounding
 
   struct Force {
     float phi, x, y;  ///< the potential and its gradient
   };
 
   /// Potential of unit charges at (x, y) pairs. `shift` in [0, 1) moves the nodes by a part of the spacing: the errors
-  /// of the interpolation then differ from call to call and average out.
+  /// of the interpolation then differ from call to call and average out. Points are finite and about 0, from where their
+  /// digits count.      Errors   ValueError: the points have no finite extent.
   void set(float const* points, int64_t count, float shift) {
     place(points, count, shift);
     spread(points, count);
@@ -46,9 +46,9 @@ class RepulsionMesh {
     for (double part : row_sums_) sum += part;
     return sum;
   }
-  /// At a point within the box around the charges.
+  /// At a point within the box around the charges; from outside the nearest one in the box is taken.
   D16_INLINE Force at(float x, float y) const {
-    Spline const sx((x - left_) * inverse_), sy((y - low_) * inverse_);
+    Spline const sx(cell(x, left_)), sy(cell(y, low_));
     float const* node = &nodes_[size_t(sy.first * half_ + sx.first)];
     Four phi = {}, slope = {};
     for (int r = 0; r < 4; ++r) {
@@ -84,6 +84,10 @@ class RepulsionMesh {
       slope[2] = -slope[0] - slope[1] - slope[3];
     }
   };
+  /// A coordinate in units of the spacing. Whatever it is, its four splines are on the mesh.
+  D16_INLINE float cell(float coordinate, float from) const {
+    return std::min(float(half_ - 3), std::max(1.0f, (coordinate - from) * inverse_));
+  }
   struct Plan {
     FourierColumns columns;
     std::vector<float> kernel;  ///< by blocks of 16 frequencies v: (u, 16)
@@ -94,7 +98,8 @@ class RepulsionMesh {
     for (int64_t i = 0; i < 2 * count; ++i) {
       lowest[i % 2] = std::min(lowest[i % 2], points[i]), highest[i % 2] = std::max(highest[i % 2], points[i]);
     }
-    double const extent = std::max(highest[0] - lowest[0], highest[1] - lowest[1]);
+    double const extent = std::max(double(highest[0]) - double(lowest[0]), double(highest[1]) - double(lowest[1]));
+    require<ValueError>(std::isfinite(extent), "RepulsionMesh: a place of the map is not finite");
     double step = spacing;
     while (step > spacing / 4 && nodes_for(extent, step / 2) <= 128) step /= 2;  // finer still is lost to rounding
     while (extent / step > double(largest / 2 - 7)) step *= 2;
@@ -120,7 +125,7 @@ class RepulsionMesh {
     int64_t const bands = half_ / band + 1;
     nodes_.assign(size_t(half_ * half_ + columns), 0.0f);
     starts_.assign(size_t(bands + 1), 0), of_.resize(size_t(count));
-    auto band_of = [&](int64_t i) { return int64_t((points[2 * i + 1] - low_) * inverse_) / band; };
+    auto band_of = [&](int64_t i) { return int64_t(cell(points[2 * i + 1], low_)) / band; };
     for (int64_t i = 0; i < count; ++i) ++starts_[size_t(band_of(i))];
     for (int64_t b = 0, sum = 0; b <= bands; ++b) sum += std::exchange(starts_[size_t(b)], sum);
     for (int64_t i = 0; i < count; ++i) of_[size_t(starts_[size_t(band_of(i))]++)] = int32_t(i);
@@ -129,7 +134,7 @@ class RepulsionMesh {
         int64_t const b = 2 * task + parity;
         for (int64_t at = b == 0 ? 0 : starts_[size_t(b - 1)]; at < starts_[size_t(b)]; ++at) {
           float const* p = points + 2 * of_[size_t(at)];
-          Spline const sx((p[0] - left_) * inverse_), sy((p[1] - low_) * inverse_);
+          Spline const sx(cell(p[0], left_)), sy(cell(p[1], low_));
           Four wx;
           load<4>(sx.weight, wx);
           float* node = &nodes_[size_t(sy.first * half_ + sx.first)];

@@ -4,10 +4,11 @@
 #include <cmath>
 #include <cstdint>
 #include <functional>
+#include <utility>
 #include <vector>
 
 #include "principal_axes.hpp"
-#include "tsne_gradient.hpp"
+#include "tsne_device.hpp"
 
 namespace d16::learn {
 
@@ -30,7 +31,7 @@ struct TsneOptions {
 };
 
 struct TsneMap {
-  Tensor y = {};  ///< (N,2) float32
+  Tensor y = {};  ///< (N,2) float32, on the device of the rows
   double divergence = 0;
   int64_t iterations = 0;  ///< done
 };
@@ -88,8 +89,10 @@ class MapDescent {
   std::vector<float> update_, gain_;
 };
 
-/// About the mean. Errors   ValueError: a place is not finite.
-inline void centre(std::vector<float>& y) {
+constexpr char const* ran_away = "the map ran away to infinity; lower learning_rate";
+
+/// About the mean, which is returned. Errors   ValueError: a place is not finite.
+inline std::pair<float, float> centre(std::vector<float>& y) {
   int64_t const n = int64_t(y.size()) / 2, chunk = 8192;
   std::vector<double> sums(size_t(2 * ((n + chunk - 1) / chunk)), 0.0);
   parallel_chunks(n, chunk, [&](int64_t begin, int64_t end) {
@@ -99,47 +102,74 @@ inline void centre(std::vector<float>& y) {
   });
   double mean[2] = {};
   for (size_t i = 0; i < sums.size(); ++i) mean[i % 2] += sums[i] / double(n);
-  require<ValueError>(std::isfinite(mean[0] + mean[1]), "tsne: the map ran away to infinity; lower learning_rate");
+  require<ValueError>(std::isfinite(mean[0] + mean[1]), "tsne: ", ran_away);
   parallel_for(2 * n, [&](int64_t i) { y[size_t(i)] -= float(mean[i % 2]); });
+  return {float(mean[0]), float(mean[1])};
 }
 
-/// Runs both phases on y, by position.
-class TsneDescent {
+/// A map on the host, by position; DeviceMap is the same elsewhere.
+class HostMap {
  public:
-  TsneDescent(Affinities const& a, TsneOptions const& o)
-      : o_(o), rows_(a.rows()), gradient_of_(a, o.repulsion), descent_(a.rows()), gradient_(size_t(2 * a.rows())) {}
+  HostMap(Affinities const& a, Repulsion repulsion, std::vector<float> y)
+      : rows_(a.rows()), gradient_of_(a, repulsion), descent_(rows_), y_(std::move(y)), gradient_(y_.size()) {
+    centre(y_);
+  }
 
-  TsneMap run(std::vector<float>& y) {
-    bool const go_on = phase(y, o_.early_iterations, o_.early_exaggeration);
-    if (go_on) phase(y, o_.iterations, o_.exaggeration);
-    gradient_of_(y.data(), 1, 0, gradient_.data());
-    map_.divergence = gradient_of_.divergence(y.data());
+  void differentiate(double exaggeration, float shift, bool) {
+    gradient_of_(y_.data(), float(exaggeration), shift, gradient_.data());
+  }
+  double divergence() { return gradient_of_.divergence(y_.data()); }
+  void step(double rate, double momentum) {
+    parallel_for(rows_, [&](int64_t r) {
+      descent_.step(&y_[size_t(2 * r)], &gradient_[size_t(2 * r)], r, float(rate), float(momentum));
+    });
+    centre(y_);
+  }
+  std::vector<float> places() const { return y_; }
+  std::vector<float> gradient() const { return gradient_; }
+
+ private:
+  int64_t rows_;
+  TsneGradient gradient_of_;
+  MapDescent descent_;
+  std::vector<float> y_, gradient_;
+};
+
+/// Runs both phases on a map.
+template <class Map> class TsneDescent {
+ public:
+  TsneDescent(Map& map, int64_t rows, TsneOptions const& o) : at_(map), rows_(rows), o_(o) {}
+
+  TsneMap run() {
+    bool const go_on = phase(o_.early_iterations, o_.early_exaggeration);
+    if (go_on) phase(o_.iterations, o_.exaggeration);
+    at_.differentiate(1, 0, true);
+    map_.divergence = divergence();
     return map_;
   }
 
  private:
-  bool phase(std::vector<float>& y, int64_t iterations, double exaggeration) {
-    float const rate = float(o_.learning_rate > 0 ? o_.learning_rate : double(rows_) / exaggeration);
+  bool phase(int64_t iterations, double exaggeration) {
+    double const rate = o_.learning_rate > 0 ? o_.learning_rate : double(rows_) / exaggeration;
     for (int64_t i = 0; i < iterations; ++i) {
       float const shift = float(std::fmod(0.6180339887 * double(map_.iterations), 1.0));
-      gradient_of_(y.data(), float(exaggeration), shift, gradient_.data());
+      bool const told = o_.progress && (map_.iterations + 1) % o_.report_every == 0;
+      at_.differentiate(exaggeration, shift, told);
       ++map_.iterations;
-      if (o_.progress && map_.iterations % o_.report_every == 0 &&
-          !o_.progress({map_.iterations, o_.early_iterations + o_.iterations, gradient_of_.divergence(y.data())}))
-        return false;
-      parallel_for(rows_, [&](int64_t r) {
-        descent_.step(&y[size_t(2 * r)], &gradient_[size_t(2 * r)], r, rate, float(o_.momentum));
-      });
-      centre(y);
+      if (told && !o_.progress({map_.iterations, o_.early_iterations + o_.iterations, divergence()})) return false;
+      at_.step(rate, o_.momentum);
     }
     return true;
   }
+  double divergence() {
+    double const value = at_.divergence();
+    require<ValueError>(std::isfinite(value), "tsne: ", ran_away);
+    return value;
+  }
 
-  TsneOptions const& o_;
+  Map& at_;
   int64_t rows_;
-  TsneGradient gradient_of_;
-  MapDescent descent_;
-  std::vector<float> gradient_;
+  TsneOptions const& o_;
   TsneMap map_;
 };
 
@@ -160,13 +190,29 @@ inline void check(char const* op, TsneOptions const& o) {
   require<ValueError>(o.report_every > 0, op, ": report_every is ", o.report_every, "; 1 is the least");
 }
 
+/// use(map) with the map where its rows are.
+template <class Use> auto with_map(char const* op, Affinities const& a, Repulsion repulsion, Device device,
+                                   std::vector<float> y, Use const& use) {
+  if (device == Device()) {
+    HostMap map(a, repulsion, std::move(y));
+    return use(map);
+  }
+  require<ValueError>(repulsion != Repulsion::mesh, op, ": the rows are on ", device,
+                      ", where all pairs are counted; a mesh needs them on the cpu, use to(\"cpu\")");
+  DeviceMap map(a, device, y);
+  return use(map);
+}
+
 }  // namespace detail
 
-/// A map by gradient descent on KL(P || Q) with early exaggeration, momentum and gains; the schedule is openTSNE's.
+/// A map by gradient descent on KL(P || Q) with early exaggeration, momentum and gains; the schedule is openTSNE's. Rows
+/// on a GPU: neighbours are found on the host, the descent runs on the GPU, over all pairs.
 /// Shapes   x (N,F), N > 3 x perplexity.   Cost  nearest_neighbours() for 3 x perplexity of them, then for each
-/// iteration about 5 x perplexity N for the attraction and N + n^2 log n for the repulsion on a mesh of n x n.
+/// iteration about 5 x perplexity N for the attraction and N + n^2 log n for the repulsion on a mesh of n x n; on a GPU
+/// N^2 for the repulsion.
 /// Deterministic  for a seed, whatever the number of threads.
-/// Errors   ShapeError, DTypeError; ValueError for NaN, infinities, too large a perplexity, options out of range.
+/// Errors   ShapeError, DTypeError; ValueError for NaN, infinities, too large a perplexity, options out of range, a mesh
+///          on a GPU, a map that runs away.
 /// Source   van der Maaten and Hinton 2008; Belkina et al. 2019 for the learning rate; Kobak and Berens 2019 for the
 ///          start; Policar, Strazar and Zupan 2024, openTSNE, for the schedule.
 inline TsneMap tsne(Tensor const& x, TsneOptions const& o = {}) {
@@ -177,9 +223,11 @@ inline TsneMap tsne(Tensor const& x, TsneOptions const& o = {}) {
   std::vector<float> y;
   if (o.start.defined()) y = detail::by_position(detail::pairs(op, "start", o.start, m.rows).data, a.order);
   else y = detail::by_position(detail::principal_start(m, o.seed).data(), a.order);
-  TsneMap map = detail::TsneDescent(a, o).run(y);
-  map.y = detail::by_row(y, a.order);
-  return map;
+  return detail::with_map(op, a, o.repulsion, x.device(), std::move(y), [&](auto& at) {
+    TsneMap map = detail::TsneDescent(at, m.rows, o).run();
+    map.y = detail::by_row(at.places(), a.order).to(x.device());
+    return map;
+  });
 }
 
 struct TsneDivergence {
@@ -188,18 +236,18 @@ struct TsneDivergence {
 };
 
 /// How far a map is from the affinities of its rows; all pairs are counted unless `repulsion` says otherwise.
-/// Shapes   x (N,F), y (N,2).   Cost  N^2.   Errors  as tsne().
+/// Shapes   x (N,F), y (N,2); the gradient is on the device of x.   Cost  N^2.   Errors  as tsne().
 inline TsneDivergence tsne_divergence(Tensor const& x, Tensor const& y, double perplexity = 30,
                                       Repulsion repulsion = Repulsion::exact) {
   char const* op = "tsne_divergence";
   detail::Matrix const m = detail::finite_matrix(op, x), places = detail::pairs(op, "y", y, m.rows);
   detail::Affinities const a = detail::affinities(op, m, perplexity);
-  std::vector<float> const map = detail::by_position(places.data, a.order);
-  std::vector<float> gradient(map.size());
-  detail::TsneGradient gradient_of(a, repulsion);
-  gradient_of(map.data(), 1, 0, gradient.data());
-  for (float& g : gradient) g *= 4;
-  return {gradient_of.divergence(map.data()), detail::by_row(gradient, a.order)};
+  return detail::with_map(op, a, repulsion, x.device(), detail::by_position(places.data, a.order), [&](auto& at) {
+    at.differentiate(1, 0, true);
+    std::vector<float> gradient = at.gradient();
+    for (float& g : gradient) g *= 4;
+    return TsneDivergence{at.divergence(), detail::by_row(gradient, a.order).to(x.device())};
+  });
 }
 
 struct PlaceOptions {
@@ -228,8 +276,10 @@ inline Tensor tsne_place(Tensor const& x, Tensor const& y, Tensor const& rows, P
     found.to.push_back(int32_t(uint32_t(key))), squares.push_back(detail::square_of(key));
   found = detail::conditionals(std::move(found), squares, o.perplexity);
 
+  std::vector<float> there(map.data, map.data + 2 * m.rows);
+  std::pair<float, float> const middle = detail::centre(there);
   detail::RepulsionMesh mesh;
-  mesh.set(map.data, m.rows, 0);
+  mesh.set(there.data(), m.rows, 0);
   Tensor out = zeros({n, 2}, {.dtype = DType::f32, .device = Device()});
   float* places = out.data<float>();
   detail::MapDescent descent(n);
@@ -237,18 +287,19 @@ inline Tensor tsne_place(Tensor const& x, Tensor const& y, Tensor const& rows, P
     int32_t const* to = &found.to[size_t(i * k)];
     float const* p = &found.p[size_t(i * k)];
     float* place = places + 2 * i;
-    for (int64_t j = 0; j < 2 * k; ++j) place[j % 2] += p[j / 2] * map.data[2 * to[j / 2] + j % 2];
+    for (int64_t j = 0; j < 2 * k; ++j) place[j % 2] += p[j / 2] * there[size_t(2 * to[j / 2] + j % 2)];
     for (int64_t iteration = 0; iteration < o.iterations; ++iteration) {
       auto const force = mesh.at(place[0], place[1]);
       float gradient[2] = {force.x / (2 * force.phi), force.y / (2 * force.phi)};
       for (int64_t j = 0; j < k; ++j) {
-        float const dx = place[0] - map.data[2 * to[j]], dy = place[1] - map.data[2 * to[j] + 1];
+        float const *other = &there[size_t(2 * to[j])], dx = place[0] - other[0], dy = place[1] - other[1];
         float const weight = p[j] / (1 + dx * dx + dy * dy);
         gradient[0] += weight * dx, gradient[1] += weight * dy;
       }
       descent.step(place, gradient, i, float(o.learning_rate), float(o.momentum));
       mesh.clamp(place[0], place[1]);
     }
+    place[0] += middle.first, place[1] += middle.second;
   });
   return out;
 }

@@ -12,9 +12,9 @@
 namespace d16::learn {
 
 enum class Repulsion {
-  automatic,  ///< exact up to 2,000 rows
+  automatic,  ///< exact up to 2,000 rows, and on a GPU
   exact,      ///< all pairs
-  mesh        ///< by Fourier transforms
+  mesh        ///< by Fourier transforms, on the host only
 };
 
 namespace detail {
@@ -74,6 +74,18 @@ template <int lanes> D16_INLINE std::pair<float, float> attraction(float const* 
   return {lane_sum<lanes>(sum_x), lane_sum<lanes>(sum_y)};
 }
 
+/// What the divergence has of P alone.
+struct Entropy {
+  double negative = 0, all_p = 0;
+
+  explicit Entropy(Affinities const& a) {
+    for (float p : a.p)
+      if (p > 0) negative += double(p) * std::log(double(p)), all_p += double(p);
+  }
+  /// KL(P || Q) from the sum of p_ij log(1 + |y_i - y_j|^2) and Z.
+  double divergence(double logs, double z) const { return negative + logs + all_p * std::log(z); }
+};
+
 /// KL(P || Q) = sum p_ij log(p_ij / q_ij), q_ij = w_ij / Z, Z = sum over all pairs of w. Maps are (x, y) pairs by
 /// position. Its gradient is 4 sum_j (p_ij - q_ij) w_ij (y_i - y_j): attraction by p, repulsion by q.
 /// Source   van der Maaten and Hinton 2008, eq. 5; van der Maaten 2014 for the two parts.
@@ -82,10 +94,8 @@ class TsneGradient {
   TsneGradient(Affinities const& a, Repulsion repulsion)
       : a_(a),
         exact_(repulsion == Repulsion::exact || (repulsion == Repulsion::automatic && a.rows() <= 2000)),
-        parts_(size_t((a.rows() + chunk - 1) / chunk)) {
-    for (float p : a.p)
-      if (p > 0) negative_entropy_ += double(p) * std::log(double(p)), all_p_ += double(p);
-  }
+        entropy_(a),
+        parts_(size_t((a.rows() + chunk - 1) / chunk)) {}
 
   /// A quarter of the gradient, with P times `exaggeration`. `shift` as in RepulsionMesh.
   void operator()(float const* y, float exaggeration, float shift, float* gradient) {
@@ -110,7 +120,7 @@ class TsneGradient {
       for (int64_t i = begin; i < end; ++i) sum += row_divergence(y, i);
       parts_[size_t(begin / chunk)] = sum;
     });
-    return negative_entropy_ + total() + all_p_ * std::log(z_);
+    return entropy_.divergence(total(), z_);
   }
 
  private:
@@ -171,7 +181,8 @@ class TsneGradient {
 
   Affinities const& a_;
   bool exact_;
-  double negative_entropy_ = 0, all_p_ = 0, z_ = 1;
+  Entropy entropy_;
+  double z_ = 1;
   std::vector<double> parts_;
   RepulsionMesh mesh_;
   std::vector<float> xs_, ys_;

@@ -9,6 +9,7 @@
 
 #include "../core/parallel.hpp"
 #include "dwarf_models.hpp"
+#include "magnitude_prior.hpp"
 #include "nnls.hpp"
 #include "template_grid.hpp"
 
@@ -27,15 +28,17 @@ struct FitOptions {
   double alias_slack = 0.1;  ///< relative, of the ratio of 1 + z that Balmer-Lyman aliasing has
   /// Below which redshift a nearer solution is looked for, from which redshift on: EPOCHS fits with z <= 4 and z <= 6.
   double low_z[2][2] = {{4.5, 4}, {6.5, 6}};
+  MagnitudePrior const* prior = nullptr;  ///< none: flat; it has to outlive the fits
 };
 
 constexpr double not_known = std::numeric_limits<double>::quiet_NaN();
 
 /// What is known of one object. All NaN when too few bands are measured, or no template can be brighter than nothing.
 struct RedshiftFit {
-  int bands = 0;            ///< measured
-  double z_a = not_known;   ///< of the least chi^2, between grid points by a parabola
-  double chi2 = not_known;  ///< there
+  int bands = 0;  ///< measured
+  double z_a =
+      not_known;  ///< of the highest P(z), between grid points by a parabola: without a prior of the least chi^2
+  double chi2 = not_known;                                                                             ///< there
   double z_l95 = not_known, z_l68 = not_known, z_m = not_known, z_u68 = not_known, z_u95 = not_known;  ///< of P(z)
   double near = not_known;      ///< probability within 10 % of z_a
   double z_2 = not_known;       ///< middle of the second mode; NaN when there is one only
@@ -54,7 +57,7 @@ struct RedshiftFit {
 
 namespace detail {
 
-/// P(z) on the grid of an object and what is read off it.
+/// P(z) on the grid of an object and what is read off it. Of chi^2, or of chi^2 - 2 ln of a prior.
 class RedshiftPdf {
  public:
   RedshiftPdf(TemplateGrid const& grid, std::vector<double> const& chi2) : grid_(grid), chi2_(chi2) {
@@ -163,14 +166,16 @@ class RedshiftFitter {
   }
 
   /// sigma_b^2 = error_b^2 + (relative error of the templates x flux_b)^2. With a true redshift, its rank in P(z).
-  /// Source   Brammer, van Dokkum & Coppi 2008, ApJ 686, 1503, eq. 1 to 4. P(z) ~ exp(-chi^2 / 2): a flat prior.
+  /// Source   Brammer, van Dokkum & Coppi 2008, ApJ 686, 1503, eq. 1 to 4. P(z) ~ exp(-chi^2 / 2), times a prior.
   RedshiftFit fit(FluxTable const& table, size_t row, double true_z = not_known) {
     RedshiftFit out;
     out.bands = take(table, row);
     if (out.bands < o_.least_bands) return out;
-    int best = scan();
+    scan();
+    weigh_by_prior();
+    detail::RedshiftPdf pdf(grid_, posterior_);
+    int best = pdf.best();
     if (!lit(best)) return out;
-    detail::RedshiftPdf pdf(grid_, chi2_);
     read_off(pdf, out);
     out.best_template = heaviest(best);
     find_second(pdf, out);
@@ -205,13 +210,19 @@ class RedshiftFitter {
       inverse_[b] = e > 0 ? 1 / (e * e + error2[b] * flux_[b] * flux_[b]) : 0;
     }
   }
-  /// chi^2 everywhere; the grid point of the least.
-  int scan() {
+  /// chi^2 everywhere.
+  void scan() {
     for (int k = 0; k < grid_.redshifts(); ++k) {
       weigh(k);
       chi2_[size_t(k)] = nnls_.solve(grid_.flux(k), inverse_.data(), flux_.data(), k > 0);
     }
-    return int(std::min_element(chi2_.begin(), chi2_.end()) - chi2_.begin());
+  }
+  /// -2 ln P(z): a galaxy whose band is missing has the flat prior.
+  void weigh_by_prior() {
+    posterior_ = chi2_;
+    if (!o_.prior || !(error_[size_t(o_.prior->band())] > 0)) return;
+    o_.prior->penalty(flux_[size_t(o_.prior->band())], error_[size_t(o_.prior->band())], penalty_);
+    for (size_t k = 0; k < chi2_.size(); ++k) posterior_[k] += penalty_[k];
   }
   bool lit(int k) {
     weigh(k);
@@ -257,7 +268,7 @@ class RedshiftFitter {
   DwarfModels const& dwarfs_;
   FitOptions o_;
   Nnls nnls_;
-  std::vector<double> flux_, inverse_, error_, chi2_, density_;
+  std::vector<double> flux_, inverse_, error_, chi2_, penalty_, posterior_, density_;
   std::vector<float> work_;
 };
 

@@ -1,10 +1,11 @@
-// Pooling by blocks, group norm, gates of channels and losses, for tests/cuda/mutations.sh and races.sh.
+// Pooling by blocks, group norm, gates of channels, losses and t-SNE, for tests/cuda/mutations.sh and races.sh.
 #include <d16/kernels/cuda/adaptive_avg_pool2d.cuh>
 #include <d16/kernels/cuda/dropout.cuh>
 #include <d16/kernels/cuda/group_norm.cuh>
 #include <d16/kernels/cuda/losses.cuh>
 #include <d16/kernels/cuda/pad2d.cuh>
 #include <d16/kernels/cuda/squeeze_excitation.cuh>
+#include <d16/kernels/cuda/tsne.cuh>
 #include <d16/kernels/cuda/upsample.cuh>
 #include <d16/kernels/reference/adaptive_avg_pool2d.hpp>
 #include <d16/kernels/reference/dropout.hpp>
@@ -14,6 +15,7 @@
 #include <d16/kernels/reference/pool2d.hpp>
 #include <d16/kernels/reference/reduce.hpp>
 #include <d16/kernels/reference/squeeze_excitation.hpp>
+#include <d16/kernels/reference/tsne.hpp>
 #include <d16/kernels/reference/upsample.hpp>
 
 #include "suite.hpp"
@@ -176,6 +178,35 @@ void maxima() {
   compare("max", y, expected), compare("its place", at, at_expected);
 }
 
+/// Four tiles, whose columns two blocks share, and a row of P longer than a warp; then a step.
+void map() {
+  kernels::TsneGradient<float> g;
+  g.N = 780, g.exaggeration = 2, g.logs = true;
+  std::vector<int64_t> start{0}, to;
+  for (int64_t i = 0; i < g.N; ++i) {
+    for (int64_t k = 1; k <= (i == 7 ? 40 : 3); ++k) to.push_back((i + k * k) % g.N);
+    start.push_back(int64_t(to.size()));
+  }
+  std::vector<float> const p(to.size(), float(1 / double(to.size())));
+  auto y = whole_numbers(2 * g.N, 1), y_right = y, update = whole_numbers(2 * g.N, 3), update_right = update;
+  auto gradient = unwritten(y.size()), right = gradient;
+  auto sums = unwritten<double>(2), sums_right = sums;
+  g.start = start.data(), g.to = to.data(), g.p = p.data(), g.y = y.data();
+  g.gradient = gradient.data(), g.sums = sums.data();
+  with_work(kernels::tsne_gradient<float>, kernels::tsne_gradient_work_bytes<float>, g);
+  g.gradient = right.data(), g.sums = sums_right.data(), reference::tsne_gradient(g);
+  compare("tsne_gradient", gradient, right, 1e-6);      // some dozen roundings of numbers below 0.02
+  compare("tsne_gradient: sums", sums, sums_right, 1);  // of 120,000 and 3, by tiles in float32
+  std::vector<float> gain(y.size(), 1), gain_right = gain;
+  kernels::TsneStep<float> s;
+  s.N = g.N, s.rate = 100, s.longest = 4, s.gradient = right.data();
+  s.y = y.data(), s.update = update.data(), s.gain = gain.data();
+  with_work(kernels::tsne_step<float>, kernels::tsne_step_work_bytes<float>, s);
+  s.y = y_right.data(), s.update = update_right.data(), s.gain = gain_right.data(), reference::tsne_step(s);
+  compare("tsne_step: y", y, y_right, 1e-5), compare("tsne_step: update", update, update_right, 1e-5);
+  compare("tsne_step: gain", gain, gain_right, 1e-6);
+}
+
 }  // namespace
 
 int main(int count, char** words) {
@@ -189,5 +220,6 @@ int main(int count, char** words) {
               {"gate_of_chunks", gate_of_chunks},
               {"pairs", pairs},
               {"labels", labels},
-              {"maxima", maxima}});
+              {"maxima", maxima},
+              {"map", map}});
 }

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include <d16/d16.hpp>
+#include <d16/learn/tsne_device.hpp>
 #include <d16/vision/augment_bands.hpp>
 #include <d16/vision/hog.hpp>
 
@@ -317,10 +318,30 @@ inline std::vector<TrafficCase> vision_traffic() {
   };
 }
 
+/// A map whose rows have 48 neighbours each, of whom the nearest lie side by side.
+inline learn::detail::Affinities neighbours_in_a_ring(int64_t rows) {
+  learn::detail::Affinities a{.order = std::vector<int32_t>(size_t(rows)), .start = {0}, .to = {}, .p = {}};
+  for (int64_t i = 0; i < rows; ++i) {
+    for (int64_t k = 0; k < 48; ++k) a.to.push_back(int32_t((i + k * k) % rows));
+    a.start.push_back(int64_t(a.to.size()));
+  }
+  a.p.assign(a.to.size(), float(1 / double(a.to.size())));
+  return a;
+}
+inline std::vector<TrafficCase> learn_traffic() {
+  return {{"tsne", "512 rows, 48 neighbours, a step", {constant({512, 2})}, [](Inputs t) {
+             Tensor const y = t[0].to(Device());
+             learn::detail::DeviceMap map(neighbours_in_a_ring(512), t[0].device(),
+                                          {y.data<float>(), y.data<float>() + 1024});
+             map.differentiate(1, 0, true), map.step(100, 0.8);
+             return t[0];
+           }}};
+}
+
 inline std::vector<TrafficCase> all_traffic() {
   std::vector<TrafficCase> all;
   for (auto const& family : {dense_traffic(), group_traffic(), pointwise_traffic(), layer_traffic(), loss_traffic(),
-                             training_traffic(), vision_traffic()})
+                             training_traffic(), vision_traffic(), learn_traffic()})
     all.insert(all.end(), family.begin(), family.end());
   return all;
 }
