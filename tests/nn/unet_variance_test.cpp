@@ -173,11 +173,9 @@ TEST_CASE("a blending network with interpolation has a description, learns, and 
   Tensor x = noisy();
   nn::UNetVae::Prediction p = net.predict(x);
   CHECK(mean(square(p.image - clean)).item() < 0.2 * mean(square(x - clean)).item());
-  // the size of the errors, which these few steps learn within a factor of three
-  double const error = std::sqrt(mean(square(p.image - clean)).item()),
-               predicted = std::sqrt(mean(square(p.std)).item());
-  CHECK(predicted > error / 3);
-  CHECK(predicted < error * 3);
+  // half as bright, level and noise: the network sees the same, to the rounding of a few dozen sums, and says half
+  Tensor half = net.predict(x * 0.5).std;
+  for (int64_t i = 0; i < x.numel(); ++i) REQUIRE(at(half, i) == doctest::Approx(0.5 * at(p.std, i)).epsilon(1e-3));
   net.to("reference");
   net.compute_in(kernels::Precision::bfloat16);
   Tensor rounded = net(x.to("reference")).to("cpu");
