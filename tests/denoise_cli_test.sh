@@ -17,27 +17,27 @@ tiny=(--data pictures --size 32 --crop 32 --seed 3 --batch 16 --epochs 1 --width
 # --- training ---------------------------------------------------------------------------------------------------------
 works "one band" "$d16" train denoise "${tiny[@]}" --channels 1 --anneal 2 --out grey.safetensors
 works "info of it" "$d16" info grey.safetensors --json
-for words in '"variance": true' '"channels": 1' '"softness": 5' '"least_re_over_fwhm": 0.6' '"scale95"' '"teacher": "clean"'; do
+for words in '"variance": true' '"blend": true' '"channels": 1' '"softness": 5' '"least_re_over_fwhm": 0.6' '"scale95"' '"teacher": "clean"'; do
   check "the weights say $words" grep -q "$words" stdout
 done
-works "the same again" "$d16" train denoise "${tiny[@]}" --channels 1 --anneal 2 --out again.safetensors --threads 1
-check "threads do not change the scores" diff <(grep '^| this' grey.md) <(grep '^| this' again.md)
-works "Gaussian likelihood, masked" "$d16" train denoise "${tiny[@]}" --loss gaussian --masked --snr 5,20 --out gaussian.safetensors
+works "Gaussian likelihood, masked, all drawn, no mean of the weights" "$d16" train denoise "${tiny[@]}" --loss gaussian --masked --snr 5,20 --form plain --average 0 --out gaussian.safetensors
 works "Noise2Self" "$d16" train denoise "${tiny[@]}" --channels 1 --self-supervised noise2self --contaminants none --out n2s.safetensors
-check "Noise2Self is something else" test "$(grep '^| this' n2s.md)" != "$(grep '^| this' grey.md)"
+works "Noise2Noise" "$d16" train denoise "${tiny[@]}" --channels 1 --self-supervised noise2noise --contaminants none --out n2n.safetensors
+check "Noise2Noise and Noise2Self are two things" test "$(grep '^| this' n2s.md)" != "$(grep '^| this' n2n.md)"
 fails "masks are for clean targets" 1 "--masked" x.safetensors "$d16" train denoise "${tiny[@]}" --masked --self-supervised noise2self --out x.safetensors
 fails "bounds in the wrong order" 1 "the least comes first" x.safetensors "$d16" train denoise "${tiny[@]}" --snr 9,3 --out x.safetensors
 fails "two channels" 2 "--channels" x.safetensors "$d16" train denoise "${tiny[@]}" --channels 2 --out x.safetensors
 
 # --- evaluation -------------------------------------------------------------------------------------------------------
 works "evaluate against another" "$d16" evaluate --weights grey.safetensors --against n2s.safetensors --data pictures
-for words in "Gaussian filter, sigma" "median filter," "non-local means, h" "wavelets (BayesShrink)" "| grey.safetensors" "| n2s.safetensors" "| clean" "segment PSNR" "| bias of | R_e" "Gini | M20"; do
+for words in "Gaussian filter, sigma" "median filter," "non-local means, h" "wavelets (BayesShrink)" "| grey.safetensors" "| n2s.safetensors" "| clean" "segment PSNR" "| power taken away" "| bias of | R_e" "Gini | M20"; do
   check "the table has $words" grep -qF -- "$words" stdout
 done
 works "evaluate --uncertainty" "$d16" evaluate --weights grey.safetensors --data pictures --uncertainty
 check "coverage: it holds or says loudly that it does not" grep -qiE "Frame: (all within|not within) 5 points" stdout
-works "evaluate --uncertainty --json" "$d16" evaluate --weights grey.safetensors --data pictures --uncertainty --json
+works "evaluate the uncertainty of an ensemble" "$d16" evaluate --weights grey.safetensors,n2n.safetensors --data pictures --uncertainty --json
 check "coverage in JSON" grep -q '"frame_within_5_points"' stdout
+fails "an ensemble of two kinds" 1 gaussian.safetensors clean "$d16" denoise --weights grey.safetensors,gaussian.safetensors --input field --out clean
 fails "another number of channels" 1 gaussian.safetensors - "$d16" evaluate --weights grey.safetensors --against gaussian.safetensors --data pictures
 
 # --- images of telescopes ---------------------------------------------------------------------------------------------
@@ -45,7 +45,8 @@ works "denoise bands one by one" "$d16" denoise --weights grey.safetensors --inp
 for words in _STD D16STRET D16SKY D16SIG D16WHITE D16SOFT nJy; do
   check "the FITS file has $words" grep -aq "$words" clean/sim_00001.fits
 done
-works "denoised images are images with errors" "$d16" denoise --weights grey.safetensors --input clean --out twice
+works "denoised images are images with errors, an ensemble denoises them" "$d16" denoise --weights grey.safetensors,n2n.safetensors --input clean --out twice
+check "the FITS file names both" grep -aq "denoiser n2n.safetensors" twice/sim_00001.fits
 works "denoise three bands at once" "$d16" denoise --weights gaussian.safetensors --input field --out colours
 
 # --- the size of the papers: 256 x 256 x 3 ----------------------------------------------------------------------------

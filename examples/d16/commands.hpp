@@ -16,10 +16,11 @@ struct InfoOptions : Common {
 /// What `train denoise` alone may be told.
 struct DenoiseTraining {
   int64_t channels = 3;
-  std::string loss = "bce", self_supervised = "none";
+  std::string form = "blend", loss = "bce", self_supervised = "none";
   std::vector<double> snr = {3, 100}, sharpness = {0.6, 4};  ///< least and most S/N and R_e / FWHM of the galaxies
   std::string contaminants = "all";
-  double anneal = 0;  ///< epochs in which beta grows from 0
+  double anneal = 0;       ///< epochs in which beta grows from 0
+  double average = 0.998;  ///< of the running mean of the weights that is kept
   bool masked = false;
 };
 struct TrainOptions : Common {
@@ -34,7 +35,8 @@ struct TrainOptions : Common {
   DenoiseTraining denoise = {};
 };
 struct EvaluateOptions : Common {
-  std::string weights, data, labels, against;
+  std::vector<std::string> weights;  ///< of several denoisers, an ensemble
+  std::string data, labels, against;
   int64_t limit = 0;
   bool uncertainty = false;
 };
@@ -45,7 +47,7 @@ struct InputOptions : Common {
   double zoom = 1;
 };
 struct DenoiseOptions : InputOptions {
-  std::string weights;
+  std::vector<std::string> weights;  ///< several: an ensemble
 };
 struct ClassifyOptions : InputOptions {
   std::string weights, system = "disk";

@@ -26,7 +26,8 @@ std::vector<io::FitsCard> cards_of(Object const& object, int k, Network const& n
   cards.push_back({"D16SOFT", object.stretch.softness, "in D16SIG: where linear turns into logarithmic"});
   cards.push_back({"D16PIX", f.side / double(f.size), "pixels of the input's red band per pixel"});
   cards.push_back({"HISTORY", command_line()});
-  cards.push_back({"HISTORY", "denoiser " + base_name(network.path()) + ": " + network.summary()});
+  for (std::string const& path : network.paths())
+    cards.push_back({"HISTORY", "denoiser " + base_name(path) + ": " + network.summary()});
   return cards;
 }
 
@@ -46,7 +47,7 @@ void write_fits_bands(std::string const& path, Object const& object, Network con
 
 Json denoise(DenoiseOptions const& o) {
   OutputFolder out(o.out);
-  Network network(Task::denoise, find_weights(o.weights, "denoise.safetensors"), o.device);
+  Network network(o.weights.empty() ? std::vector{find_weights("", "denoise.safetensors")} : o.weights, o.device);
   Json problems = Json::Object();
   int64_t written = 0;
   process(o, {&network, nullptr}, [&](Object& object) {
@@ -63,7 +64,8 @@ Json denoise(DenoiseOptions const& o) {
   });
   out.commit();
   say(d16::text(o.out, ": ", written, " denoised images of ", network.size(), "x", network.size(), " pixels"));
-  return Json::object({{"out", o.out}, {"written", written}, {"left_out", problems}, {"weights", network.path()}});
+  return Json::object(
+      {{"out", o.out}, {"written", written}, {"left_out", problems}, {"weights", Json(network.paths())}});
 }
 
 }  // namespace tool

@@ -108,11 +108,11 @@ DenoiseSetup denoise_setup(Json const& about) {
   return s;
 }
 
-DenoisePairs spoil(Tensor const& pictures, d16::Random& random, DenoiseSetup const& setup) {
+DenoisePairs spoil(Tensor const& pictures, d16::Random& random, DenoiseSetup const& setup, bool twice) {
   if (setup.range.most_snr == 0) return spoil_as_they_are(pictures, random, setup);
   std::vector<sim::Appearance> each;
   for (int64_t n = 0; n < pictures.dim(0); ++n) each.push_back(sim::draw_appearance(random, setup.range));
-  sim::AppearanceOptions o{.softness = picture_softness, .stretch = setup.stretch};
+  sim::AppearanceOptions o{.softness = picture_softness, .stretch = setup.stretch, .twice = twice};
   return sim::degrade_appearances(setup.channels == 1 ? grey_pictures(pictures) : pictures, each, random, o);
 }
 
@@ -133,6 +133,8 @@ DenoiseExample hide_pixels(Tensor const& noisy, d16::Random& random) {
   }
   return {seen, d16::concat({target, weight}, d16::axis::C)};
 }
+
+DenoiseExample other_noise(DenoisePairs const& pairs) { return {pairs.noisy, pairs.second}; }
 
 DenoiseExample with_weight(DenoisePairs const& pairs, Tensor const& weight) {
   Tensor wide = weight.expand(pairs.clean.shape()).contiguous();

@@ -30,14 +30,8 @@ DenoiseSetup denoise_setup(Json const& about);
 /// segment and S/N of the galaxy.
 using DenoisePairs = d16::sim::Degraded;
 
-/// Spoils pictures (N,H,W,3). Deterministic for the state of `random`.
-DenoisePairs spoil(d16::Tensor const& pictures, d16::Random& random, DenoiseSetup const& setup);
-
-/// What a denoiser is taught by.
-enum class Teacher {
-  clean,      ///< the picture without noise and neighbours
-  noise2self  ///< the noisy picture alone: pixels that were hidden from the network
-};
+/// Spoils pictures (N,H,W,3); `twice` also with other noise, for Noise2Noise. Deterministic for the state of `random`.
+DenoisePairs spoil(d16::Tensor const& pictures, d16::Random& random, DenoiseSetup const& setup, bool twice = false);
 
 /// What a network sees, and what it should answer. The channels of `label` are the target and, when there are twice as
 /// many as the network has, the weight of each value: one tensor, since captured steps take two.
@@ -50,6 +44,12 @@ struct DenoiseExample {
 /// of it is its light and not its noise, as far as the noise of neighbours is independent; neighbouring galaxies stay.
 /// Shapes   noisy (N,H,W,C); label (N,H,W,2C).      Source   Batson & Royer 2019, arXiv:1901.11365.
 DenoiseExample hide_pixels(d16::Tensor const& noisy, d16::Random& random);
+
+/// The noisy picture of pairs that were spoilt `twice`, and as the answer the same with other noise. The mean of all such
+/// answers is the picture without noise, as far as the stretch is linear: a few sigma around the sky. What both have in
+/// common stays: neighbours, the picture's own noise.
+/// Source   Lehtinen et al. 2018, arXiv:1803.04189.
+DenoiseExample other_noise(DenoisePairs const& pairs);
 
 /// The pairs as examples; with `masked` (N,H,W,1) values count by it.
 DenoiseExample with_weight(DenoisePairs const& pairs, d16::Tensor const& weight);

@@ -2,6 +2,7 @@
 #include "denoise_report.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numbers>
 
@@ -24,7 +25,8 @@ namespace {
 constexpr char const* light_names[] = {"PSNR",         "SSIM",        "MSE",         "MAE",       "segment PSNR",
                                        "segment SSIM", "segment MSE", "segment MAE", "flux bias", "whiteness"};
 constexpr char const* shape_names[] = {"R_e", "n", "C", "A", "Gini", "M20"};
-constexpr size_t lights = 10, shapes = 6;
+constexpr char const* scale_names[] = {"16 px and more", "8 to 16 px", "4 to 8 px", "2 to 4 px"};
+constexpr size_t lights = 10, scales = 4, shapes = 6;
 using Light = std::vector<double>;
 using Shape = std::vector<double>;
 
@@ -70,26 +72,42 @@ double sum_in(Tensor const& light, uint8_t const* segment) {
   return sum;
 }
 
+/// The power of x at wavelengths of at least 16, 8, 4 and 2 pixels, each range without the one before.
+std::array<double, scales> power_by_scale(Tensor const& x) {
+  std::array<double, scales> out{};
+  std::vector<double> const rings = vision::ring_power(x);
+  double const side = double(std::min(x.dim(0), x.dim(1)));
+  for (size_t k = 0; k < rings.size(); ++k) {
+    double const length = side / double(k + 1);
+    out[length >= 16  ? 0
+        : length >= 8 ? 1
+        : length >= 4 ? 2
+                      : 3] += rings[k] * double(k + 1);  // more waves farther out
+  }
+  return out;
+}
+
 Light judge_light(Tensor const& image, DenoisePairs const& pairs, int64_t n) {
   Tensor clean = picture_at(pairs.clean, n), noisy = picture_at(pairs.noisy, n);
   uint8_t const* segment = pairs.segment.data<uint8_t>() + n * clean.dim(0) * clean.dim(1);
   vision::Stretch const& stretch = pairs.stretch[size_t(n)];
   double truth = sum_in(grey(stretch.invert(clean)), segment), seen = sum_in(grey(stretch.invert(image)), segment);
-  Tensor residual = grey(noisy);
-  Tensor left = grey(image);
-  for (int64_t i = 0; i < left.numel(); ++i) residual.data<float>()[i] -= left.data<float>()[i];
+  Tensor const residual = grey(noisy) - grey(image);
+  auto const taken = power_by_scale(residual), wanted = power_by_scale(grey(noisy) - grey(clean));
   double inside = segment_mean(image, clean, segment, [](double d) { return d * d; });
   double tiny = 1e-12;  // an image equal to the clean one would have an infinite PSNR
-  return {10 * std::log10(1 / std::max(tiny, vision::mse(image, clean))),
-          vision::ssim(image, clean),
-          vision::mse(image, clean),
-          vision::mae(image, clean),
-          10 * std::log10(1 / std::max(tiny, inside)),
-          segment_ssim(image, clean, segment),
-          inside,
-          segment_mean(image, clean, segment, [](double d) { return std::abs(d); }),
-          truth != 0 ? seen / truth - 1 : nan,
-          vision::spectral_flatness(residual)};
+  Light out{10 * std::log10(1 / std::max(tiny, vision::mse(image, clean))),
+            vision::ssim(image, clean),
+            vision::mse(image, clean),
+            vision::mae(image, clean),
+            10 * std::log10(1 / std::max(tiny, inside)),
+            segment_ssim(image, clean, segment),
+            inside,
+            segment_mean(image, clean, segment, [](double d) { return std::abs(d); }),
+            truth != 0 ? seen / truth - 1 : nan,
+            vision::spectral_flatness(residual)};
+  for (size_t k = 0; k < scales; ++k) out.push_back(wanted[k] > 0 ? taken[k] / wanted[k] : nan);
+  return out;
 }
 
 /// R_e and n of a Sersic profile (without the PSF: as the galaxy looks), C, A, Gini, M20; NaN where nothing is found.
@@ -158,7 +176,7 @@ template <class T> std::vector<T> chosen(std::vector<T> const& all, std::vector<
 
 DenoiseReport::Row judge(JudgedImages const& method, DenoisePairs const& pairs, std::vector<int64_t> const& items,
                          std::vector<Shape> const& truths, std::vector<int64_t> const& fields, uint64_t seed) {
-  DenoiseReport::Row row{method.name, {}, {}};
+  DenoiseReport::Row row{method.name, {}, {}, {}};
   std::vector<Light> light(items.size());
   std::vector<Shape> shape(truths.size());
   d16::parallel_tasks(int64_t(items.size()), [&](int64_t i) {
@@ -170,6 +188,8 @@ DenoiseReport::Row judge(JudgedImages const& method, DenoisePairs const& pairs, 
   std::vector<int64_t> own = chosen(fields, items), few(own.begin(), own.begin() + std::ptrdiff_t(truths.size()));
   for (size_t k = 0; k < lights; ++k)
     row.light.push_back(score_column(light_names[k], light, k, own, seed, k == 8 ? median_of : mean_of));
+  for (size_t k = 0; k < scales; ++k)
+    row.spectrum.push_back(score_column(scale_names[k], light, lights + k, own, seed, mean_of));
   for (size_t k = 0; k < shapes; ++k) row.shape.push_back(score_column(shape_names[k], shape, k, few, seed, median_of));
   return row;
 }
@@ -250,6 +270,14 @@ std::string DenoiseReport::table() const {
       for (size_t k = 0; k < lights; ++k) out += " | " + row.light[k].text(places[k]);
       out += " |\n";
     }
+    out += "\n| power taken away, over what should be";
+    for (char const* name : scale_names) out += text(" | ", name);
+    out += " |\n|---|---|---|---|---|\n";
+    for (Row const& row : bin.rows) {
+      out += "| " + row.method;
+      for (Score const& s : row.spectrum) out += " | " + s.text(3);
+      out += " |\n";
+    }
     out += "\n| bias of | R_e (relative) | n | C | A | Gini | M20 |\n|---|---|---|---|---|---|---|\n";
     for (Row const& row : bin.rows) {
       out += "| " + row.method;
@@ -266,7 +294,8 @@ Json DenoiseReport::json() const {
   for (Bin const& bin : bins) {
     Json methods = Json::Object();
     for (Row const& row : bin.rows)
-      methods[row.method] = Json::object({{"light", json_of(row.light)}, {"shape_bias", json_of(row.shape)}});
+      methods[row.method] = Json::object(
+          {{"light", json_of(row.light)}, {"power_taken", json_of(row.spectrum)}, {"shape_bias", json_of(row.shape)}});
     list.push_back(Json::object(
         {{"bin", bin.name}, {"pictures", bin.pictures}, {"measured", bin.measured}, {"methods", std::move(methods)}}));
   }

@@ -23,12 +23,13 @@ double stretched_noise(d16::vision::Stretch const& stretch);
 std::vector<DenoiseMethod> choose_filters(DenoisePairs const& validation);
 
 /// The scores of methods on pairs: PSNR, SSIM, MSE, MAE over the frame and inside the segment of the galaxy, bias of the
-/// light there, whiteness of what was taken away; and bias of R_e, n, C, A, Gini and M20 against the clean picture,
+/// light there, whiteness of what was taken away; the power of that at four ranges of wavelength over the power of what
+/// should be taken away (noise and objects; below 1: some stayed, above 1: light of the galaxy went too); and bias of R_e, n, C, A, Gini and M20 against the clean picture,
 /// for the first 25 pictures of each range of S/N. Errors are from fields drawn with replacement.
 struct DenoiseReport {
   struct Row {
     std::string method;
-    std::vector<Score> light, shape;
+    std::vector<Score> light, spectrum, shape;
   };
   struct Bin {
     std::string name;

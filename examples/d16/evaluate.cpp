@@ -23,7 +23,7 @@ Json compare(EvaluateOptions const& o, DiskPredictions const& mine, std::vector<
   require<d16::ValueError>(task_of(o.against) == Task::disk, "evaluate: --against ", o.against, " is no classifier");
   Network other(Task::disk, o.against, o.device);
   require<d16::ValueError>(other.size() == size, "evaluate: ", o.against, " sees ", other.size(), " pixels, ",
-                           o.weights, " ", size, "; a paired comparison needs the same pictures");
+                           o.weights[0], " ", size, "; a paired comparison needs the same pictures");
   Json rows = Json::array({});
   say(text("better than ", o.against, " by (95 % of ", 1000, " samples of whole fields, the same for both):"));
   for (PairedScore const& s : compare_disk(mine, {other.disk(lights), other.threshold()}, test, o.seed)) {
@@ -51,7 +51,7 @@ Json evaluate_disk(EvaluateOptions const& o, Network& network, data::Dataset con
   say(text("  ellipticals: ", c[0], " right, ", c[1], " called disk; disks: ", c[3], " right, ", c[2],
            " called elliptical"));
   Json out = Json::object({{"task", "disk"},
-                           {"weights", o.weights},
+                           {"weights", o.weights[0]},
                            {"test", test.class_counts_text()},
                            {"threshold", threshold},
                            {"scores", json_of(scores.scores)},
@@ -60,12 +60,11 @@ Json evaluate_disk(EvaluateOptions const& o, Network& network, data::Dataset con
   return out;
 }
 
-/// Which fit made predicted standard deviations right: training's, or one on the validation set.
-Uncertainty uncertainty_of(Network& network, DenoisePairs const& validation) {
-  Json const& about = network.about();
-  if (about.is_object() && about.has("uncertainty")) return uncertainty_from(about.at("uncertainty"));
-  Network::Prediction p = network.predict(validation.noisy);
-  return fit_uncertainty(p.image, p.std, validation);
+/// "a.safetensors + b.safetensors".
+std::string names_of(std::vector<std::string> const& weights) {
+  std::string out;
+  for (std::string const& path : weights) out += (out.empty() ? "" : " + ") + base_name(path);
+  return out;
 }
 
 /// What a filter makes of all pairs.
@@ -81,13 +80,11 @@ Tensor filtered(DenoiseMethod const& filter, DenoisePairs const& pairs) {
 }
 
 /// The coverage of the network's intervals, said and as JSON.
-Json evaluate_uncertainty(EvaluateOptions const& o, Network& network, Network::Prediction const& test,
-                          DenoisePairs const& validation, DenoisePairs const& pairs,
-                          std::vector<int64_t> const& fields) {
-  require<d16::ValueError>(test.std.defined(), "evaluate: ", o.weights,
+Json evaluate_uncertainty(EvaluateOptions const& o, Network const& network, Network::Prediction const& test,
+                          DenoisePairs const& pairs, std::vector<int64_t> const& fields) {
+  require<d16::ValueError>(test.std.defined(), "evaluate: ", names_of(o.weights),
                            " predicts no uncertainty; train it again with this version");
-  Coverage coverage =
-      measure_coverage(test.image, test.std, uncertainty_of(network, validation), pairs, fields, o.seed);
+  Coverage coverage = measure_coverage(test.image, test.std, uncertainty_of(network), pairs, fields, o.seed);
   say("Coverage of the intervals on the test set:\n");
   say(coverage.table());
   return coverage.json();
@@ -95,24 +92,24 @@ Json evaluate_uncertainty(EvaluateOptions const& o, Network& network, Network::P
 
 Json evaluate_denoiser(EvaluateOptions const& o, Network& network, data::ThreeParts const& parts) {
   DenoiseSetup const setup = denoise_setup(network.about());
-  DenoisePairs const validation = spoil(parts.validation, o.seed, setup), pairs = spoil(parts.test, o.seed + 1, setup);
+  DenoisePairs const pairs = spoil(parts.test, o.seed + 1, setup);
   std::vector<int64_t> const fields = fields_of(parts.test);
   Network::Prediction const test = network.predict(pairs.noisy);
   say(text("test set: ", parts.test.size(), " pictures, spoilt with seed ", o.seed));
-  Json out = Json::object({{"task", "denoise"}, {"weights", o.weights}, {"test", parts.test.size()}});
+  Json out = Json::object({{"task", "denoise"}, {"weights", Json(o.weights)}, {"test", parts.test.size()}});
   if (o.uncertainty) {
-    out["uncertainty"] = evaluate_uncertainty(o, network, test, validation, pairs, fields);
+    out["uncertainty"] = evaluate_uncertainty(o, network, test, pairs, fields);
     return out;
   }
   std::vector<JudgedImages> methods{{"noisy", pairs.noisy}};
-  for (DenoiseMethod const& filter : choose_filters(validation))
+  for (DenoiseMethod const& filter : choose_filters(spoil(parts.validation, o.seed, setup)))
     methods.push_back({filter.name, filtered(filter, pairs)});
-  methods.push_back({base_name(o.weights), test.image});
+  methods.push_back({names_of(o.weights), test.image});
   if (!o.against.empty()) {
     require<d16::ValueError>(task_of(o.against) == Task::denoise, "evaluate: --against ", o.against, " is no denoiser");
     Network other(Task::denoise, o.against, o.device);
     require<d16::ValueError>(other.size() == network.size() && other.channels() == network.channels(),
-                             "evaluate: ", o.against, " sees other pictures than ", o.weights,
+                             "evaluate: ", o.against, " sees other pictures than ", names_of(o.weights),
                              "; they must be of one size");
     methods.push_back({base_name(o.against), other.predict(pairs.noisy).image});
   }
@@ -126,8 +123,10 @@ Json evaluate_denoiser(EvaluateOptions const& o, Network& network, data::ThreePa
 }  // namespace
 
 Json evaluate(EvaluateOptions const& o) {
-  Task task = task_of(o.weights);
-  Network network(task, o.weights, o.device);
+  Task task = task_of(o.weights[0]);
+  require<d16::ValueError>(task == Task::denoise || o.weights.size() == 1, "evaluate: --weights has ", o.weights.size(),
+                           " files; of classifiers only one can be judged");
+  Network network = task == Task::disk ? Network(task, o.weights[0], o.device) : Network(o.weights, o.device);
   require<d16::ValueError>(task == Task::denoise || !o.labels.empty(), "evaluate: --labels is needed for a classifier");
   Json const& about = network.about();
   int64_t crop = about.is_object() && about.has("crop") ? about.integer("crop") : 0;

@@ -388,8 +388,17 @@ Command make_train_denoise(CLI::App& parent) {
         ->check(CLI::IsMember({"bce", "gaussian"}))
         ->capture_default_str();
     app->add_option("--self-supervised", o.denoise.self_supervised,
-                    "noise2self: learns from noisy pictures alone, by hidden pixels; neighbours stay")
-        ->check(CLI::IsMember({"none", "noise2self"}))
+                    "noise2self: learns from noisy pictures alone, by hidden pixels; noise2noise: from pairs with "
+                    "different noise; in both neighbours stay")
+        ->check(CLI::IsMember({"none", "noise2self", "noise2noise"}))
+        ->capture_default_str();
+    app->add_option("--form", o.denoise.form,
+                    "blend: the image is blended of means of the noisy one and of what is drawn; plain: all is drawn")
+        ->check(CLI::IsMember({"blend", "plain"}))
+        ->capture_default_str();
+    app->add_option("--average", o.denoise.average,
+                    "decay of the running mean of the weights that is judged and kept; 0: the weights themselves")
+        ->check(CLI::Range(0.0, 0.999999))
         ->capture_default_str();
     app->add_flag("--masked", o.denoise.masked, "pixels that are white in the survey's picture teach nothing");
   };
@@ -584,7 +593,9 @@ std::vector<Command> make_train(CLI::App& parent) {
 
 Command make_evaluate(CLI::App& parent) {
   auto add = [](CLI::App* app, EvaluateOptions& o) {
-    app->add_option("--weights", o.weights, "weights to judge")->required();
+    app->add_option("--weights", o.weights, "weights to judge; of several denoisers (a,b,c) the ensemble")
+        ->delimiter(',')
+        ->required();
     app->add_option("--data", o.data, "folder of images")->required();
     app->add_option("--labels", o.labels, "CSV as for training; needed for a classifier");
     app->add_option("--against", o.against,
@@ -604,7 +615,9 @@ Command make_evaluate(CLI::App& parent) {
 
 Command make_denoise(CLI::App& parent) {
   auto add = [](CLI::App* app, DenoiseOptions& o) {
-    app->add_option("--weights", o.weights, "a denoiser; default: denoise.safetensors of this program");
+    app->add_option("--weights", o.weights,
+                    "a denoiser, or several (a,b,c) whose mean is taken; default: denoise.safetensors of this program")
+        ->delimiter(',');
     app->add_option("--out", o.out, "folder for the denoised images")->required();
     add_input(app, o);
   };

@@ -18,9 +18,10 @@ using d16::text;
 using d16::WeightsError;
 
 struct Network::Body {
-  std::string path;
+  std::vector<std::string> paths;
   d16::Device device;
-  d16::Predictor predict;
+  std::vector<std::unique_ptr<d16::Predictor>> members;
+  d16::Predictor& predict() const { return *members[0]; }
 };
 
 namespace {
@@ -47,6 +48,27 @@ void guard_centre(Tensor const& raw, d16::vision::Stretch const& stretch, Tensor
   }
 }
 
+/// Errors   WeightsError unless the predictor does what the task needs.
+void check_task(Task task, std::string const& path, d16::Predictor const& predict) {
+  Shape in = predict.input(), out = predict.output();
+  bool images_out = out.rank() == 4 && out == in, scores_out = out.rank() == 2 && out[1] == 2;
+  char const* needed =
+      task == Task::disk ? "a classifier of two classes (d16 train disk)" : "a denoiser (d16 train denoise)";
+  require<WeightsError>(task == Task::disk ? scores_out : images_out, path, ": is a ", predict.network().string("type"),
+                        ", ", in, " to ", out, "; ", needed, " is needed");
+  require<WeightsError>(in[1] == in[2] && (in[3] == 3 || in[3] == 1), path, ": takes images ", in,
+                        "; square ones of one or three channels are needed");
+}
+
+/// Errors   WeightsError unless both see the same of an image.
+void check_alike(std::string const& path, d16::Predictor const& one, std::string const& first_path,
+                 d16::Predictor const& first) {
+  auto const a = denoise_setup(one.about()).stretch, b = denoise_setup(first.about()).stretch;
+  bool same_scale = a.softness == b.softness && a.white_quantile == b.white_quantile && a.least_white == b.least_white;
+  require<WeightsError>(one.input() == first.input() && same_scale, path, ": sees other images than ", first_path,
+                        "; an ensemble has one size, number of channels and stretch");
+}
+
 std::string list_text(Json const& list) {
   std::string out;
   for (Json const& item : list.array()) out += " " + std::to_string(item.integer());
@@ -66,38 +88,60 @@ Task task_of(std::string const& path) {
 }
 
 Network::Network(Task task, std::string path, std::string const& device)
-    : body_(
-          new Body{path, d16::Device(device), d16::Predictor(path, {.batch = batch, .device = d16::Device(device)})}) {
-  Shape in = body_->predict.input(), out = body_->predict.output();
-  bool images_out = out.rank() == 4 && out == in, scores_out = out.rank() == 2 && out[1] == 2;
-  char const* needed =
-      task == Task::disk ? "a classifier of two classes (d16 train disk)" : "a denoiser (d16 train denoise)";
-  require<WeightsError>(task == Task::disk ? scores_out : images_out, path, ": is a ",
-                        body_->predict.network().string("type"), ", ", in, " to ", out, "; ", needed, " is needed");
-  require<WeightsError>(in[1] == in[2] && (in[3] == 3 || in[3] == 1), path, ": takes images ", in,
-                        "; square ones of one or three channels are needed");
+    : body_(new Body{{path}, d16::Device(device), {}}) {
+  body_->members.push_back(
+      std::make_unique<d16::Predictor>(path, d16::PredictorOptions{.batch = batch, .device = body_->device}));
+  check_task(task, path, body_->predict());
+}
+Network::Network(std::vector<std::string> const& denoisers, std::string const& device)
+    : Network(Task::denoise, denoisers.at(0), device) {
+  for (size_t k = 1; k < denoisers.size(); ++k) {
+    Network one(Task::denoise, denoisers[k], device);
+    check_alike(denoisers[k], one.body_->predict(), path(), body_->predict());
+    body_->paths.push_back(denoisers[k]);
+    body_->members.push_back(std::move(one.body_->members[0]));
+  }
 }
 Network::~Network() = default;
 Network::Network(Network&&) noexcept = default;
 
-std::string const& Network::path() const { return body_->path; }
-int64_t Network::size() const { return body_->predict.input()[1]; }
+std::string const& Network::path() const { return body_->paths[0]; }
+std::vector<std::string> const& Network::paths() const { return body_->paths; }
+int64_t Network::size() const { return body_->predict().input()[1]; }
 
 std::string Network::summary() const {
-  Json const& n = body_->predict.network();
+  Json const& n = body_->predict().network();
   std::string out = n.string("type");
   if (n.has("group")) out += " " + n.string("group");
   if (n.has("widths")) out += ", widths" + list_text(n.at("widths"));
   return out;
 }
 
-Json const& Network::about() const { return body_->predict.about(); }
-Tensor Network::operator()(Tensor const& images) { return body_->predict(images).to(images.device()); }
-int64_t Network::channels() const { return body_->predict.input()[3]; }
+Json const& Network::about(size_t member) const { return body_->members.at(member)->about(); }
+Tensor Network::operator()(Tensor const& images) { return body_->predict()(images).to(images.device()); }
+int64_t Network::channels() const { return body_->predict().input()[3]; }
 
 Network::Prediction Network::predict(Tensor const& images) {
-  auto* net = body_->predict.stage().as<d16::nn::UNetVae>();
-  if (!net || !net->options().variance) return {(*this)(images), {}};
+  Prediction out = predict_by(0, images);
+  size_t const count = body_->members.size();
+  if (count == 1) return out;
+  Tensor sum = out.image, squares = square(out.image), variance = out.std.defined() ? square(out.std) : Tensor();
+  for (size_t k = 1; k < count; ++k) {
+    Prediction one = predict_by(k, images);
+    sum = sum + one.image, squares = squares + square(one.image);
+    variance = variance.defined() && one.std.defined() ? variance + square(one.std) : Tensor();
+  }
+  double const share = 1 / double(count);
+  out.image = sum * share;
+  Tensor const between = relu(squares * share - square(out.image));  // not below 0 by rounding
+  out.std = variance.defined() ? sqrt(variance * share + between) : Tensor();
+  return out;
+}
+
+Network::Prediction Network::predict_by(size_t member, Tensor const& images) {
+  auto* net = body_->members[member]->stage().as<d16::nn::UNetVae>();
+  d16::Predictor& predict = *body_->members[member];
+  if (!net || !net->options().variance) return {predict(images).to(images.device()), {}};
   d16::NoGrad off;
   Prediction all{d16::empty(images.shape()), d16::empty(images.shape())};
   int64_t values = images.numel() / images.dim(0);
@@ -113,18 +157,18 @@ Network::Prediction Network::predict(Tensor const& images) {
 }
 
 double Network::threshold() const {
-  Json const& about = body_->predict.about();
+  Json const& about = body_->predict().about();
   return about.is_object() && about.has("threshold") ? about.number("threshold") : 0.5;
 }
 
 std::vector<double> Network::disk(std::vector<Tensor> const& lights) {
   std::vector<Tensor> inputs(lights.size());
-  int64_t channels = body_->predict.input()[3];
+  int64_t channels = body_->predict().input()[3];
   d16::parallel_tasks(int64_t(lights.size()),
                       [&](int64_t i) { inputs[size_t(i)] = classifier_input(lights[size_t(i)], channels); });
   std::vector<float> scores(2 * lights.size());
   Tensor x = stack(inputs);
-  body_->predict(x.host<float>(), scores);
+  body_->predict()(x.host<float>(), scores);
   std::vector<double> out;
   for (size_t i = 1; i < scores.size(); i += 2) out.push_back(double(scores[i]));
   return out;
@@ -185,7 +229,7 @@ std::vector<Network::Denoised> Network::denoise(std::vector<Frame> const& frames
   if (inputs.empty()) return out;
   Prediction y = predict(stack(inputs));
   Uncertainty u;
-  if (y.std.defined()) u = uncertainty_from(about().at("uncertainty"));
+  if (y.std.defined()) u = uncertainty_of(*this);
   for (size_t k = 0; k < parts.size(); ++k) {
     Denoised& one = out[parts[k].frame];
     Tensor image = y.image.select(0, int64_t(k)).contiguous();

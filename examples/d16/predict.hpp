@@ -14,28 +14,32 @@ enum class Task { disk, denoise };
 /// By the description in the file. Errors   WeightsError when it is for neither.
 Task task_of(std::string const& path);
 
-/// A trained network of one task.
-/// Errors   WeightsError when the file holds a network for another task; FileError for a damaged file.
+/// A trained network of one task, or several denoisers as an ensemble: their mean, and beside the variance that they
+/// predict that of their images.
+/// Errors   WeightsError when a file holds a network for another task, or one that sees other images than the first;
+///          FileError for a damaged file.
 class Network {
  public:
   Network(Task task, std::string path, std::string const& device);
+  Network(std::vector<std::string> const& denoisers, std::string const& device);
   ~Network();
   Network(Network&&) noexcept;
 
-  std::string const& path() const;
-  int64_t size() const;         ///< pixels on a side that it takes
-  std::string summary() const;  ///< "equivariant_classifier dihedral(4), widths 8 16 24"
-  Json const& about() const;    ///< what training wrote beside the weights
-  double threshold() const;     ///< disk: probabilities from here up are called a disk
+  std::string const& path() const;                ///< of the first
+  std::vector<std::string> const& paths() const;  ///< of all
+  int64_t size() const;                           ///< pixels on a side that it takes
+  std::string summary() const;                    ///< "equivariant_classifier dihedral(4), widths 8 16 24"
+  Json const& about(size_t member = 0) const;     ///< what training wrote beside the weights
+  double threshold() const;                       ///< disk: probabilities from here up are called a disk
 
   /// A batch (N,size,size,channels) straight through the network: probabilities (N,2) or images.
   d16::Tensor operator()(d16::Tensor const& batch);
   int64_t channels() const;
-  /// denoise: images and their standard deviations as the network gives them, undefined from one that predicts none.
+  /// denoise: images and their standard deviations as the network gives them, undefined where one predicts none.
   struct Prediction {
     d16::Tensor image, std;
   };
-  Prediction predict(d16::Tensor const& batch);
+  Prediction predict(d16::Tensor const& images);
 
   /// disk: the probability of a disk for each of some lights (size,size,3).
   std::vector<double> disk(std::vector<d16::Tensor> const& lights);
@@ -50,6 +54,7 @@ class Network {
   std::vector<Denoised> denoise(std::vector<Frame> const& frames);
 
  private:
+  Prediction predict_by(size_t member, d16::Tensor const& images);
   struct Body;
   std::unique_ptr<Body> body_;
 };

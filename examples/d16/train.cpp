@@ -215,9 +215,9 @@ double validate_denoiser(std::function<Tensor(Tensor)> const& net, DenoisePairs 
   std::vector<double> psnr;
   int64_t count = pairs.noisy.dim(0);
   for (int64_t i = 0; i < count; i += batch) {
-    int64_t end = std::min(count, i + batch);
-    Quality q = quality_of(net(pairs.noisy.slice(0, i, end)), pairs.clean.slice(0, i, end));
-    psnr.insert(psnr.end(), q.psnr.begin(), q.psnr.end());
+    Tensor images = net(pairs.noisy.slice(0, i, std::min(count, i + batch)));
+    for (int64_t k = 0; k < images.dim(0); ++k)
+      psnr.push_back(d16::vision::psnr(images.select(0, k), pairs.clean.select(0, i + k)));
   }
   return mean(psnr);
 }
@@ -253,10 +253,11 @@ Uncertainty calibrate(nn::UNetVae& net, DenoisePairs const& validation, d16::Dev
 /// What a denoiser learns from a batch of pictures.
 data::Batch denoise_example(TrainOptions const& o, DenoiseSetup const& setup, Tensor const& pictures,
                             d16::Random& random) {
-  DenoisePairs pairs = spoil(pictures, random, setup);
-  if (o.denoise.self_supervised == "noise2self") {
-    DenoiseExample hidden = hide_pixels(pairs.noisy, random);
-    return {hidden.image, hidden.label};
+  std::string const& teacher = o.denoise.self_supervised;
+  DenoisePairs pairs = spoil(pictures, random, setup, teacher == "noise2noise");
+  if (teacher != "none") {
+    DenoiseExample example = teacher == "noise2self" ? hide_pixels(pairs.noisy, random) : other_noise(pairs);
+    return {example.image, example.label};
   }
   if (!o.denoise.masked) return {pairs.noisy, pairs.clean};
   DenoiseExample weighted = with_weight(pairs, unsaturated(pictures));
@@ -296,12 +297,15 @@ Json train_denoise(TrainOptions const& o) {
                    .widths = ints(o.widths, {16, 32, 64, 128}),
                    .latent = int(o.latent),
                    .variance = true,
+                   .bilinear = o.denoise.form == "blend",
+                   .blend = o.denoise.form == "blend",
                    .recompute = o.recompute});
   d16::Device const device(o.device);
   net.to(device);
   net.compute_in(precision_of(o.precision, o.device));
   optim::AdamW optimiser(net.parameters(), {.lr = o.lr, .weight_decay = o.weight_decay});
   optim::TrainerOptions options = trainer_options(o, places, about);
+  options.average = o.denoise.average;
   options.capture = options.capture && o.denoise.anneal == 0;  // a captured step keeps the beta of its first time
   optim::Trainer trainer(net, optimiser, options);
   DenoisePairs const validation = spoil(parts.validation, o.seed, setup);

@@ -83,6 +83,24 @@ Uncertainty uncertainty_from(Json const& json) {
   return out;
 }
 
+Uncertainty uncertainty_of(Network const& network) {
+  size_t const count = network.paths().size();
+  Uncertainty mean;
+  for (size_t k = 0; k < count; ++k) {
+    Json const& about = network.about(k);
+    d16::require<d16::WeightsError>(about.is_object() && about.has("uncertainty"), network.paths()[k],
+                                    ": does not say how its uncertainty is scaled; train it again");
+    Uncertainty one = uncertainty_from(about.at("uncertainty"));
+    for (size_t bin = 0; bin < snr_bins; ++bin)
+      for (size_t inside : {0, 1}) {
+        Uncertainty::Scales &sum = mean.by_snr[bin][inside], &term = one.by_snr[bin][inside];
+        if (k == 0) sum = {0, 0};
+        sum.scale68 += term.scale68 / double(count), sum.scale95 += term.scale95 / double(count);
+      }
+  }
+  return mean;
+}
+
 Uncertainty fit_uncertainty(Tensor const& image, Tensor const& std, DenoisePairs const& validation) {
   std::vector<float> ratios[snr_bins][2];
   int64_t N = image.dim(0), values = image.numel() / N, C = image.dim(3);

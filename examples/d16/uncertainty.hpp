@@ -33,6 +33,10 @@ Json json_of(Uncertainty const& u);
 /// Errors   WeightsError for a file that says something else.
 Uncertainty uncertainty_from(Json const& json);
 
+/// That of weights whose training measured it; of an ensemble the mean of all.
+/// Errors   WeightsError where one says nothing.
+Uncertainty uncertainty_of(Network const& network);
+
 /// From denoised validation pictures (N,H,W,C) and their predicted standard deviations. A group without a thousand
 /// pixels has the scales of its neighbour of higher S/N.
 Uncertainty fit_uncertainty(d16::Tensor const& image, d16::Tensor const& std, DenoisePairs const& validation);

@@ -32,13 +32,18 @@ nn::Sequential net_with_all_kinds_of_state() {
 struct Killed {};
 
 /// One program run: fresh network from the seed, then training; kill_at throws in that epoch, before its last step.
-std::vector<std::vector<float>> run(std::string const& out, bool resume, int kill_at = 0) {
+std::vector<std::vector<float>> run(std::string const& out, bool resume, int kill_at = 0, double average = 0) {
   manual_seed(11);
   nn::Sequential net = net_with_all_kinds_of_state();
   optim::AdamW opt(net.parameters(), {.lr = 1e-2});
   toy::Batch data = toy::galaxies(12, 8, 5);
-  optim::Trainer trainer(
-      net, opt, {.epochs = 4, .out = out, .resume = resume, .schedule = optim::CosineSchedule{4}, .progress = nullptr});
+  optim::Trainer trainer(net, opt,
+                         {.epochs = 4,
+                          .out = out,
+                          .resume = resume,
+                          .schedule = optim::CosineSchedule{4},
+                          .average = average,
+                          .progress = nullptr});
   auto batches = [&](int epoch) {
     std::vector<std::pair<int64_t, int64_t>> slices;
     for (int64_t i = 0; i < 3; ++i) slices.emplace_back((i + epoch) % 3 * 4, epoch);
@@ -83,6 +88,41 @@ TEST_CASE("a run that was killed and resumed ends with the same bits as one that
   CHECK(without_files == straight);
   auto again = run(folder / "straight", false, 0);
   CHECK(again == straight);
+}
+
+TEST_CASE("a running mean of the weights is judged and kept, resumes to the same bits, and disturbs no step") {
+  TemporaryFolder folder;
+  auto plain = run(folder / "plain", false);
+  CHECK(run(folder / "mean", false, 0, 0.9) == plain);
+  CHECK_THROWS_AS(run(folder / "killed", false, 3, 0.9), Killed);
+  run(folder / "killed", true, 0, 0.9);
+  io::TensorFile straight = io::read_safetensors(folder / "mean/last.safetensors"),
+                 resumed = io::read_safetensors(folder / "killed/last.safetensors"),
+                 best = io::read_safetensors(folder / "mean/best.safetensors");
+  int means = 0;
+  for (auto const& [name, tensor] : straight.tensors) {
+    if (!name.starts_with("weight_mean.")) continue;
+    auto const values = tensor.host<float>();
+    CHECK(std::ranges::equal(values, resumed.at(name).host<float>()));
+    CHECK_FALSE(std::ranges::equal(values, straight.at(name.substr(12)).host<float>()));
+    ++means;
+  }
+  CHECK(means == int(best.tensors.size()));
+  CHECK(text_of(folder / "mean/log.jsonl") != text_of(folder / "plain/log.jsonl"));
+  CHECK_THROWS_AS(run(folder / "plain", true, 0, 0.9), WeightsError);  // it has no mean to go on with
+  // 1, then 3/12 of 1 and 9/12 of 5, which is 4, then 4/13 of that and 9/13 of 5
+  nn::Linear net(1, 1, {.bias = false});
+  NoGrad off;
+  net.weight.assign(full({1, 1}, 1));
+  optim::WeightMean mean(net, 0.5);
+  net.weight.assign(full({1, 1}, 5));
+  mean.follow(2);
+  mean.follow(3);
+  mean.swap();
+  CHECK(std::abs(net.weight.item() - (4.0 * 4 + 9 * 5) / 13) < 8 * 1.2e-7 * 5);
+  mean.swap();
+  CHECK(net.weight.item() == 5);
+  CHECK_THROWS_AS(optim::WeightMean(net, 1), ValueError);
 }
 
 TEST_CASE("resuming a finished run changes nothing; resume without a checkpoint starts anew") {

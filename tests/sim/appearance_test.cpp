@@ -149,6 +149,30 @@ TEST_CASE("degrade_appearance: the same for a seed and any number of threads, an
     for (float v : t.host<float>()) REQUIRE((v >= 0 && v <= 1));
 }
 
+TEST_CASE("degrade_appearance: noise drawn twice is independent, of the same size, and changes nothing else") {
+  Tensor pictures = empty({4, 64, 64, 1});
+  Tensor one = galaxy(64, 4);
+  for (int64_t n = 0; n < 4; ++n) std::copy_n(one.data<float>(), one.numel(), pictures.data<float>() + n * one.numel());
+  sim::Appearance const how{.snr = 8};
+  Random a(5), b(5);
+  sim::Degraded once = sim::degrade_appearance(pictures, how, a);
+  sim::Degraded twice = sim::degrade_appearance(pictures, how, b, {.twice = true});
+  CHECK_FALSE(once.second.defined());
+  CHECK(same(once.noisy, twice.noisy));
+  CHECK(same(once.clean, twice.clean));
+  double product = 0, first = 0, second = 0, n = 0;
+  for (int64_t k = 0; k < twice.clean.numel(); ++k) {
+    double sky = twice.stretch[size_t(k / 4096)].sky_level(0), u = double(twice.noisy.data<float>()[k]) - sky,
+           v = double(twice.second.data<float>()[k]) - sky;
+    if (double(twice.clean.data<float>()[k]) - sky > 0.02) continue;  // galaxy
+    product += u * v, first += u * u, second += v * v, n += 1;
+  }
+  CHECK(n > 8000);
+  // both are the noise of some 10,000 pixels: 1 %; faint wings are in both, a few hundredths of its variance
+  CHECK(std::abs(second / first - 1) < 0.05);
+  CHECK(std::abs(product / first) < 0.1);
+}
+
 TEST_CASE("degrade_appearance: one clear error for bad input") {
   Random random(1);
   CHECK_THROWS_AS(sim::degrade_appearance(zeros({16, 16}), {.snr = 5}, random), ShapeError);

@@ -11,9 +11,10 @@ namespace d16 {
 
 namespace detail {
 
-/// Tensors of a checkpoint that are no weights: the optimiser's, and a counter that other libraries keep.
+/// Tensors of a checkpoint that are no weights: the optimiser's, a mean of weights, and a counter that other libraries
+/// keep.
 inline bool is_weight(std::string_view name) {
-  return !name.starts_with("optimiser.") && !name.ends_with("num_batches_tracked");
+  return !name.starts_with("optimiser.") && !name.starts_with("weight_mean.") && !name.ends_with("num_batches_tracked");
 }
 
 inline io::TensorFile weights_file(nn::Module& net, io::Json const& about) {

@@ -161,7 +161,9 @@ inline UNetVaeOptions unet_vae_options(Fields f) {
           .widths = f.list("widths", o.widths),
           .latent = f.integer("latent", o.latent, 1),
           .skips = f.boolean("skips", o.skips),
-          .variance = f.boolean("variance", o.variance)};
+          .variance = f.boolean("variance", o.variance),
+          .bilinear = f.boolean("bilinear", o.bilinear),
+          .blend = f.boolean("blend", o.blend)};
 }
 
 inline Downsample downsample(Fields f, Downsample otherwise) {
@@ -257,7 +259,9 @@ inline io::Json UNetVae::describe() const {
                            {"widths", options_.widths},
                            {"latent", options_.latent},
                            {"skips", options_.skips},
-                           {"variance", options_.variance}});
+                           {"variance", options_.variance},
+                           {"bilinear", options_.bilinear},
+                           {"blend", options_.blend}});
 }
 
 Stage build(io::Json const& description);

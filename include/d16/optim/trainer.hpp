@@ -13,6 +13,7 @@
 #include "loss_meter.hpp"
 #include "optimiser.hpp"
 #include "progress.hpp"
+#include "weight_mean.hpp"
 
 namespace d16::optim {
 
@@ -26,7 +27,8 @@ struct TrainerOptions {
   io::Json about = {};                                ///< kept in the files beside the weights
   int accumulate =
       1;  ///< the mean of the gradients of so many batches is one step; a rest at an epoch's end counts less
-  bool capture = false;          ///< on cuda: from the second on a step is one CUDA graph (cuda/captured_step.hpp)
+  double average = 0;    ///< above 0: validate() and best.safetensors see a running mean of the weights (WeightMean)
+  bool capture = false;  ///< on cuda: from the second on a step is one CUDA graph (cuda/captured_step.hpp)
   std::FILE* progress = stderr;  ///< null: silent
   /// Called after each batch with the epoch (from 1), the batch in it (from 1), the batches of an epoch (0: unknown) and
   /// the mean loss of the epoch so far; on cuda that of the last time when progress was shown. What it throws ends the
@@ -77,6 +79,7 @@ class Trainer {
     require<ValueError>(options_.epochs > 0, "Trainer: epochs is ", options_.epochs, "; it needs 1 or more");
     require<ValueError>(options_.accumulate > 0, "Trainer: accumulate is ", options_.accumulate,
                         "; it needs 1 or more");
+    if (options_.average != 0) mean_.emplace(net_, options_.average);
     if (options_.out.empty()) require<ValueError>(!options_.resume, "Trainer: resume needs the folder `out`");
     else make_folder();
     if (options_.resume && ::access(path("last.safetensors").c_str(), F_OK) == 0) resume();
@@ -96,10 +99,14 @@ class Trainer {
       if (!fits) break;
       Stopwatch epoch_watch;
       Epoch epoch = train_epoch(batches, loss);
+      if (mean_) mean_->swap();
       epoch.metric = measure(validate);
       epoch.seconds = epoch_watch.seconds();
       longest = std::max(longest, epoch.seconds);
-      finish(epoch);
+      bool const best = note(epoch);
+      if (best && !options_.out.empty()) save(net_, path("best.safetensors"), options_.about);
+      if (mean_) mean_->swap();
+      if (!options_.out.empty()) write_checkpoint(), write_log();
     }
     if (report_.out_of_time)
       progress_.line(text("stopped: the next epoch would end after ", options_.max_minutes, " minutes"));
@@ -151,6 +158,10 @@ class Trainer {
   Tensor share(Tensor loss) const { return options_.accumulate == 1 ? loss : loss / double(options_.accumulate); }
 
   template <class Batches, class Loss> void end_step(Batches& waiting, Loss const& loss, LossMeter& meter) {
+    take_step(waiting, loss, meter);
+    if (mean_) mean_->follow(++steps_);
+  }
+  template <class Batches, class Loss> void take_step(Batches& waiting, Loss const& loss, LossMeter& meter) {
     if (!captures()) return optimiser_.step();
     if constexpr (!std::is_same_v<Batches, NoBatches>) {
       std::vector<Tensor> inputs;
@@ -240,7 +251,8 @@ class Trainer {
                           left > 0 ? text("  ", duration_text(left), " left") : "", "  peak ", peak_memory_text()));
   }
 
-  void finish(Epoch const& epoch) {
+  /// Into the history, and said. Whether it is the best so far.
+  bool note(Epoch const& epoch) {
     bool first = report_.epochs.empty();
     bool better =
         first || (options_.higher_is_better ? epoch.metric > report_.best_metric : epoch.metric < report_.best_metric);
@@ -251,15 +263,14 @@ class Trainer {
     progress_.line(text("epoch ", epoch.number, "/", options_.epochs, "  loss ", epoch.loss, "  metric ", epoch.metric,
                         better ? " (best)" : "", "  lr ", epoch.lr, "  ", duration_text(epoch.seconds), "  ",
                         duration_text(left), " left  peak ", peak_memory_text()));
-    if (options_.out.empty()) return;
-    if (better) save(net_, path("best.safetensors"), options_.about);
-    write_checkpoint();
-    write_log();
+    return better;
   }
 
   void write_checkpoint() {
     io::TensorFile file = d16::detail::weights_file(net_, options_.about);
     for (auto const& [name, tensor] : optimiser_.state()) file.tensors.emplace_back("optimiser." + name, tensor);
+    if (mean_)
+      for (auto const& [name, tensor] : mean_->tensors()) file.tensors.emplace_back("weight_mean." + name, tensor);
     io::Json epochs = io::Json::Array();
     for (Epoch const& epoch : report_.epochs) epochs.push_back(epoch.json());
     auto& generator = default_generator();
@@ -288,6 +299,14 @@ class Trainer {
     for (auto const& [name, tensor] : file.tensors)
       if (name.starts_with("optimiser.")) averages.push_back({name.substr(std::strlen("optimiser.")), tensor});
     optimiser_.restore(averages, state.integer("steps"));
+    steps_ = state.integer("steps");
+    if (mean_)
+      for (auto const& [name, tensor] : mean_->tensors()) {
+        Tensor const* saved = file.find("weight_mean." + name);
+        require<WeightsError>(saved != nullptr, source, ": holds no mean of the weights; resume with the `average` of ",
+                              "the first run, or start without resume");
+        tensor.assign(*saved);
+      }
     for (io::Json const& e : state.at("epochs").array())
       report_.epochs.push_back({int(e.integer("epoch")), e.integer("steps"), e.number("loss"), e.number("metric"),
                                 e.number("lr"), e.number("seconds")});
@@ -307,6 +326,8 @@ class Trainer {
   Stopwatch watch_;
   TrainingReport report_;
   int resumed_epochs_ = 0;
+  std::optional<WeightMean> mean_;
+  int64_t steps_ = 0;
   std::unique_ptr<cuda::CapturedStep> captured_;
 };
 

@@ -36,12 +36,15 @@ struct AppearanceOptions {
   double softness = 0.1;              ///< the picture is taken to be vision::asinh_stretch(light, softness)
   ContaminationOptions objects = {};  ///< all but the scheme
   vision::StretchOptions stretch = {};
+  bool twice = false;  ///< draws the noise of each picture twice: Degraded::second
 };
 
 /// What was made of pictures. Both are on the scale of vision::fit_stretch of the noisy one, in [0, 1].
 struct Degraded {
   Tensor noisy, clean;  ///< (N,H,W,C) or (H,W,C) as the input; clean: the galaxy as small, without noise and objects
-  Tensor segment;       ///< (N,H,W) or (H,W) uint8: 1 in the brightest pixels of the clean one that hold half its light
+  Tensor
+      second;  ///< as `noisy` with other noise, on its scale; undefined unless asked for. The picture's own is in both
+  Tensor segment;  ///< (N,H,W) or (H,W) uint8: 1 in the brightest pixels of the clean one that hold half its light
   std::vector<double> snr;           ///< with noise that the picture had before; NaN where no galaxy is in the middle
   std::vector<double> sigma;         ///< noise of a pixel of the mean of the channels, in light whose white is 1
   std::vector<double> re_over_fwhm;  ///< R_e = sqrt(area of the segment before the PSF / pi); infinite without PSF
@@ -191,17 +194,22 @@ class Degrading {
     clean = blurred(clean);
     noisy = contaminants.empty() ? clean.clone() : blurred(noisy);
     HalfLight after = half_light(clean.data<float>(), size_h_, size_w_, C_);
-    add_noise(after, random);
+    if (o_.twice) second = noisy.clone();
+    double const added = missing_noise(after);
+    for (Tensor* x : {&noisy, &second})
+      if (x->defined()) add_noise(*x, added, random);
     if (a_.reframe && shrink > 1) {
-      clean = enlarged(clean), noisy = enlarged(noisy);
+      for (Tensor* x : {&clean, &noisy, &second})
+        if (x->defined()) *x = enlarged(*x);
       after.pixels = enlarged(after.pixels);
     }
     segment = std::move(after.pixels);
     stretch = vision::fit_stretch(noisy, o_.stretch);
-    clean = stretch.apply(clean), noisy = stretch.apply(noisy);
+    for (Tensor* x : {&clean, &noisy, &second})
+      if (x->defined()) *x = stretch.apply(*x);
   }
 
-  Tensor noisy, clean;
+  Tensor noisy, clean, second;
   std::vector<int64_t> segment;
   std::vector<Contaminant> contaminants;
   vision::Stretch stretch;
@@ -247,18 +255,21 @@ class Degrading {
   Tensor blurred(Tensor const& x) const {
     return a_.fwhm > 0 ? vision::gaussian_filter(x, a_.fwhm / std::sqrt(8 * std::log(2.0)), 3) : x.clone();
   }
-  /// As much as is missing: the picture has some noise of its own.
-  void add_noise(HalfLight const& galaxy, Random& random) {
+  /// How much the wanted S/N needs: the picture has some noise of its own. Sets sigma and snr.
+  double missing_noise(HalfLight const& galaxy) {
     double root = std::sqrt(double(galaxy.pixels.size()));
     // nothing in the middle: noise as for a galaxy a twentieth as bright as white
     double wanted = (galaxy.found ? galaxy.light : 0.05 * root * root) / (root * a_.snr);
     double added = std::sqrt(std::max(0.0, wanted * wanted - galaxy.scatter * galaxy.scatter));
     sigma = std::hypot(added, galaxy.scatter);
     snr = galaxy.found ? galaxy.light / (root * sigma) : std::numeric_limits<double>::quiet_NaN();
+    return added;
+  }
+  void add_noise(Tensor& x, double added, Random& random) const {
     if (added == 0) return;
     DrizzleNoise noise(a_.correlation);
     for (int64_t c = 0; c < C_; ++c)
-      noise.add(noisy.data<float>() + c, size_h_, size_w_, C_, added * std::sqrt(double(C_)), 1e30, random);
+      noise.add(x.data<float>() + c, size_h_, size_w_, C_, added * std::sqrt(double(C_)), 1e30, random);
   }
 
   Appearance const& a_;
@@ -303,6 +314,7 @@ inline Degraded degrade_appearances(Tensor const& pictures, std::vector<Appearan
   Degraded out;
   out.noisy = empty(vision::resized(in.shape(), h, w), in.like());
   out.clean = empty(out.noisy.shape(), in.like());
+  if (o.twice) out.second = empty(out.noisy.shape(), in.like());
   Shape flat = in.rank() == 4 ? Shape{e.N, h, w} : Shape{h, w};
   out.segment = zeros(flat, vision::host_tensor(DType::u8));
   size_t count = size_t(e.N);
@@ -314,8 +326,11 @@ inline Degraded degrade_appearances(Tensor const& pictures, std::vector<Appearan
     size_t k = size_t(n);
     detail::Degrading one(each[k], o, e.H, e.W, e.C);
     one.run(in.data<float>() + n * e.picture(), own);
-    std::copy_n(one.noisy.data<float>(), h * w * e.C, out.noisy.data<float>() + n * h * w * e.C);
-    std::copy_n(one.clean.data<float>(), h * w * e.C, out.clean.data<float>() + n * h * w * e.C);
+    auto put = [&](Tensor const& from, Tensor& to) {
+      std::copy_n(from.data<float>(), h * w * e.C, to.data<float>() + n * h * w * e.C);
+    };
+    put(one.noisy, out.noisy), put(one.clean, out.clean);
+    if (o.twice) put(one.second, out.second);
     for (int64_t pixel : one.segment) out.segment.data<uint8_t>()[n * h * w + pixel] = 1;
     out.snr[k] = one.snr, out.sigma[k] = one.sigma, out.re_over_fwhm[k] = one.re_over_fwhm, out.shrink[k] = one.shrink;
     out.contaminants[k] = std::move(one.contaminants), out.stretch[k] = std::move(one.stretch);
