@@ -69,11 +69,13 @@ std::array<int64_t, Tally::bins> counts_in(Json const& list) {
 DiskCalibration calibration_in(Json const& json) {
   DiskCalibration c;
   c.shown = shown_named(json.string("shown")), c.denoiser = json.string("denoiser_sha256");
-  c.slope = json.number("slope"), c.shift = json.number("shift"), c.threshold = json.number("threshold");
+  for (Json const& scale : json.at("scales").array())
+    c.scales.push_back({scale.number("slope"), scale.number("shift")});
   c.disks = numbers_in(json.at("disks")), c.others = numbers_in(json.at("others"));
-  require<d16::ValueError>(c.slope >= 0 && !c.disks.empty() && !c.others.empty(), "slope ", c.slope, ", ",
-                           c.disks.size(), " disks and ", c.others.size(),
-                           " others; a slope that is not negative and both are needed");
+  bool good = c.scales.size() == 1 || c.scales.size() == size_t(snr_bins);
+  for (DiskCalibration::Scale const& scale : c.scales) good = good && scale.slope >= 0;
+  require<d16::ValueError>(good && !c.disks.empty() && !c.others.empty(), c.scales.size(), " scales, ", c.disks.size(),
+                           " disks and ", c.others.size(), " others; slopes that are not negative and both are needed");
   return c;
 }
 
@@ -128,7 +130,7 @@ std::vector<Judged> judge(Network& denoiser, Network& classifier, std::vector<Lo
     Cutout cutout = cutout_of(look);
     Shape shape = measure_shape(cutout, {.fit = false});
     frames[size_t(n)] = frame_of(cutout, shape, {.size = classifier.size()});
-    out[size_t(n)] = {nan, nan, shape.snr, look.re_over_fwhm, look.is_disk, look.field};
+    out[size_t(n)] = {nan, nan, frames[size_t(n)].snr, look.re_over_fwhm, look.is_disk, look.field};
   });
   std::vector<Tensor> lights;
   for (Frame const& frame : frames) lights.push_back(frame.light);
@@ -195,20 +197,25 @@ std::vector<Judged> judge_simulated(Network& denoiser, Network& classifier, int6
 
 // --- fits and curves ---------------------------------------------------------------------------------------------------
 
-struct Answers {
-  std::vector<double> p;
-  std::vector<int64_t> is_disk, fields;
-};
-Answers answers_of(std::vector<Judged> const& all, Shown shown) {
-  Answers out;
+DiskAnswers answers_of(std::vector<Judged> const& all, Shown shown) {
+  DiskAnswers out;
   for (Judged const& j : all) {
     out.p.push_back(shown == Shown::noisy ? j.noisy : j.denoised);
-    out.is_disk.push_back(j.is_disk), out.fields.push_back(j.field);
+    out.is_disk.push_back(j.is_disk), out.fields.push_back(j.field), out.snr.push_back(j.snr);
   }
   return out;
 }
-Answers answers_on(Network& classifier, d16::data::Dataset const& set) {
+DiskAnswers answers_on(Network& classifier, d16::data::Dataset const& set) {
   return {classifier.disk(lights_of(set)), labels_of(set), fields_of(set)};
+}
+
+/// The scale that makes the labels likeliest.
+DiskCalibration::Scale fit_scale(std::vector<double> const& z, std::vector<int64_t> const& is_disk) {
+  learn::SigmoidCalibration fit = learn::fit_sigmoid(vector_of(z), vector_of(is_disk));
+  if (fit.a <= 0) return {-fit.a, -fit.b};
+  // the likelihood is concave: of slopes that do not turn the order round, the best is then 0
+  double disks = double(std::count(is_disk.begin(), is_disk.end(), 1));
+  return {0, logit(disks / double(is_disk.size()))};
 }
 
 void add_cells(Curves& curves, char const* source, DiskCalibration const& c, std::vector<Judged> const& all) {
@@ -217,7 +224,7 @@ void add_cells(Curves& curves, char const* source, DiskCalibration const& c, std
       Tally tally;
       for (Judged const& j : all)
         if (snr_bin(j.snr) == snr && size_bin(j.re_over_fwhm) == size)
-          tally.add(c(c.shown == Shown::noisy ? j.noisy : j.denoised, c.prior()), j.is_disk);
+          tally.add(c(c.shown == Shown::noisy ? j.noisy : j.denoised, j.snr, c.prior()), j.is_disk);
       if (tally.all() > 0) curves.cells.push_back({source, c.shown, snr, size, tally});
     }
 }
@@ -259,23 +266,32 @@ void write_with_about(std::string const& from, std::string const& to, Json const
 
 char const* name_of(Shown shown) { return shown_names[size_t(shown)]; }
 
-double DiskCalibration::operator()(double p, double prior_here) const {
-  return std::isnan(p) ? nan : from_logit(slope * logit(p) + shift + logit(prior_here) - logit(prior()));
+double DiskCalibration::operator()(double p, double snr, double prior_here) const {
+  Scale const& scale = scales[scales.size() == 1 ? 0 : size_t(snr_bin(snr))];
+  return std::isnan(p) ? nan : from_logit(scale.slope * logit(p) + scale.shift + logit(prior_here) - logit(prior()));
 }
 
-DiskCalibration fit_calibration(Shown shown, std::vector<double> const& p, std::vector<int64_t> const& is_disk) {
+DiskCalibration fit_calibration(Shown shown, DiskAnswers const& validation) {
   DiskCalibration c;
   c.shown = shown;
-  std::vector<double> z;
-  for (size_t i = 0; i < p.size(); ++i) {
-    z.push_back(logit(p[i]));
-    (is_disk[i] ? c.disks : c.others).push_back(z.back());
+  std::vector<double> all;
+  for (double p : validation.p) all.push_back(logit(p));
+  c.scales = {fit_scale(all, validation.is_disk)};
+  if (!validation.snr.empty()) c.scales.resize(size_t(snr_bins), c.scales[0]);
+  for (int bin = snr_bins - 1; bin >= 0 && !validation.snr.empty(); --bin) {
+    std::vector<double> z;
+    std::vector<int64_t> label;
+    for (size_t i = 0; i < all.size(); ++i)
+      if (snr_bin(validation.snr[i]) == bin) z.push_back(all[i]), label.push_back(validation.is_disk[i]);
+    int64_t disks = std::count(label.begin(), label.end(), 1), others = int64_t(label.size()) - disks;
+    if (std::min(disks, others) >= 20) c.scales[size_t(bin)] = fit_scale(z, label);
+    else if (bin + 1 < snr_bins) c.scales[size_t(bin)] = c.scales[size_t(bin + 1)];
   }
-  c.threshold = learn::best_threshold(vector_of(p), vector_of(is_disk)).value;
-  learn::SigmoidCalibration fit = learn::fit_sigmoid(vector_of(z), vector_of(is_disk));
-  c.slope = -fit.a, c.shift = -fit.b;
-  // the likelihood is concave: of slopes that do not turn the order round, the best is then 0
-  if (c.slope < 0) c.slope = 0, c.shift = logit(c.prior());
+  for (size_t i = 0; i < all.size(); ++i) {
+    double snr = validation.snr.empty() ? nan : validation.snr[i];
+    DiskCalibration::Scale const& scale = c.scales[c.scales.size() == 1 ? 0 : size_t(snr_bin(snr))];
+    (validation.is_disk[i] ? c.disks : c.others).push_back(scale.slope * all[i] + scale.shift);
+  }
   return c;
 }
 
@@ -283,7 +299,10 @@ PureSample pure_sample(DiskCalibration const& c, double purity, double prior, ui
   std::vector<double> p;
   std::vector<int64_t> label, call;
   for (auto const* list : {&c.disks, &c.others})
-    for (double z : *list) p.push_back(c(from_logit(z), prior)), label.push_back(list == &c.disks);
+    for (double z : *list) {
+      p.push_back(from_logit(z + logit(prior) - logit(c.prior())));
+      label.push_back(list == &c.disks);
+    }
   std::vector<double> const frequencies{1 - prior, prior};
   Tensor scores = vector_of(p), labels = vector_of(label);
   auto found = learn::threshold_for_purity(scores, labels, purity, learn::prevalence_weights(labels, frequencies));
@@ -397,29 +416,29 @@ std::string CalibrationTest::text() const {
                    decimals(after_error, 3), " (", pictures, " pictures)");
 }
 
-CalibrationTest test_calibration(DiskCalibration const& c, std::vector<double> const& p,
-                                 std::vector<int64_t> const& is_disk, std::vector<int64_t> const& fields,
-                                 uint64_t seed) {
+CalibrationTest test_calibration(DiskCalibration const& c, DiskAnswers const& test, uint64_t seed) {
   std::vector<double> after;
-  for (double v : p) after.push_back(c(v, c.prior()));
+  for (size_t i = 0; i < test.p.size(); ++i)
+    after.push_back(c(test.p[i], test.snr.empty() ? nan : test.snr[i], c.prior()));
   auto score = [&](std::vector<double> const& probabilities) {
-    return bootstrap_score("calibration error", fields, seed, [&](std::vector<int64_t> const& items) {
+    return bootstrap_score("calibration error", test.fields, seed, [&](std::vector<int64_t> const& items) {
       std::vector<double> some;
       std::vector<int64_t> truth;
-      for (int64_t i : items) some.push_back(probabilities[size_t(i)]), truth.push_back(is_disk[size_t(i)]);
+      for (int64_t i : items) some.push_back(probabilities[size_t(i)]), truth.push_back(test.is_disk[size_t(i)]);
       return learn::calibration_error(learn::reliability_bins(vector_of(some), vector_of(truth)));
     });
   };
-  Score one = score(p), other = score(after);
-  return {one.value, one.error, other.value, other.error, int64_t(p.size())};
+  Score one = score(test.p), other = score(after);
+  return {one.value, one.error, other.value, other.error, int64_t(test.p.size())};
 }
 
 Json json_of(DiskCalibration const& c, CalibrationTest const& test) {
+  Json scales = Json::array({});
+  for (DiskCalibration::Scale const& s : c.scales)
+    scales.push_back(Json::object({{"slope", s.slope}, {"shift", s.shift}}));
   return Json::object({{"shown", name_of(c.shown)},
                        {"denoiser_sha256", c.denoiser},
-                       {"slope", c.slope},
-                       {"shift", c.shift},
-                       {"threshold", c.threshold},
+                       {"scales", scales},
                        {"test_error_before", test.before},
                        {"test_error_after", test.after},
                        {"test_pictures", test.pictures},
@@ -428,8 +447,13 @@ Json json_of(DiskCalibration const& c, CalibrationTest const& test) {
 }
 
 std::string words_of(DiskCalibration const& c, CalibrationTest const& test) {
-  return text(name_of(c.shown), ": temperature ", decimals(1 / c.slope, 3), ", shift ", decimals(c.shift, 3),
-              ", threshold ", decimals(c.threshold, 3), "; calibration error on test ", test.text());
+  std::string temperatures, shifts;
+  for (DiskCalibration::Scale const& s : c.scales) {
+    temperatures += (temperatures.empty() ? "" : ", ") + decimals(1 / s.slope, 2);
+    shifts += (shifts.empty() ? "" : ", ") + decimals(s.shift, 2);
+  }
+  return text(name_of(c.shown), c.scales.size() > 1 ? ", from low S/N to high" : "", ": temperature ", temperatures,
+              ", shift ", shifts, "; calibration error on test ", test.text());
 }
 
 Json train_calibration(TrainCalibrationOptions const& o) {
@@ -446,13 +470,12 @@ Json train_calibration(TrainCalibrationOptions const& o) {
   require<d16::FileError>(parts.test.size() > 0 && parts.validation.size() > 0, o.data, ": the split is ",
                           split_text(parts), "; more pictures are needed");
   Json list = Json::array({});
-  auto add = [&](DiskCalibration const& c, Answers const& test) {
-    CalibrationTest t = test_calibration(c, test.p, test.is_disk, test.fields, o.seed);
+  auto add = [&](DiskCalibration const& c, DiskAnswers const& test) {
+    CalibrationTest t = test_calibration(c, test, o.seed);
     list.push_back(json_of(c, t));
     say(words_of(c, t));
   };
-  Answers seen = answers_on(classifier, parts.validation);
-  add(fit_calibration(Shown::clean, seen.p, seen.is_disk), answers_on(classifier, parts.test));
+  add(fit_calibration(Shown::clean, answers_on(classifier, parts.validation)), answers_on(classifier, parts.test));
   if (crop > 0) {  // telescopes see what is around a galaxy too
     int64_t wide_crop = crop + crop / 2;
     parts = split(load_pictures({o.data, o.labels, wide, wide_crop, o.limit}, wide_crop));
@@ -468,8 +491,7 @@ Json train_calibration(TrainCalibrationOptions const& o) {
       judge_simulated(denoiser, classifier, wide, simulated, hash(text("fields/", o.seed)), progress);
   Curves curves{.denoiser = sha256_of_file(o.denoiser), .command = command_line()};
   for (Shown shown : {Shown::noisy, Shown::denoised}) {
-    Answers answers = answers_of(fitted, shown);
-    DiskCalibration c = fit_calibration(shown, answers.p, answers.is_disk);
+    DiskCalibration c = fit_calibration(shown, answers_of(fitted, shown));
     if (shown == Shown::denoised) c.denoiser = curves.denoiser;
     add(c, answers_of(tested, shown));
     add_cells(curves, "real galaxies, degraded", c, tested);

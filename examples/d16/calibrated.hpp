@@ -19,18 +19,22 @@ enum class Shown { clean, noisy, denoised };
 char const* name_of(Shown shown);
 
 /// What a probability means: p_cal = 1 / (1 + exp(-(slope logit(p) + shift))), where disks are as frequent as prior().
+/// Noise makes a classifier surer than it may be, so that noisy and denoised pictures have a slope and a shift in each
+/// range of S/N (snr_bin()); clean ones have one.
 /// Source   Platt 1999; with shift 0 the temperature 1 / slope of Guo et al. 2017, arXiv:1706.04599.
 struct DiskCalibration {
+  struct Scale {
+    double slope = 1, shift = 0;  ///< slope is not negative: 0 where the classifier knows nothing
+  };
   Shown shown = Shown::clean;
   std::string denoiser = {};          ///< sha256 of the weights that it was fitted behind; of `denoised` only
-  double slope = 1, shift = 0;        ///< slope is not negative: 0 where the classifier knows nothing
-  double threshold = 0.5;             ///< of p, not calibrated: that of the best balanced accuracy
-  std::vector<double> disks, others;  ///< logit(p) of the validation pictures, not calibrated
+  std::vector<Scale> scales = {};     ///< one, or one of each range of S/N
+  std::vector<double> disks, others;  ///< logit(p_cal) of the validation pictures
 
   double prior() const { return double(disks.size()) / double(disks.size() + others.size()); }
-  /// The probability where disks have the frequency `prior`; NaN stays NaN.
+  /// The probability where disks have the frequency `prior`; NaN stays NaN, an S/N of NaN is the lowest.
   /// Source   Saerens, Latinne & Decaestecker 2002, Neural Computation 14, 21, eq. 2.4.
-  double operator()(double p, double prior) const;
+  double operator()(double p, double snr, double prior) const;
 };
 
 /// Which objects make a sample of disks of the wanted purity, by validation pictures at a frequency of disks. The
@@ -46,8 +50,16 @@ struct PureSample {
 PureSample pure_sample(DiskCalibration const& c, double purity, double prior, uint64_t seed);
 Json json_of(PureSample const& sample);
 
-/// From probabilities of validation pictures that came before the classifier in this way. Errors   ValueError: one class.
-DiskCalibration fit_calibration(Shown shown, std::vector<double> const& p, std::vector<int64_t> const& is_disk);
+/// What a classifier said of labelled pictures.
+struct DiskAnswers {
+  std::vector<double> p;
+  std::vector<int64_t> is_disk, fields;
+  std::vector<double> snr = {};  ///< empty: of clean pictures
+};
+/// From validation pictures that came before the classifier in this way. A range of S/N with less than twenty of both
+/// classes has the scale of the one above it, the uppermost that of all pictures.
+/// Errors   ValueError where all are of one class.
+DiskCalibration fit_calibration(Shown shown, DiskAnswers const& validation);
 
 /// How often disks and others were given which calibrated probability, in twenty equal bins.
 struct Tally {
@@ -103,12 +115,10 @@ struct CalibrationTest {
   int64_t pictures;
   std::string text() const;
 };
-CalibrationTest test_calibration(DiskCalibration const& c, std::vector<double> const& p,
-                                 std::vector<int64_t> const& is_disk, std::vector<int64_t> const& fields,
-                                 uint64_t seed);
+CalibrationTest test_calibration(DiskCalibration const& c, DiskAnswers const& test, uint64_t seed);
 /// As it stands beside weights.
 Json json_of(DiskCalibration const& c, CalibrationTest const& test);
-/// "clean: temperature 1.08, shift -0.04, threshold 0.220; calibration error on test 0.031 ± 0.006 -> 0.018 ± 0.005".
+/// "clean: temperature 1.08, shift -0.04; calibration error on test 0.031 ± 0.006 -> 0.018 ± 0.005 (769 pictures)".
 std::string words_of(DiskCalibration const& c, CalibrationTest const& test);
 
 struct TrainCalibrationOptions : Common {

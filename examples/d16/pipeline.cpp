@@ -146,7 +146,8 @@ Row row_of(Object const& object, bool raw, Network const& classifier, double pri
   row.ra = f.ra, row.dec = f.dec, row.snr = f.snr, row.r90 = f.r90, row.scale = f.scale;
   row.n_bands = f.n_bands, row.flags = f.flags;
   row.p_raw = object.p_raw, row.p_denoised = object.p_denoised, row.p_disk = raw ? object.p_raw : object.p_denoised;
-  row.p_cal = classifier.calibrated(row.p_disk, prior);
+  constexpr double bright = std::numeric_limits<double>::infinity();  // nobody knows, and pictures are made of such
+  row.p_cal = classifier.calibrated(row.p_disk, f.picture ? bright : f.snr, prior);
   if (object.readable()) row.bands = f.bands[0] + "," + f.bands[1] + "," + f.bands[2];
   return row;
 }

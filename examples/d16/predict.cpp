@@ -117,13 +117,12 @@ void Network::prepare_for(Shown shown, std::string const& denoiser) {
   body_->calibration = choose_calibration(calibrations_in(about(), path()), shown, denoiser);
 }
 std::optional<DiskCalibration> const& Network::calibration() const { return body_->calibration; }
-double Network::calibrated(double p, double prior) const {
+double Network::calibrated(double p, double snr, double prior) const {
   auto const& c = body_->calibration;
-  return c ? (*c)(p, prior > 0 ? prior : c->prior()) : nan;
+  return c ? (*c)(p, snr, prior > 0 ? prior : c->prior()) : nan;
 }
 
 double Network::threshold() const {
-  if (body_->calibration) return body_->calibration->threshold;
   Json const& about = body_->predict.about();
   return about.is_object() && about.has("threshold") ? about.number("threshold") : 0.5;
 }

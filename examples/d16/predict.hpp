@@ -29,11 +29,11 @@ class Network {
   double threshold() const;     ///< disk: probabilities from here up are called a disk
 
   /// disk: chooses among the calibrations that the weights carry the one for pictures that are shown like that; `denoiser`
-  /// is the sha256 of its weights. Then threshold() is that of it too.
+  /// is the sha256 of its weights.
   void prepare_for(Shown shown, std::string const& denoiser = {});
   std::optional<DiskCalibration> const& calibration() const;  ///< nothing where the weights carry none
   /// p with it, where disks have the frequency `prior`, 0: that of the validation set; NaN without calibration.
-  double calibrated(double p, double prior = 0) const;
+  double calibrated(double p, double snr, double prior = 0) const;
 
   /// A batch (N,size,size,channels) straight through the network: probabilities (N,2) or images.
   d16::Tensor operator()(d16::Tensor const& batch);

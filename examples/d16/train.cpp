@@ -181,12 +181,13 @@ template <class Net> Json fit_disk(TrainOptions const& o, Net net, data::ThreePa
       [&] { return auc_of(disk_probabilities(net, validation, device), parts.validation); });
   d16::load(net, places.best());
   net.eval();
-  DiskCalibration calibration =
-      fit_calibration(Shown::clean, disk_probabilities(net, validation, device), labels_of(parts.validation));
-  double threshold = calibration.threshold;
+  DiskAnswers const seen{disk_probabilities(net, validation, device), labels_of(parts.validation),
+                         fields_of(parts.validation)};
+  DiskCalibration calibration = fit_calibration(Shown::clean, seen);
+  double threshold = learn::best_threshold(d16::from(seen.p, {parts.validation.size()}), parts.validation.labels).value;
   std::vector<double> p = disk_probabilities(net, classifier_inputs(pictures_of(parts.test)), device);
   DiskScores scores = score_disk(p, parts.test, threshold, o.seed);
-  CalibrationTest tested = test_calibration(calibration, p, labels_of(parts.test), fields_of(parts.test), o.seed);
+  CalibrationTest tested = test_calibration(calibration, {p, labels_of(parts.test), fields_of(parts.test)}, o.seed);
   about["threshold"] = threshold;
   about["calibration"] = Json::array({json_of(calibration, tested)});
   about["scores"] = json_of(scores.scores);
