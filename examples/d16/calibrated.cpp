@@ -209,6 +209,13 @@ DiskAnswers answers_on(Network& classifier, d16::data::Dataset const& set) {
   return {classifier.disk(lights_of(set)), labels_of(set), fields_of(set)};
 }
 
+/// Pictures as those of the training have no shift to be undone, and one number is fitted better than two.
+DiskCalibration::Scale temperature(std::vector<double> const& z, std::vector<int64_t> const& is_disk) {
+  Tensor logits = d16::zeros({int64_t(z.size()), 2}, {.dtype = d16::DType::f64, .device = d16::Device()});
+  for (size_t i = 0; i < z.size(); ++i) logits.data<double>()[2 * i + 1] = z[i];
+  return {1 / learn::fit_temperature(logits, vector_of(is_disk)).temperature, 0};
+}
+
 /// The scale that makes the labels likeliest.
 DiskCalibration::Scale fit_scale(std::vector<double> const& z, std::vector<int64_t> const& is_disk) {
   learn::SigmoidCalibration fit = learn::fit_sigmoid(vector_of(z), vector_of(is_disk));
@@ -276,7 +283,7 @@ DiskCalibration fit_calibration(Shown shown, DiskAnswers const& validation) {
   c.shown = shown;
   std::vector<double> all;
   for (double p : validation.p) all.push_back(logit(p));
-  c.scales = {fit_scale(all, validation.is_disk)};
+  c.scales = {validation.snr.empty() ? temperature(all, validation.is_disk) : fit_scale(all, validation.is_disk)};
   if (!validation.snr.empty()) c.scales.resize(size_t(snr_bins), c.scales[0]);
   for (int bin = snr_bins - 1; bin >= 0 && !validation.snr.empty(); --bin) {
     std::vector<double> z;

@@ -272,14 +272,14 @@ void flag_finding(Tools const& t, Finding& f) {
 ProductPlanes planes_of(Finding const& f) {
   if (!f.object.denoised.defined()) return {};
   int64_t size = f.object.frame.size;
-  auto first = [](Tensor const& x) { return x.select(2, 0).contiguous(); };
+  auto first = [](Tensor const& x) { return x.select(2, 0).contiguous().to(d16::Device()); };
   ProductPlanes planes{.raw = first(f.object.frame.light),
                        .error = f.sigma,
                        .denoised = first(f.object.denoised),
                        .std = f.std,
                        .residual = {},
                        .mask = f.mask.cast(d16::DType::u8)};
-  if (!planes.error.defined()) planes.error = d16::full({size, size}, f.object.stretch.bands[0].sigma);
+  if (!planes.error.defined()) planes.error = d16::full({size, size}, f.object.stretch.bands[0].sigma, {.device = d16::Device()});
   planes.residual = (planes.raw - planes.denoised) / planes.error;
   return planes;
 }
