@@ -45,13 +45,21 @@ std::string flag_badges(int32_t flags) {
 /// What is shown as the probability: calibrated where that is known.
 double said(Row const& row) { return std::isnan(row.p_cal) ? row.p_disk : row.p_cal; }
 
+/// By the calibrated probability, where there is one; else by the threshold of the weights.
+std::string verdict(Row const& row, double threshold) {
+  bool calibrated = !std::isnan(row.p_cal);
+  double p = said(row);
+  if (p >= (calibrated ? sure_disk : threshold)) return html::badge("disk", html::Tone::good);
+  if (calibrated && p > 1 - sure_disk) return html::badge("undecided", html::Tone::warning);
+  return html::badge("not a disk");
+}
+
 std::string size_text(Row const& row) {
   return std::isnan(row.scale) ? html::number(row.r90, 1) + " px" : html::number(row.r90 * row.scale, 2) + "″";
 }
 
 html::Card card(Row const& row, Exhibit const& e, double threshold, bool enlarge) {
-  bool disk = row.p_disk >= threshold;
-  html::Card card{row.id, html::badge(disk ? "disk" : "not a disk", disk ? html::Tone::good : html::Tone::plain)};
+  html::Card card{row.id, verdict(row, threshold)};
   card.pictures.push_back(picture(e.raw, "raw", enlarge));
   if (e.denoised.defined()) {
     card.pictures.push_back(picture(e.denoised, "denoised", enlarge));
@@ -81,7 +89,7 @@ std::string gallery(Report const& report, double threshold) {
   std::vector<Exhibit const*> order;
   for (Exhibit const& e : report.exhibits) order.push_back(&e);
   std::stable_sort(order.begin(), order.end(),
-                   [&](auto* a, auto* b) { return report.rows[a->row].p_disk > report.rows[b->row].p_disk; });
+                   [&](auto* a, auto* b) { return said(report.rows[a->row]) > said(report.rows[b->row]); });
   std::string lead =
       "Raw, denoised, σ of the denoised light, and (raw - denoised) / error: light taken away (orange) or added "
       "(blue). "
@@ -114,10 +122,14 @@ std::string tiles(Report const& report, double threshold) {
     snr.push_back(r.snr);
   }
   int64_t all = int64_t(report.rows.size());
+  std::vector<Row const*> rows;
+  for (Row const& r : report.rows) rows.push_back(&r);
+  Expected expected = expected_disks(rows);
   return html::tiles(
       {{html::count(all), "objects", all == good ? "all readable" : html::count(all - good) + " unreadable"},
-       {html::count(disks), "disk-like", "p(disk) ≥ " + html::number(threshold, 2)},
-       {html::count(good - disks), "not disk-like", ""},
+       {html::number(expected.sum, 0) + " ± " + html::number(expected.half(), 0), "disks expected", "sum of p, 95 %"},
+       {html::count(expected.sure), "sure disks", "p ≥ " + html::number(sure_disk, 1)},
+       {html::count(disks), "above the threshold", "p_disk ≥ " + html::number(threshold, 2) + ", not calibrated"},
        {html::significant(median(snr)), "median S/N", "total, red band"},
        {html::count(flagged), "with a flag", "see the catalogue"}});
 }
@@ -156,16 +168,17 @@ std::string curve_plot(Curves const& curves, std::string const& source, char con
                        learn::Fraction (Tally::*score)() const) {
   std::vector<html::Series> series;
   for (Shown shown : {Shown::noisy, Shown::denoised}) {
-    html::Series s{.name = shown == Shown::noisy ? "raw" : "denoised"};
+    html::Series s{.name = shown == Shown::noisy ? "raw" : "denoised", .mark = html::Series::Mark::points};
     for (int snr = 0; snr < snr_bins; ++snr) add_point(s, snr_middles[snr], (curves.sum(source, shown, snr).*score)());
     series.push_back(std::move(s));
   }
-  return html::plot(series,
-                    {.title = text(title, ": ", source), .x = {.label = "S/N", .log = true}, .y = {title, 0, 1}});
+  return html::plot(
+      series,
+      {.title = text(title, ": ", source), .x = {.label = "S/N", .log = true}, .y = {.label = title, .low = 0}});
 }
 
 html::Series reliability_of(Tally const& tally, std::string name) {
-  html::Series s{.name = std::move(name)};
+  html::Series s{.name = std::move(name), .mark = html::Series::Mark::points};
   for (size_t bin = 0; bin < Tally::bins; ++bin)
     add_point(s, (double(bin) + 0.5) / double(Tally::bins), tally.observed(bin));
   return s;
@@ -191,18 +204,19 @@ std::string false_disks(Report const& report) {
                        html::grid(plots));
 }
 
+constexpr char const* not_known = "not known";
+
 /// Rows that belong together.
 struct Group {
   std::string name;
   std::vector<Row const*> rows = {};
-  int bin = -1;
 };
 /// The rows by what bin(row) says; without a number they come last.
 template <class Bin, class Name>
 std::vector<Group> grouped(std::vector<Row> const& rows, int bins, Name const& name, Bin const& bin) {
   std::vector<Group> out;
-  for (int k = 0; k < bins; ++k) out.push_back({name(k), {}, k});
-  out.push_back({"not known"});
+  for (int k = 0; k < bins; ++k) out.push_back({name(k)});
+  out.push_back({not_known});
   for (Row const& row : rows) {
     int k = std::isnan(row.p_disk) ? -2 : bin(row);
     if (k > -2) out[size_t(k < 0 ? bins : k)].rows.push_back(&row);
@@ -237,8 +251,10 @@ Tally tally_of(std::vector<Row const*> const& rows) {
 }
 
 /// By group: what is expected of these objects, and, with `truth`, what is true.
-std::string expected_table(std::vector<Group> const& groups, bool truth) {
-  std::string out = text("| | objects | expected disks, Σp | p ≥ ", sure_disk, " | expected purity of these |");
+std::string expected_table(char const* by, std::vector<Group> const& groups, bool truth) {
+  if (groups.size() == 1 && groups[0].name == not_known) return "";
+  std::string out =
+      text("| ", by, " | objects | expected disks, Σp | p ≥ ", sure_disk, " | expected purity of these |");
   out += truth ? " true disks | purity | completeness | others called disks |\n|---|---|---|---|---|---|---|---|---|\n"
                : "\n|---|---|---|---|---|\n";
   for (Group const& g : groups) {
@@ -252,6 +268,11 @@ std::string expected_table(std::vector<Group> const& groups, bool truth) {
     out += "\n";
   }
   return html_of_markdown(out);
+}
+
+std::string tables_by(Report const& report, bool truth) {
+  return expected_table("redshift", by_redshift(report.rows), truth) +
+         expected_table("S/N", by_snr(report.rows), truth) + expected_table("size", by_size(report.rows), truth);
 }
 
 /// Purity and completeness of simulated pictures by S/N and by size.
@@ -290,9 +311,7 @@ std::string believed(Report const& report) {
                                                  "Reliability: these objects, --truth"));
   }
   out += html::grid(plots);
-  if (report.has_truth)
-    for (auto const& groups : {by_redshift(report.rows), by_snr(report.rows), by_size(report.rows)})
-      out += expected_table(groups, true);
+  if (report.has_truth) out += tables_by(report, true);
   if (!report.curves.empty()) out += curve_table(report);
   return html::section(
       "Reliability, purity, completeness",
@@ -308,9 +327,8 @@ std::string believed(Report const& report) {
 std::string expected_section(Report const& report) {
   std::vector<Group> all = grouped(
       report.rows, 1, [](int) { return "all"; }, [](Row const&) { return 0; });
-  std::string out = expected_table(all, report.has_truth);
-  for (auto const& groups : {by_redshift(report.rows), by_snr(report.rows), by_size(report.rows)})
-    out += expected_table(groups, false);
+  std::string out = expected_table("objects", all, report.has_truth);
+  if (!report.has_truth) out += tables_by(report, false);
   if (!report.sample.empty()) out += html::paragraph(report.sample + ": in_sample of the catalogue.");
   return html::section("Expected number of disks",
                        "The sum of the probabilities with its 95 % interval, if they mean what they say, beside the "
