@@ -327,7 +327,7 @@ std::string believed(Report const& report) {
 std::string expected_section(Report const& report) {
   std::vector<Group> all = grouped(
       report.rows, 1, [](int) { return "all"; }, [](Row const&) { return 0; });
-  std::string out = expected_table("objects", all, report.has_truth);
+  std::string out = expected_table("sample", all, report.has_truth);
   if (!report.has_truth) out += tables_by(report, false);
   if (!report.sample.empty()) out += html::paragraph(report.sample + ": in_sample of the catalogue.");
   return html::section("Expected number of disks",
