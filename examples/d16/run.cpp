@@ -279,7 +279,8 @@ ProductPlanes planes_of(Finding const& f) {
                        .std = f.std,
                        .residual = {},
                        .mask = f.mask.cast(d16::DType::u8)};
-  if (!planes.error.defined()) planes.error = d16::full({size, size}, f.object.stretch.bands[0].sigma, {.device = d16::Device()});
+  if (!planes.error.defined())
+    planes.error = d16::full({size, size}, f.object.stretch.bands[0].sigma, {.device = d16::Device()});
   planes.residual = (planes.raw - planes.denoised) / planes.error;
   return planes;
 }
