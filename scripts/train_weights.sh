@@ -15,3 +15,7 @@ build/bin/d16 train disk --data "$data/images" --labels "$data/labels.csv" --out
   --group D8 --epochs 24 --lr 3e-3
 build/bin/d16 train denoise --data "$data/images" --labels "$data/labels.csv" --out weights/denoise.safetensors \
   --epochs 24 --batch 32 --lr 2e-3
+build/bin/d16 train calibration --weights weights/disk.safetensors --denoiser weights/denoise.safetensors \
+  --data "$data/images" --labels "$data/labels.csv" --out weights/disk.safetensors
+build/bin/d16 train ood --weights weights/disk.safetensors --data "$data/images" --labels "$data/labels.csv" \
+  --out weights/disk.ood.safetensors

@@ -37,7 +37,7 @@ hostile() {
 length_of() { printf '\\x%02x\\x00\\x00\\x00\\x00\\x00\\x00\\x00' ${#1}; }
 
 # --- the golden path --------------------------------------------------------------------------------------------------
-for command in "" info simulate train "train disk" "train denoise" evaluate denoise classify run check "check equivariance"; do
+for command in "" info simulate train "train disk" "train denoise" "train calibration" "train ood" evaluate denoise classify run check "check equivariance"; do
   works "help: d16 $command --help" "$d16" $command --help
 done
 works "version" "$d16" --version
@@ -63,6 +63,7 @@ tiny=(--data pictures --size 32 --seed 3 --batch 16)
 works "train disk" "$d16" train disk "${tiny[@]}" --labels pictures/truth.csv --out weights/disk.safetensors --epochs 2 --group C4 --widths 2,4
 check "train disk writes a model card" grep -q "AUC" weights/disk.md
 check "train disk writes a log" test "$(wc -l <weights/disk.training/log.jsonl)" = 2
+check "train disk calibrates, and says what it was worth" grep -q "^Calibration, .*clean: temperature .*error on test 0\.[0-9]* ± 0\.[0-9]* -> 0\." weights/disk.md
 works "train disk --resume" "$d16" train disk "${tiny[@]}" --labels pictures/truth.csv --out weights/disk.safetensors --epochs 3 --group C4 --widths 2,4 --resume
 check "train disk went on" test "$(wc -l <weights/disk.training/log.jsonl)" = 3
 works "train disk, plain" "$d16" train disk "${tiny[@]}" --labels pictures/truth.csv --out plain.safetensors --epochs 1 --model plain --widths 2,4
@@ -91,6 +92,18 @@ check "a dense network is called what it is" grep -q "not equivariant by constru
 works "check a denoiser" "$d16" check equivariance --weights weights/denoise.safetensors --input pictures/sim_00001.png --json
 check "a denoiser does not keep the grid" grep -q '"keeps_grid": false' stdout
 
+labelled=(--data pictures --labels pictures/truth.csv)
+works "train calibration" "$d16" train calibration --weights weights/disk.safetensors --denoiser weights/denoise.safetensors "${labelled[@]}" --out calibrated.safetensors --pictures 60
+check "train calibration: three ways of being shown" test "$(grep -c '^\(clean\|noisy\|denoised\)[:,].* temperature' stdout)" = 3
+check "train calibration: curves" grep -q '^| real galaxies, degraded | shown | purity' stdout
+works "train calibration again, one thread" "$d16" train calibration --weights weights/disk.safetensors --denoiser weights/denoise.safetensors "${labelled[@]}" --out once-more.safetensors --pictures 60 --threads 1
+numbers() { "$d16" info "$1" | sed '/command/d; /^file/d'; }
+check "threads do not change a calibration" cmp <(numbers calibrated.safetensors) <(numbers once-more.safetensors)
+mv calibrated.safetensors weights/disk.safetensors
+works "train ood" "$d16" train ood --weights weights/disk.safetensors "${labelled[@]}" --outliers field --out weights/disk.ood.safetensors
+check "train ood: nine distances against each set" test "$(grep -c '^| \(mahalanobis\|neighbours\|directions\)' stdout)" = 18
+check "train ood: outliers that choose nothing are judged on test alone" test "$(grep -c '| field (' stdout)" = 1
+
 export D16_WEIGHTS=$work/weights
 works "run" "$d16" run --input field --out results
 check "run: a row for each object" test "$(wc -l <results/catalog.csv)" = 7
@@ -103,6 +116,15 @@ check "threads do not change results" cmp results/catalog.csv results1/catalog.c
 works "run on the reference device" "$d16" run --input field/sim_00001.fits --out one --device reference
 works "run --json" "$d16" run --input pictures --out results2 --json
 check "run --json says how many" grep -q '"objects": 60' stdout
+works "run with the truth" "$d16" run --input field --catalog field/truth.csv --truth class --out truth --no-errors --fade 1 --prior 0.9
+for words in "SIMULATED: 6 of the 6 objects" "true disks" "Expected number of disks" "residual / σ" "truth" "made fainter" "disk.safetensors: sha256 $(sha256sum weights/disk.safetensors | cut -c1-64)"; do
+  check "run with the truth: the report has $words" grep -q "$words" truth/report.html
+done
+values() { cut -d, -f"$(head -1 "$2" | tr , '\n' | grep -nx "$1" | cut -d: -f1)" "$2" | tail -n +2; }
+check "p_disk_cal and p_ood are numbers between 0 and 1" \
+  awk '!($1 > 0 && $1 < 1 && $2 >= 0 && $2 <= 1) { exit 1 }' <(paste -d' ' <(values p_disk_cal results/catalog.csv) <(values p_ood results/catalog.csv))
+check "disks that are more frequent are likelier" \
+  awk '!($1 > $2) { exit 1 }' <(paste -d' ' <(values p_disk_cal truth/catalog.csv) <(values p_disk_cal results/catalog.csv))
 
 # The CUDA kernels, by the emulator: the same numbers but for rounding.
 emulated=(--device cuda_emulated)
@@ -201,6 +223,11 @@ fails "a device without networks to run there" 2 "--device" new "$d16" simulate 
 fails "check what" 2 "--help" - "$d16" check
 fails "check without weights" 2 "--weights" - "$d16" check equivariance
 fails "check: size out of range" 2 "--size" - "$d16" check equivariance --weights weights/disk.safetensors --size 7
+mkdir foreign && cp plain.safetensors foreign/disk.safetensors && cp weights/disk.ood.safetensors foreign/
+fails "run: truth without a catalogue" 1 "--truth class" none "$d16" run --input field --truth class --out none
+fails "run: a purity that nothing reaches" 1 "--purity 0.99999" none "$d16" run --input field --purity 0.99999 --prior 0.01 --out none
+fails "calibration: a denoiser as classifier" 1 denoise.safetensors none.safetensors "$d16" train calibration --weights weights/denoise.safetensors --denoiser weights/denoise.safetensors "${labelled[@]}" --out none.safetensors
+fails "ood of other weights" 1 "other weights" none "$d16" run --input field --classifier "$work/foreign/disk.safetensors" --out none
 fails "bad group" 1 "--group X9" x.safetensors "$d16" train disk "${tiny[@]}" --labels pictures/truth.csv --out x.safetensors --group X9
 
 # --- bad input: each alone is an error that names it, and leaves no output ----------------------------------------------
@@ -230,7 +257,7 @@ fails "info: no such file" 1 nothing.fits - "$d16" info nothing.fits
 mkdir void
 fails "run: folder without images" 1 void out "$d16" run --input void --out out
 works "run: a flat image is an object without anything in it" "$d16" run --input flat.fits --out flat
-check "a flat image has no probability, flag 4 and a note" grep -q '^flat,flat.fits,,,,false,[0-9.]*,,.*,\(60\|52\),.*all pixels are' flat/catalog.csv
+check "a flat image has no probability, flag 4 and a note" grep -q '^flat,flat.fits,,,,false,[0-9.]*,,.*,\(60\|52\|32828\|32820\),.*all pixels are' flat/catalog.csv
 
 fails "check: no such weights" 1 none.safetensors out "$d16" check equivariance --weights none.safetensors --out out
 for file in truncated.fits empty.png missing.fits void; do

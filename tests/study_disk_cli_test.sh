@@ -76,6 +76,12 @@ rule() { grep '"unit":"cnn-b-0"' "$1" | grep -o '"\(temperature\|threshold\|vali
 check "rates, temperatures and thresholds are the same" cmp <(rule study/results.jsonl) <(rule exchanged/results.jsonl)
 check "scores are not" test "$(scores study/results.jsonl)" != "$(scores exchanged/results.jsonl)"
 
+# --- an open question, and a classifier that is finished on other pictures ---------------------------------------------------------
+for unit in speed-cnn exposure-cnn-b cnn-b-channels-3-0; do check "unit $unit" grep -q "\"unit\":\"$unit\"" study/results.jsonl; done
+check "memory and images per second, in training too" grep -q '"unit":"speed-cnn".*"memory_mib":[0-9.]*.*"training":{"images_per_second":[0-9.]*,"memory_mib":[0-9.]*}' study/results.jsonl
+check "five exposures" test "$(grep '"unit":"exposure-cnn-b"' study/results.jsonl | grep -o '"exposure":' | wc -l)" = 5
+check "report: exposure and memory" grep -q '^| cnn, training | [0-9]* ([0-9]* MiB)' study/report.md
+check "report: sigma panels" grep -q 'residual / σ' study/report.html
 works "report alone" "$d16" study disk --out study --shared nothing --report
 works "report as JSON" "$d16" study disk --out study --shared nothing --report --json
 check "JSON has the verdict" grep -q '"verdict"' stdout

@@ -15,11 +15,12 @@ Json classify(ClassifyOptions const& o) {
   d16::require<d16::FileError>(known, o.out, ": a catalogue ends in .csv or .fits; give such a name");
   d16::require<d16::FileError>(!is_folder(o.out), o.out, ": is a folder; give the name of a file");
   Network classifier(Task::disk, find_weights(o.weights, "disk.safetensors"), o.device);
+  classifier.prepare_for(Shown::noisy);
   Networks networks{nullptr, &classifier};
   std::vector<Row> rows;
   int64_t bad = 0;
   process(o, networks, [&](Object& object) {
-    rows.push_back(row_of(object, true));
+    rows.push_back(row_of(object, true, classifier));
     bad += !object.readable();
   });
   write_catalog(o.out, catalog(rows, networks, true), networks);

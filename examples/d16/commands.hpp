@@ -64,6 +64,8 @@ struct RunOptions : InputOptions {
   double purity = 0;       ///< of the sample that is marked; 0: none is
   bool no_errors = false;  ///< neither draws of noise nor turned views: p_err_* are NaN
   bool images = false;     ///< write denoised/ID.fits
+  int64_t fade = 0;        ///< so many objects are made fainter, for the report
+  std::string truth;       ///< column of the catalogue with true classes, for the report; empty: not known
 };
 struct MeasureOptions : Common {
   std::string input, out, psf, forest;

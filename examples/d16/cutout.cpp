@@ -145,6 +145,7 @@ void add_fits(Cutout& cutout, std::string const& path) {
     io::FitsImage image =
         io::read_fits(path, {.hdu = std::to_string(hdu.index), .section = {}, .max_pixels = max_pixels});
     Part part = part_of_hdu(image, int64_t(cutout.bands.size()) + 1);
+    cutout.simulated |= image.header.has("SIMULATD");
     if (part.role == Role::science) {
       cutout.bands.push_back(band_of(image, part.band));
     } else if (part.role != Role::other && !cutout.bands.empty()) {
@@ -176,8 +177,13 @@ void add_parts(Cutout& cutout, std::vector<std::string> const& files) {
     Part part = part_of(path);
     if (part.role != Role::science) continue;
     bool array = ends_with(lower(path), ".npy");
-    if (array) cutout.bands.push_back({part.band, read_array(path), {}, {}, {}});
-    else cutout.bands.push_back(band_of(io::read_fits(path, {.section = {}, .max_pixels = max_pixels}), part.band));
+    if (array) {
+      cutout.bands.push_back({part.band, read_array(path), {}, {}, {}});
+      continue;
+    }
+    io::FitsImage image = io::read_fits(path, {.section = {}, .max_pixels = max_pixels});
+    cutout.simulated |= image.header.has("SIMULATD");
+    cutout.bands.push_back(band_of(image, part.band));
   }
   for (std::string const& path : files) {
     Part part = part_of(path);

@@ -42,7 +42,8 @@ struct Cutout {
   std::string id, file;
   bool picture = false;  ///< PNG or JPEG: stretched already, no flux
   std::vector<Band> bands = {};
-  std::string note = {};  ///< what was left out
+  std::string note = {};   ///< what was left out
+  bool simulated = false;  ///< a header says so (SIMULATD)
 };
 
 /// What a file is by its name: "m31_f444w_err.fits" is the sigma of band f444w of the object m31.

@@ -39,10 +39,9 @@ Json compare(EvaluateOptions const& o, DiskPredictions const& mine, std::vector<
 }
 
 Json evaluate_disk(EvaluateOptions const& o, Network& network, data::Dataset const& test) {
+  network.prepare_for(Shown::clean);
   double threshold = network.threshold();
-  Tensor pictures = pictures_of(test);
-  std::vector<Tensor> lights;
-  for (int64_t i = 0; i < test.size(); ++i) lights.push_back(light_of(pictures.select(0, i)));
+  std::vector<Tensor> const lights = lights_of(test);
   DiskPredictions const mine{network.disk(lights), threshold};
   DiskScores scores = score_disk(mine.probabilities, test, threshold, o.seed);
   auto const& c = scores.confusion;
@@ -56,6 +55,11 @@ Json evaluate_disk(EvaluateOptions const& o, Network& network, data::Dataset con
                            {"threshold", threshold},
                            {"scores", json_of(scores.scores)},
                            {"confusion", Json(c)}});
+  if (auto const& c = network.calibration()) {
+    CalibrationTest tested = test_calibration(*c, {mine.probabilities, labels_of(test), fields_of(test)}, o.seed);
+    say("  " + words_of(*c, tested));
+    out["calibration_error_before"] = tested.before, out["calibration_error_after"] = tested.after;
+  }
   if (!o.against.empty()) out["against"] = compare(o, mine, lights, test, network.size());
   return out;
 }

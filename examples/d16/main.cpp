@@ -11,6 +11,7 @@
 
 #include <d16/core/profile.hpp>
 
+#include "calibrated.hpp"
 #include "cas.hpp"
 #include "cluster.hpp"
 #include "commands.hpp"
@@ -520,18 +521,43 @@ Command make_train_cas(CLI::App& parent) {
                                {"train cas --data ../shared/data/ceers_epochs_morphology --out weights/cas.json"});
 }
 
+Command make_train_calibration(CLI::App& parent) {
+  auto add = [](CLI::App* app, TrainCalibrationOptions& o) {
+    app->add_option("--weights", o.weights, "the classifier that it is for")->required();
+    app->add_option("--denoiser", o.denoiser, "the denoiser that it will stand behind")->required();
+    app->add_option("--data", o.data, "folder of the images that it was trained on")->required();
+    app->add_option("--labels", o.labels, "CSV as for training")->required();
+    app->add_option("--out", o.out, "the same weights, calibrated: NAME.safetensors, may be --weights itself")
+        ->required();
+    app->add_option("--pictures", o.pictures, "simulated pictures for the curves, at least")
+        ->check(CLI::Range(1, 10000000))
+        ->capture_default_str();
+    app->add_option("--limit", o.limit, "use the first so many images only; 0: all")->capture_default_str();
+    add_common(app, o, Devices::all);
+  };
+  return make<TrainCalibrationOptions>(
+      parent, "calibration", "p_disk_cal, and how pure and complete disks are among simulated pictures",
+      train_calibration, add,
+      {"train calibration --weights weights/disk.safetensors --denoiser weights/denoise.safetensors --data gz/images "
+       "--labels gz/labels.csv --out weights/disk.safetensors"});
+}
+
 Command make_train_ood(CLI::App& parent) {
   auto add = [](CLI::App* app, TrainOodOptions& o) {
     app->add_option("--weights", o.weights, "the classifier that it is for")->required();
     app->add_option("--data", o.data, "folder of the images that it was trained on")->required();
     app->add_option("--labels", o.labels, "CSV as for training");
-    app->add_option("--out", o.out, "distances to write: beside the weights NAME.ood.json, where d16 run finds it")
+    app->add_option("--out", o.out,
+                    "features and distances to write: beside the weights NAME.ood.safetensors, where d16 run finds it")
         ->required();
+    app->add_option("--outliers", o.outliers,
+                    "folders of objects that are told from the test set, and choose nothing: cutouts of other surveys")
+        ->delimiter(',');
     add_common(app, o);
   };
   return make<TrainOodOptions>(parent, "ood", "p_ood: how far an object lies from the training set", train_ood, add,
                                {"train ood --weights weights/disk.safetensors --data gz/images --labels gz/labels.csv "
-                                "--out weights/disk.ood.json"});
+                                "--out weights/disk.ood.safetensors"});
 }
 
 /// What the commands that read a catalogue in any bands share.
@@ -582,13 +608,15 @@ Command make_train_separator(CLI::App& parent) {
 }
 
 std::vector<Command> make_train(CLI::App& parent) {
-  CLI::App* train = parent.add_subcommand("train", "train: d16 train disk, denoise, highz, cas, ood or separator");
+  CLI::App* train =
+      parent.add_subcommand("train", "train: d16 train disk, denoise, highz, cas, calibration, ood or separator");
   train->require_subcommand(1);
   train->footer(
       "disk, denoise: fields with crc32(objid >> 16) % 5 = 0 are the test set and never seen, those with 1 choose the "
       "best epoch.");
-  return {make_train_disk(*train), make_train_denoise(*train), make_train_highz(*train),
-          make_train_cas(*train),  make_train_ood(*train),     make_train_separator(*train)};
+  return {make_train_disk(*train),     make_train_denoise(*train),     make_train_highz(*train),
+          make_train_cas(*train),      make_train_calibration(*train), make_train_ood(*train),
+          make_train_separator(*train)};
 }
 
 Command make_evaluate(CLI::App& parent) {
@@ -687,17 +715,27 @@ Command make_run(CLI::App& parent) {
     app->add_option("--forest", o.forest, "trees for p_disk_cas; default: cas.json of this program");
     app->add_option("--pixscale", o.pixscale, "arcsec of a pixel, whatever headers say: 0.04 or F277W=0.04,F115W=0.02")
         ->delimiter(',');
-    app->add_option("--prior", o.prior, "how frequent disks are, for p_disk_cal; default: as in training")
+    app->add_option("--prior", o.prior,
+                    "how frequent disks are, for p_disk_cal; default: as among the validation pictures")
         ->check(CLI::Range(0.001, 0.999));
-    app->add_option("--purity", o.purity, "mark the largest sample that is so pure by p_disk_cal, such as 0.9")
+    app->add_option(
+           "--purity", o.purity,
+           "mark in_sample: p_disk_cal above the threshold that makes validation pictures so pure, such as 0.9")
         ->check(CLI::Range(0.0, 1.0));
     app->add_flag("--no-errors", o.no_errors, "leave out p_err_posterior and p_err_orbit, which take most of the time");
+    app->add_option(
+        "--truth", o.truth,
+        "column of --catalog with the true class (elliptical, disk, spiral, edge_on): the report scores, and "
+        "shows the clean images that d16 simulate left");
+    app->add_option("--fade", o.fade, "make so many objects fainter in the report: p against S/N")
+        ->check(CLI::Range(0, 100));
     app->add_flag("--images", o.images, "write denoised/ID.fits: SCI, ERR, DENOISED, STD, RESID_SIGMA, MASK");
   };
   return make<RunOptions>(
       parent, "run", "the whole job: denoise, classify, catalogue, report", run, add,
       {"run --input cutouts --out results", "run --input jwst --out results --bands F444W,F277W,F150W",
-       "run --mosaic images --catalog sources.fits --out results --purity 0.9 --images"});
+       "run --mosaic images --catalog sources.fits --out results --purity 0.9 --images",
+       "run --input field --catalog field/truth.csv --truth class --out results"});
 }
 
 Command make_measure(CLI::App& parent) {

@@ -10,9 +10,10 @@
 
 namespace tool {
 
-/// Mahalanobis distance to the training set in the features before the last layer, as a share of the validation set:
-/// 0.99 is further out than 99 % of it.
-/// Source   Lee et al. 2018, arXiv:1807.03888, with one Gaussian for all classes.
+/// A distance to the training set in the features before the last layer, as a share of the validation set: 0.99 is
+/// further out than 99 % of it. Which distance, outliers made of the validation pictures chose.
+/// Source   Mahalanobis: Lee et al. 2018, arXiv:1807.03888, with one Gaussian for all classes. The k-th nearest
+///          neighbour, of features of length 1 too: Sun et al. 2022, arXiv:2204.06507.
 class OodScore {
  public:
   /// Reads what `d16 train ood` wrote for these weights.
@@ -31,8 +32,10 @@ class OodScore {
 
 struct TrainOodOptions : Common {
   std::string weights, data, labels, out;
+  std::vector<std::string> outliers;  ///< folders of objects that are judged only, to be told from the test set
 };
-/// d16 train ood: mean and covariance from the training set, distances of the validation set, as JSON.
+/// d16 train ood: features of the training set and the distances of the validation set. Says how well each distance tells
+/// outliers from the validation set, by which one is chosen, and from the test set, by which none is.
 Json train_ood(TrainOodOptions const& o);
 
 }  // namespace tool

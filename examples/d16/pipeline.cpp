@@ -140,12 +140,14 @@ void process(InputOptions const& o, Networks const& networks, std::function<void
       text(o.input, ": none of its ", sources.size(), " objects could be read; the first: ", first_problem));
 }
 
-Row row_of(Object const& object, bool raw) {
+Row row_of(Object const& object, bool raw, Network const& classifier, double prior) {
   Frame const& f = object.frame;
   Row row{object.id, object.file, {}, f.note};
   row.ra = f.ra, row.dec = f.dec, row.snr = f.snr, row.r90 = f.r90, row.scale = f.scale;
   row.n_bands = f.n_bands, row.flags = f.flags;
   row.p_raw = object.p_raw, row.p_denoised = object.p_denoised, row.p_disk = raw ? object.p_raw : object.p_denoised;
+  constexpr double bright = std::numeric_limits<double>::infinity();  // nobody knows, and pictures are made of such
+  row.p_cal = classifier.calibrated(row.p_disk, f.picture ? bright : f.snr, prior);
   if (object.readable()) row.bands = f.bands[0] + "," + f.bands[1] + "," + f.bands[2];
   return row;
 }
@@ -172,6 +174,12 @@ io::Table catalog(std::vector<Row> const& rows, Networks const& networks, bool r
       t.column("p_disk_denoised", column<float>(rows, [](R r) { return r.p_denoised; }),
                {"", "probability of a disk, denoised image"});
     }
+    auto const& c = networks.classifier->calibration();
+    t.column("p_disk_cal", column<float>(rows, [](R r) { return r.p_cal; }),
+             {"", c ? text("p_disk calibrated on ", name_of(c->shown),
+                           " validation pictures, at their frequency of disks or "
+                           "that of --prior")
+                    : std::string("NaN: the weights carry no calibration")});
   }
   t.column("snr", column<float>(rows, [](R r) { return r.snr; }),
            {"", "total signal to noise of the object in its red band"});

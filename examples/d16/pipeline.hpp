@@ -1,6 +1,7 @@
 // The way of every object through the tool: read, framed, denoised, classified, put into a catalogue.
 #pragma once
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,9 +40,14 @@ void process(InputOptions const& o, Networks const& networks, std::function<void
 struct Row {
   std::string id, file, bands, note;
   double ra = nan, dec = nan, p_disk = nan, p_raw = nan, p_denoised = nan, snr = nan, r90 = nan, scale = nan;
+  double p_cal = nan;
   int32_t n_bands = 0, flags = 0;
+  // for the report of d16 run alone
+  double redshift = nan, re_over_fwhm = nan;
+  std::optional<bool> truth = {};  ///< is it a disk?
 };
-Row row_of(Object const& object, bool raw);
+/// p_cal is that of the classifier's calibration, where disks have the frequency `prior`; 0: that of the validation set.
+Row row_of(Object const& object, bool raw, Network const& classifier, double prior = 0);
 
 /// With units and comments. `networks` decides which probabilities are in it; rows without p_disk have it as NaN.
 d16::io::Table catalog(std::vector<Row> const& rows, Networks const& networks, bool raw);

@@ -21,6 +21,7 @@ struct Network::Body {
   std::vector<std::string> paths;
   d16::Device device;
   std::vector<std::unique_ptr<d16::Predictor>> members;
+  std::optional<DiskCalibration> calibration = {};
   d16::Predictor& predict() const { return *members[0]; }
 };
 
@@ -154,6 +155,15 @@ Network::Prediction Network::predict_by(size_t member, Tensor const& images) {
     }
   }
   return all;
+}
+
+void Network::prepare_for(Shown shown, std::string const& denoiser) {
+  body_->calibration = choose_calibration(calibrations_in(about(), path()), shown, denoiser);
+}
+std::optional<DiskCalibration> const& Network::calibration() const { return body_->calibration; }
+double Network::calibrated(double p, double snr, double prior) const {
+  auto const& c = body_->calibration;
+  return c ? (*c)(p, snr, prior > 0 ? prior : c->prior()) : nan;
 }
 
 double Network::threshold() const {

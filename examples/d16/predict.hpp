@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "common.hpp"
+#include "calibrated.hpp"
 #include "frame.hpp"
 
 namespace tool {
@@ -31,6 +31,13 @@ class Network {
   std::string summary() const;                    ///< "equivariant_classifier dihedral(4), widths 8 16 24"
   Json const& about(size_t member = 0) const;     ///< what training wrote beside the weights
   double threshold() const;                       ///< disk: probabilities from here up are called a disk
+
+  /// disk: chooses among the calibrations that the weights carry the one for pictures that are shown like that; `denoiser`
+  /// is the sha256 of its weights.
+  void prepare_for(Shown shown, std::string const& denoiser = {});
+  std::optional<DiskCalibration> const& calibration() const;  ///< nothing where the weights carry none
+  /// p with it, where disks have the frequency `prior`, 0: that of the validation set; NaN without calibration.
+  double calibrated(double p, double snr, double prior = 0) const;
 
   /// A batch (N,size,size,channels) straight through the network: probabilities (N,2) or images.
   d16::Tensor operator()(d16::Tensor const& batch);

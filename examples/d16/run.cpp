@@ -6,12 +6,13 @@
 
 #include <d16/core/random.hpp>
 #include <d16/io/atomic_file.hpp>
+#include <d16/sim/drizzle_noise.hpp>
 #include <d16/vision/filter.hpp>
 
 #include "ood.hpp"
-#include "products.hpp"
 #include "report.hpp"
 #include "sample.hpp"
+#include "sha256.hpp"
 #include "shape.hpp"
 
 namespace tool {
@@ -33,7 +34,8 @@ struct Finding {
   Shape shape;
   Tensor sigma, mask;  // of the frame, (size,size)
   Tensor std;          // of the denoised image
-  double redshift = nan, posterior = nan, orbit = nan, seed = nan, ood = nan, residual = nan, p_cal = nan;
+  bool simulated = false;
+  double redshift = nan, posterior = nan, orbit = nan, seed = nan, ood = nan, residual = nan;
   bool readable() const { return object.readable(); }
 };
 
@@ -45,6 +47,7 @@ struct Tools {
   std::vector<Network>& classifiers;
   OodScore* ood;
   int64_t size;
+  std::optional<PureSample> pure = {};  ///< of --purity
 };
 
 void add_note(std::string& note, std::string const& more) {
@@ -92,6 +95,7 @@ Finding read_finding(Tools const& t, size_t i) {
   f.object.id = t.sample.id(i), f.object.file = t.sample.file(i), f.redshift = t.sample.redshift(i);
   try {
     Cutout cutout = t.sample.read(i);
+    f.simulated = cutout.simulated;
     ShapeOptions wanted{.band = o.bands.empty() ? "" : o.bands[0], .redshift = f.redshift, .psf = o.psf};
     f.shape = measure_shape(cutout, wanted);
     f.object.frame = frame_of(cutout, f.shape, {t.size, o.bands, o.zoom});
@@ -214,6 +218,46 @@ void classify_finding(Tools const& t, std::vector<Tensor> const& drawn, Finding&
   if (t.ood) f.ood = (*t.ood)({base})[0];
 }
 
+/// A real object with noise added until its S/N is 30, 10 and 3: uncorrelated noise would be easier to see through, so
+/// it is correlated as what is dark in the frame.
+Faded fade(Tools const& t, Finding const& f) {
+  Frame const& frame = f.object.frame;
+  int64_t size = frame.size;
+  d16::vision::BandScale const& band = f.object.stretch.bands[0];
+  double lag = d16::sim::autocorrelation(frame.light.select(2, 0).contiguous(), 0, 1);
+  d16::sim::DrizzleNoise drizzled(std::isfinite(lag) ? std::clamp(lag, 0.0, 0.69) : 0);
+  Faded out{f.object.id, {}, {}, {}};
+  auto ask = [&](double snr, std::vector<Frame> const& frames) {
+    std::vector<Tensor> lights;
+    for (Frame const& one : frames) lights.push_back(one.light);
+    for (Network::Denoised const& one : t.denoiser.denoise(frames))
+      lights.push_back(one.light.defined() ? one.light.contiguous() : frames[0].light);
+    std::vector<double> p = t.classifiers[0].disk(lights);
+    double sums[2] = {};
+    for (size_t i = 0; i < p.size(); ++i) sums[i / frames.size()] += p[i] / double(frames.size());
+    out.snr.push_back(snr), out.raw.push_back(sums[0]), out.denoised.push_back(sums[1]);
+  };
+  for (double snr : {3.0, 10.0, 30.0}) {
+    if (snr >= frame.snr) break;
+    std::vector<Frame> frames;
+    for (size_t draw = 0; draw < 3; ++draw) {
+      d16::Random random(t.options.seed ^ hash(f.object.id + text(snr)), draw);
+      frames.push_back(frame);
+      Tensor& light = frames.back().light = frame.light.clone();
+      double sigma = band.sigma * std::sqrt((frame.snr / snr) * (frame.snr / snr) - 1);
+      for (int64_t k = 0; k < 3; ++k) {
+        bool again = k > 0 && frame.bands[size_t(k)] == frame.bands[0];  // a band that is shown twice has one noise
+        if (!again) drizzled.add(light.data<float>() + k, size, size, 3, sigma, 1e30, random);
+        for (int64_t i = 0; again && i < size * size; ++i)
+          light.data<float>()[3 * i + k] += light.data<float>()[3 * i] - frame.light.data<float>()[3 * i];
+      }
+    }
+    ask(snr, frames);
+  }
+  ask(frame.snr, {frame});
+  return out;
+}
+
 /// Flags that need the networks' answers.
 void flag_finding(Tools const& t, Finding& f) {
   double threshold = t.classifiers[0].threshold();
@@ -224,62 +268,74 @@ void flag_finding(Tools const& t, Finding& f) {
   if (both && (f.object.p_raw >= threshold) != (f.object.p_denoised >= threshold)) flags |= flag_changed;
 }
 
-void write_images(OutputFolder& out, Finding const& f, std::vector<io::FitsCard> const& made) {
-  if (!f.object.denoised.defined()) return;
+/// The first band of the frame, before and after; undefined where there is no denoised image.
+ProductPlanes planes_of(Finding const& f) {
+  if (!f.object.denoised.defined()) return {};
   int64_t size = f.object.frame.size;
-  auto first = [](Tensor const& x) { return x.select(2, 0).contiguous(); };
+  auto first = [](Tensor const& x) { return x.select(2, 0).contiguous().to(d16::Device()); };
   ProductPlanes planes{.raw = first(f.object.frame.light),
                        .error = f.sigma,
                        .denoised = first(f.object.denoised),
                        .std = f.std,
                        .residual = {},
                        .mask = f.mask.cast(d16::DType::u8)};
-  if (!planes.error.defined()) planes.error = d16::full({size, size}, f.object.stretch.bands[0].sigma);
+  if (!planes.error.defined())
+    planes.error = d16::full({size, size}, f.object.stretch.bands[0].sigma, {.device = d16::Device()});
   planes.residual = (planes.raw - planes.denoised) / planes.error;
-  out.write("denoised/" + f.object.id + ".fits",
-            [&](std::string const& path) { write_products(path, f.object, planes, made); });
+  return planes;
 }
 
-/// The share of disks in the training set, as training wrote it: "train 2378 (elliptical 1692, disk 686), ...".
-double trained_prior(Network const& network) {
-  Json const& about = network.about();
-  std::string split = about.is_object() && about.has("split") ? about.string("split") : "";
-  long long all = 0, others = 0, disks = 0;
-  bool known = std::sscanf(split.c_str(), "train %lld (elliptical %lld, disk %lld)", &all, &others, &disks) == 3;
-  return known && disks > 0 && disks < all ? double(disks) / double(all) : nan;
-}
-
-/// Probabilities with the temperature of the weights, at the frequency of disks that the user gave.
-double calibrated(double p, double temperature, double odds) {
-  if (std::isnan(p)) return nan;
-  double z = std::log(std::max(p, 1e-7) / std::max(1 - p, 1e-7)) / temperature + std::log(odds);
-  return 1 / (1 + std::exp(-z));
-}
-void calibrate(Network const& network, RunOptions const& o, std::vector<Finding>& all) {
-  Json const& about = network.about();
-  double temperature = about.is_object() && about.has("temperature") ? about.number("temperature") : 1;
-  double odds = 1, trained = trained_prior(network);
-  if (o.prior > 0) {
-    require<d16::WeightsError>(trained > 0, network.path(),
-                               ": does not say how frequent disks were in training, which --prior needs");
-    odds = o.prior / (1 - o.prior) * (1 - trained) / trained;
+/// The galaxy alone, as the frame shows it: simulations leave it in clean/, without the number of the variant. Undefined
+/// where there is none.
+Tensor clean_light(RunOptions const& o, Finding const& f) {
+  std::string id = f.object.id;
+  if (size_t at = id.rfind("_v"); at != id.npos && at + 4 == id.size()) id.resize(at);
+  for (char const* end : {"_clean.fits", "_clean.png"}) {
+    std::string path = join(join(o.input, "clean"), id + end);
+    if (!is_file(path)) continue;
+    Cutout clean = read_cutout({id, path, {path}});
+    Frame const& frame = f.object.frame;
+    Tensor out = d16::empty({frame.size, frame.size, 3}, {.device = d16::Device()});
+    for (size_t k = 0; k < 3; ++k) {
+      auto band = std::find_if(clean.bands.begin(), clean.bands.end(),
+                               [&](Band const& b) { return lower(b.name) == lower(frame.bands[k]); });
+      if (band == clean.bands.end()) return {};
+      Plane plane = cut_like(band->image, frame);
+      for (size_t i = 0; i < plane.values.size(); ++i)
+        out.data<float>()[3 * i + k] = std::isfinite(plane.values[i]) ? plane.values[i] : 0.0f;
+    }
+    return frame.picture ? light_of(out) : out;
   }
-  for (Finding& f : all)
-    f.p_cal =
-        calibrated(o.raw || std::isnan(f.object.p_denoised) ? f.object.p_raw : f.object.p_denoised, temperature, odds);
+  return {};
 }
 
-/// The largest set of the surest objects whose mean p_disk_cal, its expected purity, is what was asked for.
-std::vector<bool> pure_sample(std::vector<Finding> const& all, double purity) {
-  std::vector<size_t> order;
-  for (size_t i = 0; i < all.size(); ++i)
-    if (std::isfinite(all[i].p_cal)) order.push_back(i);
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return all[a].p_cal > all[b].p_cal; });
-  std::vector<bool> in(all.size());
-  double sum = 0;
-  for (size_t n = 0; n < order.size() && (sum += all[order[n]].p_cal) >= purity * double(n + 1); ++n)
-    in[order[n]] = true;
-  return in;
+/// True classes of the rows: a disk or not; nothing for other words.
+std::vector<std::optional<bool>> truth_of(Sample const& sample, std::string const& column) {
+  std::vector<std::optional<bool>> out(sample.size());
+  if (column.empty()) return out;
+  require<d16::ValueError>(sample.has_catalogue(), "--truth ", column, ": is a column of --catalog, which is missing");
+  std::vector<std::string> words = sample.rows().table.strings(column);
+  for (size_t i = 0; i < out.size(); ++i) {
+    std::string word = lower(words[i]);
+    if (word == "disk" || word == "edge_on" || word.starts_with("spiral")) out[i] = true;
+    if (word == "elliptical" || word == "spheroid") out[i] = false;
+  }
+  return out;
+}
+
+/// What --prior and --purity need, before any work is done.
+std::optional<PureSample> wanted_sample(Network const& network, RunOptions const& o) {
+  auto const& c = network.calibration();
+  require<d16::WeightsError>(
+      c || (o.prior == 0 && o.purity == 0), network.path(),
+      ": carries no calibration, which --prior and --purity need; d16 train calibration adds it");
+  if (!c) say(network.path() + " carries no calibration: p_disk_cal is left out; d16 train calibration adds it");
+  if (c && c->shown == Shown::clean)
+    say(network.path() + " is calibrated on clean pictures alone; d16 train calibration does it for this denoiser");
+  if (o.purity == 0) return {};
+  PureSample sample = pure_sample(*c, o.purity, o.prior > 0 ? o.prior : c->prior(), o.seed);
+  say(sample.text());
+  return sample;
 }
 
 template <class F> std::vector<float> numbers(std::vector<Finding> const& all, F const& value) {
@@ -313,10 +369,6 @@ Described results(Tools const& t, Report const& report, Networks const& networks
     out.add(name, numbers(all, value), unit, std::move(what), word);
   };
   add(
-      "p_disk_cal", [](F f) { return f.p_cal; }, "",
-      "p_disk with the temperature of the weights, at the frequency of disks of --prior",
-      "stat.probability;src.morph.type");
-  add(
       "p_err_seed", [](F f) { return f.seed; }, "", "spread of p_disk over the classifiers; NaN with one",
       "stat.error");
   add(
@@ -340,9 +392,11 @@ Described results(Tools const& t, Report const& report, Networks const& networks
   std::vector<Shape> shapes;
   for (F f : all) shapes.push_back(f.shape);
   add_shape_columns(out, shapes);
-  if (t.options.purity > 0)
-    out.add("in_sample", pure_sample(all, t.options.purity), "",
-            text("of the largest sample with mean p_disk_cal of at least ", t.options.purity), "meta.code");
+  if (t.pure) {
+    std::vector<bool> in;
+    for (Row const& row : report.rows) in.push_back(row.p_cal >= t.pure->threshold);
+    out.add("in_sample", in, "", t.pure->text(), "meta.code");
+  }
   return out;
 }
 
@@ -376,9 +430,9 @@ std::string regions(std::vector<Row> const& rows, double threshold) {
   return out;
 }
 
-/// The distances that belong to the classifier, where they are: NAME.ood.json beside NAME.safetensors.
+/// The distances that belong to the classifier, where they are: NAME.ood.safetensors beside NAME.safetensors.
 std::unique_ptr<OodScore> find_ood(std::string const& weights) {
-  std::string path = weights.substr(0, weights.rfind('.')) + ".ood.json";
+  std::string path = weights.substr(0, weights.rfind('.')) + ".ood.safetensors";
   if (is_file(path)) return std::make_unique<OodScore>(path, weights);
   say(path + " is not there: p_ood is left out; d16 train ood makes it");
   return nullptr;
@@ -393,21 +447,25 @@ Json run(RunOptions const& o) {
   for (std::string const& path : o.classifiers.empty() ? std::vector<std::string>{""} : o.classifiers)
     classifiers.emplace_back(Task::disk, find_weights(path, "disk.safetensors"), o.device);
   Network& classifier = classifiers[0];
+  classifier.prepare_for(o.raw ? Shown::noisy : Shown::denoised, sha256_of_file(denoiser.path()));
   Networks networks{&denoiser, &classifier};
   std::optional<CasForest> forest = find_forest(o.forest);
   std::unique_ptr<OodScore> ood = find_ood(classifier.path());
   std::vector<std::string> weights{denoiser.path()};
   for (Network const& c : classifiers) weights.push_back(c.path());
   if (forest) weights.push_back(forest->path());
-
   if (ood) weights.push_back(ood->path());
   std::vector<io::FitsCard> made = provenance(weights, o.seed);
 
   Stopwatch watch;
   Sample sample(o);
-  Tools tools{o, sample, denoiser, classifiers, ood.get(), networks.size()};
-  Report report{
-      .input = o.input.empty() ? o.mosaic : o.input, .rows = {}, .exhibits = {}, .raw = o.raw, .zoom = o.zoom};
+  std::vector<std::optional<bool>> truth = truth_of(sample, o.truth);
+  Tools tools{o, sample, denoiser, classifiers, ood.get(), networks.size(), wanted_sample(classifier, o)};
+  Report report{.input = o.input.empty() ? o.mosaic : o.input, .raw = o.raw, .zoom = o.zoom};
+  report.has_truth = std::any_of(truth.begin(), truth.end(), [](auto const& known) { return known.has_value(); });
+  report.curves = curves_in(classifier.about(), classifier.path());
+  if (tools.pure) report.sample = tools.pure->text();
+  for (std::string const& path : weights) report.hashes.push_back(base_name(path) + ": sha256 " + sha256_of_file(path));
   std::vector<Finding> all;
   Progress progress("objects", int64_t(sample.size()));
   int64_t readable = 0;
@@ -418,15 +476,21 @@ Json run(RunOptions const& o) {
       std::vector<Tensor> drawn = denoise_finding(tools, f);
       classify_finding(tools, drawn, f);
       flag_finding(tools, f);
-      if (o.images) write_images(out, f, made);
+      bool fades = int64_t(report.faded.size()) < o.fade && f.object.frame.snr > 30 && f.object.denoised.defined();
+      if (fades) report.faded.push_back(fade(tools, f));
+      if (o.images && f.object.denoised.defined())
+        out.write("denoised/" + f.object.id + ".fits",
+                  [&](std::string const& path) { write_products(path, f.object, planes_of(f), made); });
       ++readable;
     } else {
       if (problem.empty()) problem = f.object.frame.note;
       say(f.object.id + ": flagged: " + f.object.frame.note);
     }
-    report.rows.push_back(row_of(f.object, o.raw));
-    if (f.readable() && report.exhibits.size() < most_exhibits)
-      report.exhibits.push_back(exhibit_of(f.object, report.rows.size() - 1));
+    report.rows.push_back(row_of(f.object, o.raw, classifier, o.prior));
+    Row& row = report.rows.back();
+    row.redshift = f.redshift, row.re_over_fwhm = f.shape.re() / f.shape.fwhm, row.truth = truth[i];
+    report.simulated += f.simulated;
+    if (f.readable()) report.show([&] { return exhibit_of(f.object, planes_of(f), clean_light(o, f), i); });
     f.shape.own = f.shape.neighbours = {}, f.shape.fit.model = {}, f.sigma = f.mask = f.std = {};
     f.object.denoised = f.object.std = f.object.frame.light = {};  // the numbers stay
     all.push_back(std::move(f));
@@ -439,7 +503,6 @@ Json run(RunOptions const& o) {
   for (Finding& f : all) shapes.push_back(f.shape);
   if (forest) add_cas(*forest, shapes);
   for (size_t i = 0; i < all.size(); ++i) all[i].shape.p_disk_cas = shapes[i].p_disk_cas;
-  calibrate(classifier, o, all);
   report.seconds = watch.seconds();
 
   std::vector<io::FitsCard> cards = made;
@@ -459,12 +522,20 @@ Json run(RunOptions const& o) {
   for (Row const& row : report.rows)
     bad += (row.flags & flag_unreadable) != 0, disks += row.p_disk >= classifier.threshold();
   int64_t count = int64_t(report.rows.size());
+  std::vector<Row const*> all_rows;
+  for (Row const& row : report.rows) all_rows.push_back(&row);
+  Expected const expected = expected_disks(all_rows);
   say(text(o.out, "/catalog.csv, catalog.fits, catalog.reg, report.html: ", count, " objects, ", disks, " disk-like, ",
            count - bad - disks, " not, ", bad, " unreadable"));
+  if (classifier.calibration())
+    say(text("expected disks: ", decimals(expected.sum, 1), " ± ", decimals(expected.half(), 1), ", ", expected.sure,
+             " with p_disk_cal >= ", sure_disk));
   return Json::object({{"out", o.out},
                        {"objects", count},
                        {"disk_like", disks},
                        {"unreadable", bad},
+                       {"expected_disks", classifier.calibration() ? Json(expected.sum) : Json()},
+                       {"sample", tools.pure ? json_of(*tools.pure) : Json()},
                        {"seconds", watch.seconds()},
                        {"catalog", join(o.out, "catalog.fits")},
                        {"report", join(o.out, "report.html")},

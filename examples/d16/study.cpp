@@ -10,11 +10,13 @@
 #include <cstring>
 
 #include <d16/io/atomic_file.hpp>
+#include <d16/io/html.hpp>
 #include <d16/io/read_file.hpp>
 
 namespace tool {
 
 using d16::text;
+namespace html = d16::io::html;
 namespace io = d16::io;
 namespace learn = d16::learn;
 
@@ -69,6 +71,28 @@ std::string with_interval(learn::Fraction const& f) {
 std::string with_interval(learn::Bootstrap const& b) {
   if (!std::isfinite(b.value)) return "–";
   return text(decimals(b.value, 3), " [", decimals(b.interval.low, 3), ", ", decimals(b.interval.high, 3), "]");
+}
+
+std::string html_of_markdown(std::string const& markdown_table) {
+  if (size_t gap = markdown_table.find("\n\n"); gap != markdown_table.npos)
+    return html_of_markdown(markdown_table.substr(0, gap + 1)) + html_of_markdown(markdown_table.substr(gap + 2));
+  if (markdown_table.find("|---|") == markdown_table.npos) return html::paragraph(markdown_table);
+  std::string out = "<div class=\"scroll\"><table>", rest;
+  bool head = true;
+  for (size_t at = 0, end; (end = markdown_table.find('\n', at)) != markdown_table.npos; at = end + 1) {
+    std::string line = markdown_table.substr(at, end - at);
+    if (line.starts_with("|---")) continue;
+    if (!line.starts_with("|")) {
+      rest += line + " ";
+      continue;
+    }
+    out += head ? "<thead><tr>" : "<tr>";
+    for (size_t k = 2, next; (next = line.find(" |", k)) != line.npos; k = next + 3)
+      out += text(head ? "<th>" : "<td>", html::escape(line.substr(k, next - k)), head ? "</th>" : "</td>");
+    out += head ? "</tr></thead>\n<tbody>" : "</tr>\n";
+    head = false;
+  }
+  return out + "</tbody></table></div>\n" + (rest.empty() ? "" : html::paragraph(rest));
 }
 
 }  // namespace tool

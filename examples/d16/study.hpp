@@ -36,4 +36,7 @@ std::string spread_text(std::vector<double> values, int places = 3);
 std::string with_interval(d16::learn::Fraction const& f);
 std::string with_interval(d16::learn::Bootstrap const& b);
 
+/// Tables in Markdown, and words between them, as HTML.
+std::string html_of_markdown(std::string const& markdown_table);
+
 }  // namespace tool

@@ -38,7 +38,7 @@ constexpr double beta = 0.01;  ///< of the denoiser's KL, as of `train denoise`
 
 /// One training with its tests, or one measurement.
 struct Unit {
-  enum class Kind { tune, main, speed, digits };
+  enum class Kind { tune, main, speed, digits, exposure };
   Kind kind = Kind::main;
   std::string model, regime;
   int64_t seed = 0;
@@ -48,6 +48,7 @@ struct Unit {
   std::string name() const {
     if (kind == Kind::speed) return text("speed-", model);
     if (kind == Kind::digits) return text("digits-", model);
+    if (kind == Kind::exposure) return text("exposure-", model, "-", regime);
     if (kind == Kind::tune) return text("tune-", model, "-", lr);
     std::string asked = question.name();
     return text(model, "-", regime, asked.empty() ? "" : "-", asked, "-", seed);
@@ -80,6 +81,8 @@ std::vector<Unit> units_of(StudyDiskOptions const& o) {
     for (double side : {32.0, 48.0}) add_main(questions, model, "b", 0, {Kind::patch, side});
     add_main(questions, model, "b", 0, {Kind::classes, 0});
     add_main(questions, model, "b", 0, {Kind::selection, 0});
+    add_main(questions, model, "b", 0, {Kind::channels, 3});
+    for (char const* regime : {"b", "d", "e"}) questions.push_back({Unit::Kind::exposure, model, regime, 0, 0, {}});
   }
   for (DiskModel const& m : models) questions.push_back({Unit::Kind::speed, m.name, "", 0, 0, {}});
   if (has_digits(o))
@@ -111,17 +114,7 @@ class Denoiser {
  public:
   Denoiser(StudyDiskOptions const& o, DiskData& data) : o_(o), path_(join(o.out, "denoiser.safetensors")) {
     if (!is_file(path_)) train(data);
-    loaded_ = std::make_shared<d16::LoadedNetwork>(d16::load_network(path_));
-    nn::UNetVae* net = loaded_->net.as<nn::UNetVae>();
-    require<d16::WeightsError>(net && net->options().channels == 1, path_, ": is no denoiser of one channel");
-    sha_ = sha256_of_file(path_);
-    auto keep = loaded_;
-    data.set_denoiser(
-        [keep](Tensor const& x) {
-          d16::NoGrad off;
-          return keep->net(x);
-        },
-        sha_);
+    sha_ = use_disk_denoiser(path_, data);
   }
   std::string const& sha256() const { return sha_; }
 
@@ -205,7 +198,6 @@ class Denoiser {
 
   StudyDiskOptions const& o_;
   std::string path_, sha_;
-  std::shared_ptr<d16::LoadedNetwork> loaded_;
 };
 
 // --- tests of a classifier -----------------------------------------------------------------------------------------------
@@ -242,7 +234,9 @@ std::vector<Shown> shown_in(Unit const& unit, DiskData const& data) {
     std::erase_if(ladder, [&](std::string const& p) {
       return p == "mergers" && std::find(all.begin(), all.end(), p) == all.end();
     });
-    return {{unit.regime, unit.regime, "validation", ladder}};
+    for (std::string& part : ladder) part = part == "mergers" ? part : unit.question.part(part);
+    if (unit.question.kind == DiskQuestion::Kind::channels) std::erase(ladder, "mergers");  // they are grey
+    return {{unit.regime, unit.regime, unit.question.part("validation"), ladder}};
   }
   if (unit.regime == "a")
     return {{"b", "clean", "validation-clean", clean}, {"b", "a", "validation", all}, {"c", "c", "validation", all}};
@@ -280,7 +274,7 @@ Json test_classifier(DiskClassifier const& c, Unit const& unit, DiskData const& 
       DiskSet set = data.load(part);
       Tensor y = disk_logits(*c.net, disk_seen(set, shown.regime, side), shown.views);
       file.tensors.emplace_back(shown.column + "/" + part, y);
-      if (!part.starts_with("test-")) continue;
+      if (part.find("test-") == part.npos) continue;
       std::vector<double> some = disk_probabilities(y, rule.temperature);
       p.insert(p.end(), some.begin(), some.end());
       for (int64_t i = 0; i < set.size(); ++i) label.push_back(set.is_disk(i));
@@ -296,7 +290,7 @@ Json test_classifier(DiskClassifier const& c, Unit const& unit, DiskData const& 
 // --- units -------------------------------------------------------------------------------------------------------------
 
 Json line_of(Unit const& unit, DiskModel const& model, double lr, DiskTraining const& t, Denoiser const& denoiser) {
-  constexpr char const* kinds[] = {"tune", "main", "speed", "digits"};
+  constexpr char const* kinds[] = {"tune", "main", "speed", "digits", "exposure"};
   return Json::object({{"unit", unit.name()},
                        {"kind", unit.question.kind == DiskQuestion::Kind::none ? kinds[int(unit.kind)] : "question"},
                        {"model", unit.model},
@@ -345,25 +339,72 @@ void do_training(Unit const& unit, DiskData const& data, Denoiser const& denoise
            " of a core), validation AUC ", decimals(c.validation_auc, 4), words));
 }
 
-/// Images per second against the batch, in inference.
+/// A pass over a batch again and again for a second: images per second, and the memory that it takes beyond what was
+/// there, in MiB.
+template <class Pass> Json measured(int64_t batch, Pass const& pass) {
+  auto& arena = d16::host_arena();
+  arena.trim();
+  size_t before = arena.use().used;
+  pass();
+  size_t after = arena.use().used + arena.use().cached;  // the arena keeps what a pass took
+  Stopwatch watch;
+  int64_t images = 0;
+  while (watch.seconds() < 1) pass(), images += batch;
+  return Json::object(
+      {{"images_per_second", double(images) / watch.seconds()}, {"memory_mib", double(after - before) / 1048576}});
+}
+
+/// Images per second and memory against the batch, in inference and in training.
 void measure_speed(Unit const& unit, Denoiser const& denoiser, StudyDiskOptions const& o) {
   DiskModel model = disk_model(unit.model);
   nn::Stage net = nn::build(model.network({.size = int(disk_side), .channels = 1, .classes = 2}));
   Json line = line_of(unit, model, 0, {}, denoiser), rows = Json::array({});
   for (int64_t batch : {1, 8, 64, 256}) {
     Tensor x = d16::uniform({batch, disk_side, disk_side, 1});
+    Tensor label = d16::zeros({batch}, {.dtype = DType::i64});
+    net.module()->train();
+    Json training = measured(batch, [&] {
+      d16::cross_entropy(net(x), label).backward();
+      net.module()->zero_grad();
+    });
     net.module()->eval();
     d16::NoGrad off;
-    net(x);
-    Stopwatch watch;
-    int64_t images = 0;
-    while (watch.seconds() < 1) net(x), images += batch;
-    rows.push_back(Json::object({{"batch", batch}, {"images_per_second", double(images) / watch.seconds()}}));
+    Json row = measured(batch, [&] { net(x); });
+    row["batch"] = batch, row["training"] = training;
+    rows.push_back(row);
+    check_interrupted();
   }
   line["speed"] = rows;
   line["threads"] = o.threads;
   append_study_result(o.out, line);
   say(text(unit.name(), ": ", decimals(rows.array().back().number("images_per_second"), 0), " images/s"));
+}
+
+/// A finished classifier on simulated galaxies that were exposed for longer and longer.
+void measure_exposures(Unit const& unit, DiskData const& data, Denoiser const& denoiser, StudyDiskOptions const& o) {
+  std::string of = text(unit.model, "-", unit.regime, "-0"), weights = join(join(o.out, "units"), of + ".safetensors");
+  if (!is_file(weights)) return say(text(unit.name(), ": waits for ", of));
+  DiskModel model = disk_model(unit.model);
+  d16::LoadedNetwork loaded = d16::load_network(weights);
+  Json const& rule = loaded.about.at("scores").at(unit.regime);
+  Json line = line_of(unit, model, 0, {.regime = unit.regime}, denoiser), rows = Json::array({});
+  io::TensorFile file{.metadata = {{"unit", unit.name()}}};
+  for (double times : disk_exposures) {
+    DiskSet set = data.load(text("exposure-", times));
+    Tensor y = disk_logits(loaded.net, disk_seen(set, unit.regime));
+    Tensor label = disk_labels(set);
+    Score score = score_of(disk_probabilities(y, rule.number("temperature")),
+                           {label.data<int64_t>(), label.data<int64_t>() + label.numel()}, rule.number("threshold"));
+    Json row = score.json();
+    row["exposure"] = times, row["pictures"] = set.size();
+    rows.push_back(row);
+    file.tensors.emplace_back(text(unit.regime, "/exposure-", times), y);
+  }
+  line["exposures"] = rows;
+  io::write_safetensors(study_logits_path(o.out, unit.name()), file);
+  append_study_result(o.out, line);
+  say(text(unit.name(), ": balanced ", decimals(rows.array().front().number("balanced_accuracy"), 3), " to ",
+           decimals(rows.array().back().number("balanced_accuracy"), 3)));
 }
 
 void do_digits(Unit const& unit, Denoiser const& denoiser, StudyDiskOptions const& o) {
@@ -481,6 +522,7 @@ Json study_disk(StudyDiskOptions const& o) {
     if (o.minutes > 0 && watch.seconds() > 60 * o.minutes) break;
     if (unit.kind == Unit::Kind::speed) measure_speed(unit, denoiser, o);
     else if (unit.kind == Unit::Kind::digits) do_digits(unit, denoiser, o);
+    else if (unit.kind == Unit::Kind::exposure) measure_exposures(unit, data, denoiser, o);
     else do_training(unit, data, denoiser, o);
   }
   return study_disk_report(o);

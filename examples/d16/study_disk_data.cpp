@@ -11,6 +11,7 @@
 #include <d16/io/png.hpp>
 #include <d16/io/safetensors.hpp>
 #include <d16/ops/concat.hpp>
+#include <d16/sim/field.hpp>
 #include <d16/vision/augment.hpp>
 #include <d16/vision/filter.hpp>
 #include <d16/vision/statistics.hpp>
@@ -62,7 +63,7 @@ sim::Appearance clean_look() { return {.snr = unlimited, .fwhm = 0}; }
 
 /// What a part is made from.
 struct Recipe {
-  Tensor pictures;  ///< (N,wide,wide,1) in [0, 1]
+  Tensor pictures;  ///< (N,wide,wide,C) in [0, 1]
   std::vector<sim::Appearance> looks;
   std::vector<int64_t> kind, field, item;
 };
@@ -87,14 +88,20 @@ Tensor bytes_as_grey(Tensor const& images, std::vector<int64_t> const& items) {
   return out;
 }
 
+Tensor bytes_in_colour(Tensor const& images, std::vector<int64_t> const& items) {
+  std::vector<Tensor> list;
+  for (int64_t item : items) list.push_back((images.select(0, item).cast(DType::f32) / 255.0).contiguous());
+  return stack(list);
+}
+
 Tensor moved(Tensor const& pictures, uint64_t seed, int64_t view) {
   Tensor out = d16::empty(pictures.shape());
-  int64_t H = pictures.dim(1), W = pictures.dim(2);
+  int64_t H = pictures.dim(1), W = pictures.dim(2), C = pictures.dim(3);
   d16::parallel_tasks(pictures.dim(0), [&](int64_t n) {
     Random random = vision::random_of_item(seed, uint64_t(view), uint64_t(n));
     vision::Motion motion = vision::random_motion(random, {.shift = 3, .zoom = 0.15});
-    vision::sample(pictures.data<float>() + n * H * W, H, W, 1, 1, vision::Affine::about_centre(H, W, H, W, motion),
-                   out.data<float>() + n * H * W, H, W);
+    vision::sample(pictures.data<float>() + n * H * W * C, H, W, C, 1, vision::Affine::about_centre(H, W, H, W, motion),
+                   out.data<float>() + n * H * W * C, H, W);
   });
   return out;
 }
@@ -205,13 +212,12 @@ Tensor disk_light(Tensor const& stretched, std::vector<vision::Stretch> const& s
 }
 
 Tensor disk_inputs(Tensor const& light) {
-  int64_t H = light.dim(1), W = light.dim(2);
+  int64_t C = light.dim(3);
   Tensor out = d16::empty(light.shape());
   d16::parallel_tasks(light.dim(0), [&](int64_t n) {
-    Tensor three = d16::empty({H, W, 3});
-    for (int64_t k = 0; k < H * W; ++k) std::fill_n(three.data<float>() + 3 * k, 3, light.data<float>()[n * H * W + k]);
-    Tensor x = classifier_input(three, 1);
-    std::copy_n(x.data<float>(), H * W, out.data<float>() + n * H * W);
+    Tensor own = light.select(0, n);
+    Tensor x = classifier_input((C == 3 ? own : own.expand({own.dim(0), own.dim(1), 3})).contiguous(), C);
+    std::copy_n(x.data<float>(), x.numel(), out.data<float>() + n * x.numel());
   });
   return out;
 }
@@ -291,13 +297,13 @@ struct DiskData::Body {
     return out;
   }
 
-  Recipe of_items(std::vector<int64_t> const& items, std::function<sim::Appearance()> const& next,
-                  int copies = 1) const {
+  Recipe of_items(std::vector<int64_t> const& items, std::function<sim::Appearance()> const& next, int copies = 1,
+                  bool colour = false) const {
     Recipe r;
     std::vector<int64_t> repeated;
     for (int c = 0; c < copies; ++c) repeated.insert(repeated.end(), items.begin(), items.end());
     require<FileError>(!items.empty(), o.data, ": no pictures for one of the parts; the split is ", split());
-    r.pictures = bytes_as_grey(images, repeated);
+    r.pictures = colour ? bytes_in_colour(images, repeated) : bytes_as_grey(images, repeated);
     for (int64_t i : repeated) {
       r.looks.push_back(next());
       r.kind.push_back(kind[size_t(i)]), r.field.push_back(field[size_t(i)]), r.item.push_back(i);
@@ -318,21 +324,22 @@ struct DiskData::Body {
     return out;
   }
 
-  Recipe recipe(std::string const& name) const {
+  Recipe recipe(std::string const& name, bool colour = false) const {
     std::vector<std::string> w = split_name(name);
+    if (w[0] == "colour") return recipe(name.substr(w[0].size() + 1), true);
     Random random(hash(text(name, "/", o.seed)));
     auto number = [&](size_t i) { return std::strtod(w.at(i).c_str(), nullptr); };
     auto any = [&] { return any_look(random); };
     auto fixed = [](sim::Appearance a) { return [a] { return a; }; };
     if (w[0] == "train") {
-      Recipe r = of_items(items_of(2), any);
+      Recipe r = of_items(items_of(2), any, 1, colour);
       r.pictures = moved(r.pictures, o.seed, std::atoi(w.at(1).c_str()));
       return r;
     }
-    if (name == "validation") return of_items(items_of(1), any, 2);
+    if (name == "validation") return of_items(items_of(1), any, 2, colour);
     if (name == "validation-clean") return of_items(items_of(1), fixed(clean_look()));
     if (name == "test-clean") return of_items(items_of(0), fixed(clean_look()));
-    if (w[0] == "test") return of_items(items_of(0), fixed(look(number(1), number(2))));
+    if (w[0] == "test") return of_items(items_of(0), fixed(look(number(1), number(2))), 1, colour);
     if (name == "mergers") return of_items(items_of(0, true), fixed(look(usual_snr, usual_size)));
     if (name == "mergers-clean") return of_items(items_of(0, true), fixed(clean_look()));
     sim::Appearance usual = look(usual_snr, usual_size);
@@ -422,7 +429,48 @@ struct DiskData::Body {
     return all;
   }
 
+  /// Half of them disks, in the noise of photons, sky and read-out of the exposure, on a scale that its noise sets.
+  void make_exposure(std::string const& name, std::string const& path) const {
+    int64_t const count = std::min<int64_t>(600, int64_t(items_of(0).size()));
+    double times = std::strtod(split_name(name).at(1).c_str(), nullptr);
+    sim::CutoutOptions look{
+        .size = disk_side, .channels = 1, .least_r = 0.09, .most_r = 0.14, .least_snr = 3, .most_snr = 30};
+    look.least_fwhm = 2, look.most_fwhm = 6;
+    look.noise = {.sky = 400, .read_noise = 5, .gain = 10, .correlation = 0.4};
+    Tensor noisy = d16::empty({count, disk_side, disk_side, 1}), clean = d16::empty(noisy.shape());
+    std::vector<vision::Stretch> stretch(static_cast<size_t>(count));
+    std::vector<int64_t> kind(static_cast<size_t>(count)), item(static_cast<size_t>(count));
+    uint64_t seed = hash(text("exposure/", o.seed));
+    d16::parallel_tasks(count, [&](int64_t n) {
+      Random random(seed, uint64_t(n)), noise(seed ^ hash(name), uint64_t(n));
+      sim::Cutout c = sim::simulate_cutout(random, look);
+      sim::NoiseModel longer = look.noise;
+      longer.sky *= times, longer.gain *= times;
+      Tensor light = sim::add_noise(c.contaminated, noise, longer);
+      auto at = size_t(n);
+      stretch[at] = vision::fit_stretch(light, denoiser_stretch);
+      kind[at] = int64_t(c.truth.galaxy.kind == sim::Kind::disk ? DiskClass::spiral : DiskClass::elliptical),
+      item[at] = n;
+      for (auto [from, to] : {std::pair(light, noisy), std::pair(c.clean, clean)}) {
+        Tensor y = stretch[at].apply(from);
+        std::copy_n(y.data<float>(), y.numel(), to.data<float>() + n * y.numel());
+      }
+    });
+    Tensor input = disk_inputs(disk_light(noisy, stretch)).cast(DType::bf16), numbers = stretch_numbers(stretch);
+    Tensor kinds = d16::from(kind, {count}), items = d16::from(item, {count});
+    Tensor seen = noisy.cast(DType::bf16), target = clean.cast(DType::bf16);
+    io::write_safetensors(path, file_of(made(), {{"noisy", &input},
+                                                 {"seen", &seen},
+                                                 {"target", &target},
+                                                 {"stretch", &numbers},
+                                                 {"kind", &kinds},
+                                                 {"field", &items},
+                                                 {"item", &items}}));
+  }
+
   void make(std::string const& name, std::string const& path) const {
+    if (split_name(name)[0] == "exposure") return make_exposure(name, path);
+    bool colour = split_name(name)[0] == "colour";
     Recipe r = recipe(name);
     sim::Degraded d = degraded(r, hash(text("noise of ", name, "/", o.seed)), split_name(name)[0] == "arms" ? 2 : 1);
     check_interrupted();
@@ -436,7 +484,8 @@ struct DiskData::Body {
     set.kind = list(r.kind), set.field = list(r.field), set.item = list(r.item);
     // faint arms are fainter than the rounding of bfloat16
     bool exact = split_name(name)[0] == "arms";
-    Tensor seen = half(d.noisy), target = exact ? d.clean : half(d.clean), stretch = stretch_numbers(d.stretch);
+    Tensor seen, target, stretch;  // no denoiser sees colours
+    if (!colour) seen = half(d.noisy), target = exact ? d.clean : half(d.clean), stretch = stretch_numbers(d.stretch);
     io::write_safetensors(path, file_of(made(), {{"noisy", &set.noisy},
                                                  {"clean", &set.clean},
                                                  {"seen", &seen},
@@ -467,6 +516,7 @@ struct DiskData::Body {
   }
 
   Tensor denoised(std::string const& name, io::TensorFile const& part) const {
+    if (!part.has("seen")) return {};
     std::string path = join(folder, name + ".denoised.safetensors");
     if (is_file(path)) {
       io::TensorFile file = io::read_safetensors(path);

@@ -19,6 +19,8 @@ constexpr int64_t disk_side = 64;  ///< pixels that networks see
 /// The levels of the test set: every S/N with every R_e / FWHM.
 inline constexpr double disk_snr[] = {3, 7, 15, 35, 100};
 inline constexpr double disk_sizes[] = {0.75, 1.5, 3};
+/// Times of exposure-TIMES: the S/N of the first exposure is 3 to 30.
+inline constexpr double disk_exposures[] = {0.0625, 0.25, 1, 4, 16};
 /// "test-7-1.5".
 std::string disk_part(double snr, double size);
 /// All levels, without the clean one.
@@ -26,7 +28,7 @@ std::vector<std::string> disk_ladder();
 
 /// One part: what classifiers see of its pictures, (N,side,side,1) bfloat16 in [0, 1].
 struct DiskSet {
-  d16::Tensor noisy, denoised;
+  d16::Tensor noisy, denoised;        ///< of colour parts noisy has three channels, and nothing was denoised
   d16::Tensor clean = {};             ///< of training views: without degradation
   d16::Tensor kind = {}, field = {};  ///< (N) int64: DiskClass, sky field
   d16::Tensor item = {};              ///< (N) int64: number of the picture; of null tests a number of their own
@@ -55,6 +57,8 @@ struct DiskPairs {
 ///   stars-SNR, spheroids-SNR, noise
 ///   arms-SNR             disks seen from above: first without, then the same with faint arms, in the same noise
 ///   ceers-SHRINK         six real galaxies, at each S/N in turn; needs shared/jwst_ceers_nircam
+///   colour-PART          train, validation and test parts in colour: the same looks, the S/N that of the mean
+///   exposure-TIMES       simulated galaxies with real fluxes, the same ones exposed so many times as long
 class DiskData {
  public:
   explicit DiskData(StudyDiskOptions const& o);

@@ -6,14 +6,18 @@
 #include <ctime>
 
 #include <d16/core/parallel.hpp>
+#include <d16/io/checkpoint.hpp>
 #include <d16/learn/calibration.hpp>
 #include <d16/nn/cost.hpp>
+#include <d16/nn/unet_vae.hpp>
 #include <d16/ops/concat.hpp>
 #include <d16/ops/losses.hpp>
 #include <d16/optim/adam.hpp>
 #include <d16/optim/schedule.hpp>
 #include <d16/optim/trainer.hpp>
 #include <d16/vision/filter.hpp>
+
+#include "sha256.hpp"
 
 namespace tool {
 
@@ -164,7 +168,7 @@ double cpu_now() { return double(std::clock()) / CLOCKS_PER_SEC; }
 
 /// A view of the training pictures as a regime sees it.
 Tensor view_of(DiskData const& data, DiskTraining const& t, int64_t view, int64_t side) {
-  if (t.regime != "a") return disk_seen(data.load(text("train-", view)), t.regime, side);
+  if (t.regime != "a") return disk_seen(data.load(t.question.part(text("train-", view))), t.regime, side);
   DiskSet clean{data.clean_view(view), {}};
   return disk_seen(clean, "a", side);
 }
@@ -203,6 +207,20 @@ std::vector<DiskModel> disk_models() {
   return out;
 }
 
+std::string use_disk_denoiser(std::string const& path, DiskData& data) {
+  auto loaded = std::make_shared<d16::LoadedNetwork>(d16::load_network(path));
+  nn::UNetVae* net = loaded->net.as<nn::UNetVae>();
+  require<d16::WeightsError>(net && net->options().channels == 1, path, ": is no denoiser of one channel");
+  std::string sha = sha256_of_file(path);
+  data.set_denoiser(
+      [loaded](Tensor const& x) {
+        d16::NoGrad off;
+        return loaded->net(x);
+      },
+      sha);
+  return sha;
+}
+
 DiskModel disk_model(std::string const& name) {
   std::string names;
   for (DiskModel const& model : disk_models()) {
@@ -213,7 +231,7 @@ DiskModel disk_model(std::string const& name) {
 }
 
 std::string DiskQuestion::name() const {
-  constexpr char const* names[] = {"", "size", "labels", "patch", "classes", "selection"};
+  constexpr char const* names[] = {"", "size", "labels", "patch", "classes", "selection", "channels"};
   return kind == Kind::none ? "" : value > 0 ? text(names[int(kind)], "-", value) : names[int(kind)];
 }
 
@@ -297,7 +315,7 @@ DiskClassifier train_disk_unit(DiskModel const& model, DiskData const& data, std
   o.schedule = optim::CosineSchedule{.epochs = double(t.epochs), .warmup = 1, .floor = 0.01};
   o.on_step = [](int, int64_t, int64_t, double) { check_interrupted(); };
   optim::Trainer trainer(module, optimiser, o);
-  DiskSet validation = data.load(t.regime == "a" ? "validation-clean" : "validation");
+  DiskSet validation = data.load(t.question.part(t.regime == "a" ? "validation-clean" : "validation"));
   Tensor shown = disk_seen(validation, t.regime, side);
   optim::TrainingReport report = trainer.fit(
       [&](int epoch) {

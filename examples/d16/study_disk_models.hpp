@@ -29,10 +29,13 @@ constexpr char const* disk_regimes[] = {"a", "b", "d", "e"};
 
 /// What is changed for an open question.
 struct DiskQuestion {
-  enum class Kind { none, size, labels, patch, classes, selection };
+  enum class Kind { none, size, labels, patch, classes, selection, channels };
   Kind kind = Kind::none;
-  double value = 0;  ///< size: share of the training pictures; labels: share of wrong ones; patch: pixels of the side
+  double value = 0;  ///< size: share of the training pictures; labels: share of wrong ones; patch: pixels of the side;
+                     ///< channels: how many
   std::string name() const;
+  /// The part of the data that is taken in place of this one.
+  std::string part(std::string const& name) const { return kind == Kind::channels ? "colour-" + name : name; }
 };
 
 struct DiskTraining {
@@ -42,6 +45,10 @@ struct DiskTraining {
   uint64_t seed = 16;
   DiskQuestion question = {};
 };
+
+/// From now on parts are denoised by the U-Net VAE of one channel in this file. Returns its sha256.
+/// Errors   WeightsError for another network.
+std::string use_disk_denoiser(std::string const& path, DiskData& data);
 
 /// A trained classifier.
 struct DiskClassifier {

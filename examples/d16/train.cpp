@@ -181,30 +181,38 @@ template <class Net> Json fit_disk(TrainOptions const& o, Net net, data::ThreePa
       [&] { return auc_of(disk_probabilities(net, validation, device), parts.validation); });
   d16::load(net, places.best());
   net.eval();
-  Tensor chosen_by = d16::from(disk_probabilities(net, validation, device), {parts.validation.size()});
-  double threshold = learn::best_threshold(chosen_by, parts.validation.labels).value;
+  DiskAnswers const seen{disk_probabilities(net, validation, device), labels_of(parts.validation),
+                         fields_of(parts.validation)};
+  DiskCalibration calibration = fit_calibration(Shown::clean, seen);
+  double threshold = learn::best_threshold(d16::from(seen.p, {parts.validation.size()}), parts.validation.labels).value;
   std::vector<double> p = disk_probabilities(net, classifier_inputs(pictures_of(parts.test)), device);
   DiskScores scores = score_disk(p, parts.test, threshold, o.seed);
+  CalibrationTest tested = test_calibration(calibration, {p, labels_of(parts.test), fields_of(parts.test)}, o.seed);
   about["threshold"] = threshold;
+  about["calibration"] = Json::array({json_of(calibration, tested)});
   about["scores"] = json_of(scores.scores);
   d16::save(net, places.weights, about);
   auto const& c = scores.confusion;
-  write_card(places,
-             {"disk: disk-like or elliptical",
-              "The probability that a galaxy is disk-like (spiral or edge-on) and not elliptical, from a grey picture "
-              "whose levels are normalised.",
-              table_of(scores.scores),
-              text("\nThreshold ", decimals(threshold, 3), " (best balanced accuracy on validation). Of ", c[0] + c[1],
-                   " ellipticals ", c[1], " are called disks; of ", c[2] + c[3], " disks ", c[2],
-                   " are called ellipticals.\n")},
-             about, report, net, o);
+  write_card(
+      places,
+      {"disk: disk-like or elliptical",
+       "The probability that a galaxy is disk-like (spiral or edge-on) and not elliptical, from a grey picture "
+       "whose levels are normalised.",
+       table_of(scores.scores),
+       text("\nThreshold ", decimals(threshold, 3), " (best balanced accuracy on validation). Of ", c[0] + c[1],
+            " ellipticals ", c[1], " are called disks; of ", c[2] + c[3], " disks ", c[2],
+            " are called ellipticals.\nCalibration, fitted on validation: ", words_of(calibration, tested), ".\n")},
+      about, report, net, o);
   say(text("test: accuracy ", scores.scores[0].text(), ", balanced ", scores.scores[1].text(), ", AUC ",
            scores.scores[2].text()));
+  say(words_of(calibration, tested));
   say(text(places.weights, ", ", places.card, " and ", places.folder, "/ written"));
   return Json::object({{"weights", places.weights},
                        {"card", places.card},
                        {"best_epoch", report.best_epoch},
                        {"threshold", threshold},
+                       {"calibration_error_before", tested.before},
+                       {"calibration_error_after", tested.after},
                        {"split", about.string("split")},
                        {"scores", json_of(scores.scores)},
                        {"confusion", Json(scores.confusion)}});

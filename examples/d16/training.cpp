@@ -45,12 +45,6 @@ Dataset first_items(Dataset const& all, int64_t limit) {
   return all.subset(items);
 }
 
-std::vector<int64_t> labels_of(Dataset const& set) {
-  std::vector<int64_t> labels;
-  for (int64_t i = 0; i < set.size(); ++i) labels.push_back(set.label(i));
-  return labels;
-}
-
 double mean_psnr(Tensor const& images, Tensor const& clean) {
   double sum = 0;
   for (int64_t i = 0; i < clean.dim(0); ++i) sum += vision::psnr(images.select(0, i), clean.select(0, i));
@@ -119,6 +113,12 @@ int part_of_id(std::string const& id) { return is_number(id) ? data::field_part(
 
 int64_t field_of(std::string const& id) { return is_number(id) ? data::sdss_field(id) : int64_t(hash(id) >> 1); }
 
+std::vector<int64_t> labels_of(Dataset const& set) {
+  std::vector<int64_t> labels;
+  for (int64_t i = 0; i < set.size(); ++i) labels.push_back(set.label(i));
+  return labels;
+}
+
 std::vector<int64_t> fields_of(Dataset const& set) {
   std::vector<int64_t> fields;
   for (std::string const& id : set.ids) fields.push_back(field_of(id));
@@ -135,6 +135,13 @@ Tensor pictures_of(Dataset const& set) {
   data::Loader loader(set, {.batch = std::max<int64_t>(1, set.size()), .shuffle = false, .seed = 0});
   for (auto& [image, label] : loader) return image;
   return {};
+}
+
+std::vector<Tensor> lights_of(Dataset const& set) {
+  Tensor pictures = pictures_of(set);
+  std::vector<Tensor> lights;
+  for (int64_t i = 0; i < set.size(); ++i) lights.push_back(light_of(pictures.select(0, i)));
+  return lights;
 }
 
 Tensor classifier_inputs(Tensor const& pictures, d16::Random* random) {

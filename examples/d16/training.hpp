@@ -31,7 +31,8 @@ int64_t field_of(std::string const& id);
 /// 0: of the test set, 1: of validation, 2 to 4: of training; see split().
 int part_of_id(std::string const& id);
 
-/// That of each item.
+std::vector<int64_t> labels_of(d16::data::Dataset const& set);
+/// The sky field of each item.
 std::vector<int64_t> fields_of(d16::data::Dataset const& set);
 
 /// Test, validation and training set: crc32 of the decimal field mod 5 is 0, 1, 2 to 4; of the id when it is no number.
@@ -39,6 +40,9 @@ d16::data::ThreeParts split(d16::data::Dataset const& all);
 
 /// All pictures of a set as networks see them, (N,size,size,3).
 d16::Tensor pictures_of(d16::data::Dataset const& set);
+
+/// The same as light, one by one: what Network::disk() takes.
+std::vector<d16::Tensor> lights_of(d16::data::Dataset const& set);
 
 /// What the classifier sees of pictures (N,H,W,3): (N,H,W,1). With `random`, as other telescopes might have seen them:
 /// half of them blurred, half with more noise.

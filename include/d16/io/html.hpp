@@ -278,7 +278,7 @@ figcaption { color:var(--muted); font-size:13px; margin-top:8px; }
 article { background:var(--card); border:1px solid var(--line); border-radius:10px; padding:14px 16px 12px;
   break-inside:avoid; }
 article header { display:flex; justify-content:space-between; align-items:baseline; gap:10px; margin-bottom:10px; }
-.pictures { display:grid; grid-auto-flow:column; grid-auto-columns:1fr; gap:8px; margin-bottom:10px; }
+.pictures { display:grid; grid-template-columns:repeat(auto-fit,minmax(88px,1fr)); gap:8px; margin-bottom:10px; }
 .pictures figcaption { text-align:center; margin-top:3px; font-size:12px; }
 img { display:block; width:100%; border-radius:5px; image-rendering:pixelated; background:#000; }
 article p { font-size:13.5px; color:var(--muted); margin:6px 0 0; }
