@@ -1,11 +1,9 @@
 // U-Net VAE: a denoiser that squeezes the image through a noisy latent code and rebuilds it with the help of skips.
 #pragma once
 #include "../autograd/recompute.hpp"
-#include "../ops/concat.hpp"
 #include "../ops/dropout.hpp"
 #include "../ops/losses.hpp"
-#include "dense.hpp"
-#include "norm.hpp"
+#include "conv_norm_relu.hpp"
 #include "stages.hpp"
 
 namespace d16::nn {
@@ -26,7 +24,7 @@ struct ConvBlock : Module {
 
   ConvBlock(int in, int out)
       : conv1(in, out, {.bias = false}), conv2(out, out, {.bias = false}), norm1(out), norm2(out) {}
-  Tensor operator()(Tensor x) { return relu(norm2(conv2(relu(norm1(conv1(x)))))); }
+  Tensor operator()(Tensor x) { return conv_norm_relu(conv2, norm2, conv_norm_relu(conv1, norm1, x)); }
   D16_MEMBERS(conv1, conv2, norm1, norm2)
 };
 
@@ -81,8 +79,7 @@ class UNetVae : public Module {
     Tensor mu = from_features(mu_(x)), logvar = clamp(from_features(logvar_(x)), -10, 10);
     x = relu(from_latent_(as_features(training() ? reparameterise(mu, logvar) : mu)));
     for (size_t i = 0; i < up_.size(); ++i) {
-      x = up_[i](x);
-      x = options_.skips ? concat({x, levels[levels.size() - 1 - i]}, axis::C, {.relu = {true}}) : relu(x);
+      x = up_[i].rectified(x, options_.skips ? levels[levels.size() - 1 - i] : Tensor());
       x = run(merge_[i], x);
     }
     return {from_features(last_(x)), mu, logvar, options_.variance ? spread_of(x) : Tensor()};
