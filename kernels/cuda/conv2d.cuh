@@ -64,6 +64,9 @@ template <class Tiles, class T> struct ForwardPlan {
     auto to = fused.finish(a.y, pixels, g.out(), a.Co, a.bias);
     to.of_block = g.out();
     ProductSizes const s{.M = pixels, .N = g.out(), .K = int(depth), .blocks = g.blocks, .per_split = int(depth)};
+    if constexpr (sums_in_registers<T>)
+      if (fused.sums)
+        return multiply<Tiles>(patches, columns, FinishWithSums<T>{to, fused.sums, fused.rows_of_sums, a.Co}, s);
     return multiply<Tiles>(patches, columns, to, s);
   }
 };
@@ -198,12 +201,12 @@ inline constexpr auto bytes_of = [](auto const& plan) { return plan.scratch.used
 template <class T> Conv2d<T> without_work(Conv2d<T> a) { return a.work = nullptr, a; }
 
 /// The sums of a result, for each image: of chunks while they are in registers, as many rows of a tile as are of one image,
-/// then of the chunks. A pass of its own where that leaves few rows, or the result is of no tile.
+/// then of the chunks. A pass of its own where that leaves few rows, where the result is of no tile, and for float64.
 template <class T> class SumsOfResult {
  public:
   SumsOfResult(Conv2d<T> const& a, size_t scratch) : sums_(sums_of_result(a)), scratch_(scratch) {
     int const rows = int(std::gcd(sums_.pixels, int64_t(128)));
-    rows_ = is_depthwise(a) || rows < 16 ? 0 : rows;
+    rows_ = sums_in_registers<T> && !is_depthwise(a) && rows >= 16 ? rows : 0;
     chunks_ = rows_ ? sums_.pixels / rows_ : channels::chunks_of(sums_).of_sample();
   }
   size_t bytes() const { return chunks_ > 1 ? size_t(sums_.N * chunks_ * sums_.C) * sizeof(channels::Sums) : 0; }
