@@ -271,7 +271,8 @@ template <class T> int conv2d_dx_on(Isa isa, Conv2d<T> const& a, StampEnding<T> 
   if (!by_winograd(a, s, winograd_overhead)) return direct_conv2d_dx(isa, a, ending);
   if (!winograd_takes(a)) return unsupported;
   if constexpr (std::is_same_v<T, float>)
-    WinogradForward(winograd_stages<float>(isa), s).run(a.dy, a.w, int64_t(a.Ci) * 9, 9, true, ending.bias, a.dx, a.work);
+    WinogradForward(winograd_stages<float>(isa), s)
+        .run(a.dy, a.w, int64_t(a.Ci) * 9, 9, true, ending.bias, a.dx, a.work);
   return ok;
 }
 
@@ -300,9 +301,7 @@ template <class T> size_t conv2d_work_bytes(Conv2d<T> const& a) {
   return std::max(sums, size_t(detail::multiply_rows_work(g.merged * g.O, depth, sizeof(T))));
 }
 
-template <class T> int conv2d_dx(Conv2d<T> const& a) {
-  return detail::conv2d_dx_on(best_isa(), a, {.pitch = a.Ci});
-}
+template <class T> int conv2d_dx(Conv2d<T> const& a) { return detail::conv2d_dx_on(best_isa(), a, {.pitch = a.Ci}); }
 template <class T> size_t conv2d_dx_work_bytes(Conv2d<T> const& a) {
   detail::WinogradShape const s = detail::winograd_backward(a);
   if (by_winograd(a, s, detail::winograd_overhead))

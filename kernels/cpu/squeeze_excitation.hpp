@@ -139,9 +139,8 @@ template <class T> int squeeze_excitation(SqueezeExcitation<T> const& a) {
             detail::fill_lanes(t, a.C, factor, [&](int64_t c) { return a.line(c).slope * gate[c]; });
             detail::fill_lanes(t, a.C, shift, [&](int64_t c) { return beside(c) * gate[c]; });
           },
-          [=](int64_t i, int64_t l) __attribute__((always_inline)) {
-            y[i] = ending((x[i] - mean[l]) * factor[l] + shift[l], first + i);
-          });
+          [=](int64_t i, int64_t l)
+              __attribute__((always_inline)) { y[i] = ending((x[i] - mean[l]) * factor[l] + shift[l], first + i); });
     });
   });
   return ok;
@@ -206,8 +205,8 @@ template <class T> int squeeze_excitation_dx(SqueezeExcitation<T> const& a) {
           });
     else
       detail::column_map<T>(
-          pixels, a.C, fill,
-          [=](int64_t i, int64_t l) __attribute__((always_inline)) { dx[i] = dy[i] * factor[l] + shift[l]; });
+          pixels, a.C,
+          fill, [=](int64_t i, int64_t l) __attribute__((always_inline)) { dx[i] = dy[i] * factor[l] + shift[l]; });
   });
   return ok;
 }

@@ -262,9 +262,7 @@ template <class T> int conv2d(Conv2d<T> const& a) {
 }
 
 /// The gradient of the input; floor as the convolution's.
-template <class T> int conv2d_dx(Conv2d<T> const& a) {
-  return dense::conv2d_dx(a, StampEnding<T>{.pitch = a.Ci});
-}
+template <class T> int conv2d_dx(Conv2d<T> const& a) { return dense::conv2d_dx(a, StampEnding<T>{.pitch = a.Ci}); }
 template <class T> size_t conv2d_dx_work_bytes(Conv2d<T> const& a) {
   return dense::with_data_gradient(dense::without_work(a), dense::bytes_of);
 }

@@ -94,8 +94,7 @@ template <class T> struct Apply {
     T* y;
     bool relu;
     Pack<W, width> mean, factor, shift;
-    __device__ Of(Apply const& map, int n, int c)
-        : x(map.a.x), residual(map.a.residual), y(map.a.y), relu(map.a.relu) {
+    __device__ Of(Apply const& map, int n, int c) : x(map.a.x), residual(map.a.residual), y(map.a.y), relu(map.a.relu) {
 #pragma unroll
       for (int e = 0; e < width; ++e) {
         ChannelLine const norm = line_of(map.a, c + e);
@@ -317,8 +316,8 @@ template <class T> int squeeze_excitation_dx(SqueezeExcitation<T> const& a) {
   channels::sum_pixels(products, s, partial);
   gpu::launch(gates::excite_back<T>, dim3(unsigned(a.N)), dim3(line_threads), 0, gpu::current_stream(), a,
               int(s.of_sample()), partial, inside);
-  gpu::launch(gates::weight_gradients<T>, gpu::blocks_for(gates::weight_threads(a), line_threads),
-              dim3(line_threads), 0, gpu::current_stream(), a, inside);
+  gpu::launch(gates::weight_gradients<T>, gpu::blocks_for(gates::weight_threads(a), line_threads), dim3(line_threads),
+              0, gpu::current_stream(), a, inside);
   T const* const dy = a.relu ? a.upstream() : a.dy;
   return channels::map_channels(gates::Backward<T>{a, dy, inside.dmean}, s, dy, a.dx, a.norm_training ? a.x : nullptr);
 }

@@ -276,8 +276,8 @@ template <class T> void check_sums(Conv2d<float> const& s, double from_zero = 0)
   for (size_t i = 0; i < sums.size(); i += 2) {
     CHECK(std::abs(sums[i] - expected[i]) <= count * 20 * unit * largest + 1e-15 * std::abs(expected[i]) * count);
     // of squares about zero those about the mean are what a norm wants: no digit of them is lost
-    double const about = sums[i + 1] - sums[i] * sums[i] / count, right_about =
-                                                                      expected[i + 1] - expected[i] * expected[i] / count;
+    double const about = sums[i + 1] - sums[i] * sums[i] / count,
+                 right_about = expected[i + 1] - expected[i] * expected[i] / count;
     CHECK(std::abs(about - right_about) <=
           count * 80 * unit * largest * largest + 4e-16 * count * std::abs(expected[i + 1]));
   }
@@ -287,12 +287,12 @@ template <class T> void check_sums(Conv2d<float> const& s, double from_zero = 0)
 
 TEST_CASE("cuda conv2d: the sums of its result over each image") {
   for (Precision precision : precisions)
-    for (auto s : {sized(same3, 3, 4, 4, 5, 6, 1),      // eight images in a tile, five of which there are
-                   sized(same3, 1, 16, 16, 8, 72, 1),   // two chunks of an image, two tiles of channels
-                   sized(same3, 2, 8, 8, 34, 68, 34),   // groups together
-                   sized(same3, 2, 4, 8, 40, 80, 2),    // and apart
-                   sized(same3, 2, 5, 7, 3, 5, 1),      // a pass of its own
-                   sized(same3, 2, 8, 8, 8, 8, 8)}) {   // each channel by itself
+    for (auto s : {sized(same3, 3, 4, 4, 5, 6, 1),     // eight images in a tile, five of which there are
+                   sized(same3, 1, 16, 16, 8, 72, 1),  // two chunks of an image, two tiles of channels
+                   sized(same3, 2, 8, 8, 34, 68, 34),  // groups together
+                   sized(same3, 2, 4, 8, 40, 80, 2),   // and apart
+                   sized(same3, 2, 5, 7, 3, 5, 1),     // a pass of its own
+                   sized(same3, 2, 8, 8, 8, 8, 8)}) {  // each channel by itself
       s.precision = precision;
       check_sums<float>(s);
     }

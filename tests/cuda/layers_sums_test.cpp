@@ -146,7 +146,9 @@ void check_gate_of_bf16(int64_t N, int64_t pixels, int C, int R, Ending ending) 
   INFO("bf16, N ", N, " pixels ", pixels, " C ", C, " R ", R, " norm ", ending.norm);
   Gate<bf16> got(N, pixels, C, R, true, ending);
   Gate<float> expected(N, pixels, C, R, true, ending);
-  auto same = [](std::vector<bf16> const& from, std::vector<float>& to) { std::copy(from.begin(), from.end(), to.begin()); };
+  auto same = [](std::vector<bf16> const& from, std::vector<float>& to) {
+    std::copy(from.begin(), from.end(), to.begin());
+  };
   same(got.x, expected.x), same(got.dy, expected.dy), same(got.residual, expected.residual);
   expected.of_x(ending.norm);
   got.run();
@@ -286,7 +288,7 @@ TEST_CASE("cuda squeeze_excitation: behind a norm, in training and with running 
 
 TEST_CASE("cuda squeeze_excitation: features in bf16") {
   for (Ending ending : {Ending{}, Ending{true, true}, Ending{true, true, true, true}, Ending{false, false, true}}) {
-    check_gate_of_bf16(2, 35, 16, 2, ending);   // packs
+    check_gate_of_bf16(2, 35, 16, 2, ending);  // packs
     check_gate_of_bf16(1, 1100, 33, 4, ending);
   }
 }

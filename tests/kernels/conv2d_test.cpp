@@ -250,7 +250,8 @@ TEST_CASE("conv2d: dx by Winograd's algorithm adds the bias of the transposed co
     std::vector<float> const bias = random_values<float>(plain.a.Ci, 5);
     Work work(kernels::cpu::conv2d_dx_work_bytes(shifted.a));
     shifted.a.work = work.data();
-    CHECK(kernels::cpu::detail::conv2d_dx_on(isa, shifted.a, {.bias = bias.data(), .pitch = shifted.a.Ci}) == kernels::ok);
+    CHECK(kernels::cpu::detail::conv2d_dx_on(isa, shifted.a, {.bias = bias.data(), .pitch = shifted.a.Ci}) ==
+          kernels::ok);
     for (size_t i = 0; i < plain.dx.size(); ++i) CHECK(shifted.dx[i] == plain.dx[i] + bias[i % bias.size()]);
   }
 }

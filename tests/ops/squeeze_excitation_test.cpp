@@ -76,7 +76,8 @@ TEST_CASE("squeeze_excitation: a norm in front is what it is as an op of its own
         TensorOptions const f64{.dtype = DType::f64};
         auto in = inputs(shape, 3, DType::f64);
         if (far) in[0] = in[0] + 100.0;
-        for (Tensor const& more : {normal(shape, f64), normal({shape[3]}, f64), normal({shape[3]}, f64)}) in.push_back(more);
+        for (Tensor const& more : {normal(shape, f64), normal({shape[3]}, f64), normal({shape[3]}, f64)})
+          in.push_back(more);
         struct Moved {
           Tensor mean, var;
         };
@@ -143,9 +144,7 @@ TEST_CASE("conv2d: the sums of its result over each image, and what norm and gat
       CHECK_LE(difference(with, without), 8 * epsilon(dtype) * largest(without));
     }
   Tensor x = zeros({2, 4, 4, 3}), w = zeros({5, 3, 1, 1}), wrong = zeros({2, 3, 2}, {.dtype = DType::f64});
-  CHECK(message_of<ShapeError>([&] {
-          conv2d(x, w, {}, {.sums = wrong});
-        }) == "conv2d: sums is (2,3,2); needs (2,5,2)");
+  CHECK(message_of<ShapeError>([&] { conv2d(x, w, {}, {.sums = wrong}); }) == "conv2d: sums is (2,3,2); needs (2,5,2)");
   CHECK_THROWS_AS(batch_norm2d(conv2d(x, w), {}, {}, {}, {}, {.training = true, .sums = wrong}), ShapeError);
 }
 

@@ -46,9 +46,7 @@ struct BatchNorm2d : detail::Norm {
   /// relu(norm(x)) in one pass.
   Tensor rectified(Tensor x, Tensor sums = {}) { return apply(x, true, sums); }
   /// For the squeeze and excitation behind it, which then does its work.
-  NormInFront in_front(Tensor sums = {}) {
-    return {weight, bias, running_mean, running_var, settings(false, sums)};
-  }
+  NormInFront in_front(Tensor sums = {}) { return {weight, bias, running_mean, running_var, settings(false, sums)}; }
   io::Json describe() const override { return describe_as("batch_norm2d"); }
 
  private:

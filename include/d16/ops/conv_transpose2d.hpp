@@ -14,7 +14,7 @@ namespace d16 {
 struct ConvTranspose2dOptions {
   Pair stride = 1, padding = 0, output_padding = 0;
   kernels::Precision precision = kernels::Precision::float32;  ///< as of Conv2dOptions
-  bool relu = false;   ///< the positive part, in the same pass
+  bool relu = false;                                           ///< the positive part, in the same pass
   Tensor beside = {};  ///< (N,P,Q,any), joined to the result behind its channels, which are written in their place
 };
 

@@ -164,9 +164,12 @@ inline Tensor squeeze_excitation(Tensor x, Tensor w1, Tensor b1, Tensor w2, Tens
   if (o.residual.defined()) detail::check_residual(x, o.residual);
   x = x.contiguous();
   int64_t const N = x.dim(0), R = w1.dim(0), C = detail::checked_int("squeeze_excitation", "C", x.dim(axis::C));
-  detail::GatesCall call{x.detach(),           detail::detached(w1),
-                         detail::detached(b1), detail::detached(w2),
-                         detail::detached(b2), empty({N, 2 * C + R}, {DType::f64, x.device()}),
+  detail::GatesCall call{x.detach(),
+                         detail::detached(w1),
+                         detail::detached(b1),
+                         detail::detached(w2),
+                         detail::detached(b2),
+                         empty({N, 2 * C + R}, {DType::f64, x.device()}),
                          o.relu};
   if (o.norm) call.norm = detail::norm_in_front(call.x, *o.norm);
   Tensor y = empty_like(x), residual = detail::detached(o.residual);

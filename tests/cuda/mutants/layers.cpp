@@ -121,7 +121,7 @@ void norms() {
   norm({.rows = 1100, .C = 3, .G = 7, .training = true});              // three chunks of rows
   norm({.rows = 9, .C = 7, .G = 16, .training = true, .relu = true});  // four blocks of columns
   norm({.rows = 9, .C = 7, .G = 1, .training = false, .relu = true});
-  norm({.rows = 45, .C = 5, .training = true}, 0, 3);  // the sums of three images are known
+  norm({.rows = 45, .C = 5, .training = true}, 0, 3);             // the sums of three images are known
   norm({.rows = 40, .C = 9, .G = 4, .training = true}, 1 << 20);  // where float32 has steps of 1/8
 }
 

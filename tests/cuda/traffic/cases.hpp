@@ -71,9 +71,7 @@ inline std::vector<TrafficCase> dense_traffic() {
       {"conv_transpose2d",
        "2x2, 64→32, stride 2, 2 x 16², ReLU, beside 32 channels",
        {{2, 16, 16, 64}, {64, 32, 2, 2}, {32}, {2, 32, 32, 32}},
-       [](Inputs t) {
-         return conv_transpose2d(t[0], t[1], t[2], {.stride = 2, .relu = true, .beside = t[3]});
-       }},
+       [](Inputs t) { return conv_transpose2d(t[0], t[1], t[2], {.stride = 2, .relu = true, .beside = t[3]}); }},
   };
   all.insert(all.begin(), exact.begin(), exact.end());
   return all;
@@ -250,10 +248,7 @@ inline std::vector<TrafficCase> layer_traffic() {
          NormInFront const norm{t[6], t[7], {}, {}, {.training = true, .sums = sums}};
          return squeeze_excitation(conv2d(t[0], t[8], {}, {.sums = sums}), t[1], t[2], t[3], t[4], {t[5], true, norm});
        }},
-      {"image_sums",
-       "64 channels, 2 x 32²",
-       {constant(x)},
-       [](Inputs t) { return detail::image_sums(t[0]); }},
+      {"image_sums", "64 channels, 2 x 32²", {constant(x)}, [](Inputs t) { return detail::image_sums(t[0]); }},
   };
 }
 
