@@ -27,7 +27,8 @@ class NoGrad {
   bool before_;
 };
 
-/// From dy, which is contiguous, the gradients of all inputs, which may be views. An undefined tensor stands for zero; where needed[i] is false it is ignored.
+/// From dy, which is contiguous, the gradients of all inputs, which may be views. An undefined tensor stands for zero;
+/// where needed[i] is false it is ignored.
 using Pullback = std::function<std::vector<Tensor>(Tensor dy, std::vector<bool> const& needed)>;
 
 struct Node;
