@@ -10,8 +10,9 @@ namespace d16::kernels {
 /// x, y, dy, dx are (rows, C, G) with rows = N H W; everything else is (C). Statistics run over rows and G.
 /// batch_norm     reads x, weight, bias; writes y, mean and inv_std. Training: mean and variance are those of x, and
 ///                running_mean, running_var (when given) move towards them. Otherwise they are the running ones.
-///                Where moments (2,C) are given, they are the mean and the variance of x, already known. Without y
-///                only mean, inv_std and the running statistics are written.
+///                Where moments (2,C) are given, they are the mean and the variance of x, already known; or sums
+///                (images,C,2), as image_sums of x, with G = 1. Without y only mean, inv_std and the running statistics
+///                are written.
 /// batch_norm_apply  only the last step: y from x, weight, bias, mean and inv_std.
 /// batch_norm_dw  reads x, dy, mean, inv_std; writes dw and db.
 /// batch_norm_dx  reads x, dy, weight, mean, inv_std and, when training, dw and db; writes dx, which may be dy.
@@ -27,7 +28,8 @@ template <class T> struct BatchNorm {
   T const* x{};
   Wide<T> const *weight{}, *bias{};
   Wide<T>*running_mean{}, *running_var{};
-  double const* moments{};
+  double const *moments{}, *sums{};
+  int64_t images = 1;
   double *mean{}, *inv_std{};
   T* y{};
   T const* dy{};

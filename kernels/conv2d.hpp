@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 
+#include "image_sums.hpp"
 #include "precision.hpp"
 #include "view.hpp"
 
@@ -13,7 +14,7 @@ namespace d16::kernels {
 enum class Conv2dAlgorithm { automatic, direct, winograd };
 
 /// x and dx are (N,H,W,Ci); w and dw (Co,Ci/groups,kh,kw); y and dy (N,P,Q,Co); bias and db (Co).
-/// conv2d     reads x, w, bias (may be null); writes y.
+/// conv2d     reads x, w, bias (may be null); writes y and, where it is given, sums (N,Co,2), as image_sums of y.
 /// conv2d_dx  reads dy, w; writes dx.
 /// conv2d_dw  reads dy, x; writes dw.
 /// conv2d_db  reads dy; writes db.
@@ -31,9 +32,23 @@ template <class T> struct Conv2d {
   Wide<T>*dw{}, *db{};
   void* work{};
   Precision precision{};  ///< of float32 images; without units for it: float32. A bias has no factors
+  double* sums{};
 
   constexpr int P() const { return (H + 2 * pad_h - dilation_h * (kh - 1) - 1) / stride_h + 1; }
   constexpr int Q() const { return (W + 2 * pad_w - dilation_w * (kw - 1) - 1) / stride_w + 1; }
 };
+
+/// How conv2d_dx ends as a transposed convolution: a bias (Ci, may be null), the positive part, and how many elements a
+/// pixel of dx begins behind the one before.
+template <class T> struct StampEnding {
+  Wide<T> const* bias{};
+  bool relu = false;
+  int64_t pitch = 0;
+};
+
+/// The sums of y, in the scratch memory of the convolution.
+template <class T> ImageSums<T> sums_of_result(Conv2d<T> const& a) {
+  return {.N = a.N, .pixels = int64_t(a.P()) * a.Q(), .C = a.Co, .x = a.y, .sums = a.sums, .work = a.work};
+}
 
 }  // namespace d16::kernels

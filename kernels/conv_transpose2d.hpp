@@ -7,7 +7,8 @@
 namespace d16::kernels {
 
 /// x and dx are (N,H,W,Ci); w and dw (Ci,Co,kh,kw); y and dy (N,P,Q,Co); bias and db (Co).
-/// conv_transpose2d     reads x, w, bias (may be null); writes y.
+/// conv_transpose2d     reads x, w, bias (may be null); writes y, with `relu` its positive part; its pixels begin
+///                      y_pitch elements apart, where that is not 0, as in the first channels of a wider image.
 /// conv_transpose2d_dx  reads dy, w; writes dx.
 /// conv_transpose2d_dw  reads dy, x; writes dw.
 /// conv_transpose2d_db  reads dy; writes db.
@@ -22,6 +23,8 @@ template <class T> struct ConvTranspose2d {
   Wide<T>*dw{}, *db{};
   void* work{};
   Precision precision{};  ///< as of Conv2d
+  bool relu = false;
+  int64_t y_pitch = 0;
 
   constexpr int P() const { return (H - 1) * stride_h - 2 * pad_h + kh + output_pad_h; }
   constexpr int Q() const { return (W - 1) * stride_w - 2 * pad_w + kw + output_pad_w; }
@@ -44,11 +47,15 @@ template <class T> constexpr Conv2d<T> adjoint(ConvTranspose2d<T> const& a) {
           .work = a.work,
           .precision = a.precision};
 }
-/// conv_transpose2d is conv2d_dx of this, apart from the bias.
+/// conv_transpose2d is conv2d_dx of this, apart from its ending. Winograd's algorithm has none.
 template <class T> constexpr Conv2d<T> adjoint_of_forward(ConvTranspose2d<T> const& a) {
   Conv2d<T> c = adjoint(a);
   c.dy = a.x, c.dx = a.y;
+  if (a.relu || a.y_pitch) c.algorithm = Conv2dAlgorithm::direct;
   return c;
+}
+template <class T> constexpr StampEnding<T> ending_of(ConvTranspose2d<T> const& a) {
+  return {a.bias, a.relu, a.y_pitch ? a.y_pitch : a.Co};
 }
 /// conv_transpose2d_dx is conv2d of this.
 template <class T> constexpr Conv2d<T> adjoint_of_dx(ConvTranspose2d<T> const& a) {

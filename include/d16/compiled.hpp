@@ -17,7 +17,7 @@
 #define D16_DENSE_OPS(each) each(avg_pool2d) each(avg_pool2d_dx) each(max_pool2d) each(max_pool2d_dx) \
   each(pad2d) each(pad2d_dx) each(upsample) each(upsample_dx) each(pair_loss) each(cross_entropy) each(focal_loss) \
   each(group_norm) each(group_norm_dx) each(group_norm_dw) each(adaptive_avg_pool2d) each(adaptive_avg_pool2d_dx) \
-  each(squeeze_excitation) each(squeeze_excitation_dx)
+  each(squeeze_excitation) each(squeeze_excitation_dx) each(image_sums)
 #define D16_OPTIMISER_OPS(each) each(begin_step) each(adam) each(sgd) each(meter)  // in namespace optim
 // clang-format on
 

@@ -152,17 +152,27 @@ void with_mask(int64_t count, T const* dy, T const* x, NormLine<T> const& norm, 
         0, count, [=](int64_t l) __attribute__((always_inline)) { body(l, dy[l]); });
 }
 
+/// Of channel c, from the sums over each image.
+template <class T> Moments from_sums(BatchNorm<T> const& a, int c) {
+  double const count = double(a.rows);
+  double sum = 0, squares = 0;
+  for (int64_t n = 0; n < a.images; ++n) sum += a.sums[(n * a.C + c) * 2], squares += a.sums[(n * a.C + c) * 2 + 1];
+  double const about_mean = squares - sum * sum / count;
+  return {count, sum / count, about_mean < 0 ? 0 : about_mean};  // a NaN stays one
+}
+
 /// Mean and inv_std from x; the running statistics follow.
 template <class T> void norm_statistics(NormPlan<T> const& p) {
   BatchNorm<T> const& a = p.a;
   double const count = double(a.rows) * a.G;
-  if (!a.moments) {
+  if (!a.moments && !a.sums) {
     std::fill_n(p.moments(0), p.tasks * a.C, Moments{0, 0, 0});
     p.for_blocks([&](int64_t task, int64_t block) { join_block(p, task, block); });
   }
   for (int c = 0; c < a.C; ++c) {
     Moments all{0, 0, 0};
     if (a.moments) all = {count, a.moments[c], a.moments[a.C + c] * count};
+    else if (a.sums) all = from_sums(a, c);
     else
       for (int64_t task = 0; task < p.tasks; ++task) all.join(p.moments(task)[c]);
     a.mean[c] = all.mean;

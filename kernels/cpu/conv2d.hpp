@@ -7,6 +7,7 @@
 
 #include "../conv2d.hpp"
 #include "gemm.hpp"
+#include "image_sums.hpp"
 #include "sum_rows.hpp"
 #include "winograd.hpp"
 
@@ -188,8 +189,8 @@ template <class T> int direct_conv2d(Isa isa, Conv2d<T> const& a) {
   return ok;
 }
 
-/// dx = conv2d's adjoint of dy, plus a bias (Ci).
-template <class T> int direct_conv2d_dx(Isa isa, Conv2d<T> const& a, T const* bias) {
+/// dx = conv2d's adjoint of dy.
+template <class T> int direct_conv2d_dx(Isa isa, Conv2d<T> const& a, StampEnding<T> const& ending) {
   Grouping const g(a);
   int const taps = a.kh * a.kw, in = g.merged * g.I, out = g.merged * g.O;
   int64_t const weights = int64_t(g.O) * g.I * taps;
@@ -224,14 +225,15 @@ template <class T> int direct_conv2d_dx(Isa isa, Conv2d<T> const& a, T const* bi
                            .step_c = int64_t(g.I) * taps,
                            .step_n = taps,
                            .step_group = weights};
-        Rows<T> const dx{.data = a.dx + (int64_t(i) * a.W + j) * a.Ci + block * in,
+        Rows<T> const dx{.data = a.dx + (int64_t(i) * a.W + j) * ending.pitch + block * in,
                          .Q = v.inputs,
                          .P = h.inputs,
-                         .step_q = int64_t(a.stride_w) * a.Ci,
-                         .step_p = int64_t(a.stride_h) * a.W * a.Ci,
-                         .step_n = int64_t(a.H) * a.W * a.Ci};
+                         .step_q = a.stride_w * ending.pitch,
+                         .step_p = int64_t(a.stride_h) * a.W * ending.pitch,
+                         .step_n = int64_t(a.H) * a.W * ending.pitch,
+                         .relu = ending.relu};
         multiply_rows(tiles<T>(isa), int64_t(a.N) * h.inputs * v.inputs, in, h.taps * v.taps * out, dy, w, dx,
-                      bias ? bias + block * in : nullptr, false, a.work);
+                      ending.bias ? ending.bias + block * in : nullptr, false, a.work);
       }
   return ok;
 }
@@ -263,13 +265,14 @@ template <class T> int conv2d_on(Isa isa, Conv2d<T> const& a) {
   return ok;
 }
 
-/// dx = conv2d's adjoint of dy, plus a bias (Ci) for the transposed convolution, on a given instruction set.
-template <class T> int conv2d_dx_on(Isa isa, Conv2d<T> const& a, T const* bias) {
+/// dx = conv2d's adjoint of dy on a given instruction set.
+template <class T> int conv2d_dx_on(Isa isa, Conv2d<T> const& a, StampEnding<T> const& ending) {
   WinogradShape const s = winograd_backward(a);
-  if (!by_winograd(a, s, winograd_overhead)) return direct_conv2d_dx(isa, a, bias);
+  if (!by_winograd(a, s, winograd_overhead)) return direct_conv2d_dx(isa, a, ending);
   if (!winograd_takes(a)) return unsupported;
   if constexpr (std::is_same_v<T, float>)
-    WinogradForward(winograd_stages<float>(isa), s).run(a.dy, a.w, int64_t(a.Ci) * 9, 9, true, bias, a.dx, a.work);
+    WinogradForward(winograd_stages<float>(isa), s)
+        .run(a.dy, a.w, int64_t(a.Ci) * 9, 9, true, ending.bias, a.dx, a.work);
   return ok;
 }
 
@@ -284,18 +287,21 @@ template <class T> int conv2d_dw_on(Isa isa, Conv2d<T> const& a) {
 
 }  // namespace detail
 
-template <class T> int conv2d(Conv2d<T> const& a) { return detail::conv2d_on(best_isa(), a); }
+template <class T> int conv2d(Conv2d<T> const& a) {
+  int const status = detail::conv2d_on(best_isa(), a);
+  return a.sums && status == ok ? image_sums(sums_of_result(a)) : status;
+}
 template <class T> size_t conv2d_work_bytes(Conv2d<T> const& a) {
+  size_t const sums = a.sums ? image_sums_work_bytes(sums_of_result(a)) : 0;
   detail::WinogradShape const s = detail::winograd_forward(a);
   if (by_winograd(a, s, detail::winograd_overhead))
-    return detail::WinogradForward(winograd_stages<float>(best_isa()), s).work_bytes();
+    return std::max(sums, detail::WinogradForward(winograd_stages<float>(best_isa()), s).work_bytes());
   detail::Grouping const g(a);
-  return size_t(detail::multiply_rows_work(g.merged * g.O, int64_t(a.kh) * a.kw * g.merged * g.I, sizeof(T)));
+  int64_t const depth = int64_t(a.kh) * a.kw * g.merged * g.I;
+  return std::max(sums, size_t(detail::multiply_rows_work(g.merged * g.O, depth, sizeof(T))));
 }
 
-template <class T> int conv2d_dx(Conv2d<T> const& a) {
-  return detail::conv2d_dx_on(best_isa(), a, static_cast<T const*>(nullptr));
-}
+template <class T> int conv2d_dx(Conv2d<T> const& a) { return detail::conv2d_dx_on(best_isa(), a, {.pitch = a.Ci}); }
 template <class T> size_t conv2d_dx_work_bytes(Conv2d<T> const& a) {
   detail::WinogradShape const s = detail::winograd_backward(a);
   if (by_winograd(a, s, detail::winograd_overhead))

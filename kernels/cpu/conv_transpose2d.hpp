@@ -6,7 +6,7 @@
 namespace d16::kernels::cpu {
 
 template <class T> int conv_transpose2d(ConvTranspose2d<T> const& a) {
-  return detail::conv2d_dx_on(best_isa(), adjoint_of_forward(a), a.bias);
+  return detail::conv2d_dx_on(best_isa(), adjoint_of_forward(a), ending_of(a));
 }
 template <class T> size_t conv_transpose2d_work_bytes(ConvTranspose2d<T> const& a) {
   return conv2d_dx_work_bytes(adjoint_of_forward(a));

@@ -102,12 +102,22 @@ template <class T> struct Step {
   bool set;
 };
 
-/// The rows of C: N images of P x Q pixels, or just Q rows.
+/// The rows of C: N images of P x Q pixels, or just Q rows. relu: multiply_rows keeps their positive part.
 template <class T> struct Rows {
   T* data;
   int64_t Q, P, step_q, step_p, step_n;
+  bool relu = false;
 
   static Rows matrix(T* data, int64_t pitch) { return {data, int64_t(1) << 60, 1, pitch, 0, 0}; }
+  /// Columns [begin, end) of some rows, which are in the cache.
+  void rectify(Range rows, int begin, int end) const {
+    for (int64_t m = rows.begin; m < rows.end; ++m) {
+      T* row;
+      locate(m, 1, &row);
+      simd_for(
+          begin, end, [=](int64_t n) __attribute__((always_inline)) { row[n] = row[n] < 0 ? T(0) : row[n]; });
+    }
+  }
   /// out[i] = row m + i.
   void locate(int64_t m, int count, T** out) const {
     int64_t q = m % Q, p = m / Q % P, n = m / Q / P;
@@ -186,6 +196,9 @@ template <class T, class A, class B> void multiply_rows(Tiles<T> const& tiles, i
     for (int i = 0; i < blocks.count; ++i)
       multiply<T>(tiles, a, place(i, slivers[some.begin].begin), c, slivers, some, {begin, std::min(M, begin + rows)},
                   {blocks.begin(i), blocks.depth_of(i), blocks.depth, base, i == 0 && !accumulate});
+    if (!c.relu || some.begin == some.end) return;
+    Sliver<T> const last = slivers[some.end - 1];
+    c.rectify({begin, std::min(M, begin + rows)}, slivers[some.begin].begin, last.begin + last.columns);
   });
 }
 inline int64_t multiply_rows_work(int64_t N, int64_t K, size_t size) {

@@ -66,10 +66,13 @@ template <class T> struct Deviation {
     return {d, d * d};
   }
 };
-/// Mean and variance of channel c from the sums of Deviation.
-template <class T> __device__ TwoSums mean_and_variance(TwoSums sum, T const* x, int c, int G, double count) {
+template <class T> __device__ double pivot_of(T const* x, int c, int G) {
+  return double(gpu::to_float(x[int64_t(c) * G]));
+}
+/// Mean and variance from the sums of deviations from a pivot.
+__device__ inline TwoSums mean_and_variance(TwoSums sum, double pivot, double count) {
   double const mean = sum.first / count, variance = sum.second / count - mean * mean;
-  return {double(gpu::to_float(x[int64_t(c) * G])) + mean, variance > 0 || variance != variance ? variance : 0};
+  return {pivot + mean, variance > 0 || variance != variance ? variance : 0};
 }
 
 /// moments (2,C). One warp for each channel.
@@ -78,7 +81,7 @@ template <class T> __global__ void write_moments(TwoSums const* partial, int chu
   int const c = int(gpu::this_thread() / 32);
   if (c >= C) return;
   TwoSums const sum = sums_of_channel(partial, c, G, int64_t(C) * G, chunks);
-  TwoSums const m = mean_and_variance(sum, x, c, G, double(rows) * G);
+  TwoSums const m = mean_and_variance(sum, pivot_of(x, c, G), double(rows) * G);
   if (threadIdx.x % 32 == 0) moments[c] = m.first, moments[C + c] = m.second;
 }
 
@@ -98,13 +101,16 @@ template <class T> int moments(T const* x, int64_t rows, int C, int G, double* o
                      x, rows, C, G, out);
 }
 
-/// mean and inv_std, and the running statistics. From partial sums when training, unless the moments are known.
+/// mean and inv_std, and the running statistics. From partial sums when training, unless the moments are known: of
+/// deviations, or of x itself, known for each image.
 template <class T> __global__ void statistics(BatchNorm<T> a, TwoSums const* partial, int chunks) {
   int const c = int(gpu::this_thread() / 32);
   if (c >= a.C) return;
   double const count = double(a.rows) * a.G;
   TwoSums m{0, 0};
-  if (partial) m = mean_and_variance(sums_of_channel(partial, c, a.G, int64_t(a.C) * a.G, chunks), a.x, c, a.G, count);
+  if (partial)
+    m = mean_and_variance(sums_of_channel(partial, c, a.G, int64_t(a.C) * a.G, chunks),
+                          a.sums ? 0 : pivot_of(a.x, c, a.G), count);
   if (threadIdx.x % 32 != 0) return;
   if (a.training) {
     if (!partial) m = {a.moments[c], a.moments[a.C + c]};
@@ -184,11 +190,13 @@ template <class T> int batch_norm_apply(BatchNorm<T> const& a) {
 template <class T> int batch_norm(BatchNorm<T> const& a) {
   if (!norm::takes(a)) return unsupported;
   if (a.C <= 0) return ok;
-  auto* const partial = a.training && !a.moments ? static_cast<norm::TwoSums*>(a.work) : nullptr;
+  bool const unknown = a.training && !a.moments && !a.sums;
+  auto* const partial = unknown ? static_cast<norm::TwoSums*>(a.work) : nullptr;
   int64_t const columns = int64_t(a.C) * a.G;
-  if (partial) norm::launch_sums(norm::Deviation<T>{a.x, columns, a.G}, a.rows, columns, partial);
+  if (unknown) norm::launch_sums(norm::Deviation<T>{a.x, columns, a.G}, a.rows, columns, partial);
+  auto const* const sums = a.training && a.sums ? reinterpret_cast<norm::TwoSums const*>(a.sums) : partial;
   int const status = gpu::launch(norm::statistics<T>, norm::warp_for_each(a.C), dim3(256), 0, gpu::current_stream(), a,
-                                 partial, norm::chunks_of(a.rows));
+                                 sums, a.sums ? int(a.images) : norm::chunks_of(a.rows));
   return a.y ? batch_norm_apply(a) : status;
 }
 /// Floor: x and dy read once.

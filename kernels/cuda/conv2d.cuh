@@ -5,6 +5,7 @@
 
 #include "../conv2d.hpp"
 #include "depthwise_conv2d.cuh"
+#include "image_sums.cuh"
 #include "sum_rows.cuh"
 
 namespace d16::kernels {
@@ -63,6 +64,9 @@ template <class Tiles, class T> struct ForwardPlan {
     auto to = fused.finish(a.y, pixels, g.out(), a.Co, a.bias);
     to.of_block = g.out();
     ProductSizes const s{.M = pixels, .N = g.out(), .K = int(depth), .blocks = g.blocks, .per_split = int(depth)};
+    if constexpr (sums_in_registers<T>)
+      if (fused.sums)
+        return multiply<Tiles>(patches, columns, FinishWithSums<T>{to, fused.sums, fused.rows_of_sums, a.Co}, s);
     return multiply<Tiles>(patches, columns, to, s);
   }
 };
@@ -76,14 +80,14 @@ template <class Tiles, class T> struct DataGradientPlan {
   Prepared<E, T> dy{a.dy, int64_t(a.N) * a.P() * a.Q(), g.blocks, g.out(), a.Co, scratch};
   E* w = scratch.template take<E>(int64_t(g.blocks) * g.in() * a.kh * a.kw * dy.channels());  // of all phases
 
-  int run(Wide<T> const* bias) const {
+  int run(StampEnding<T> const& ending) const {
     dy.fill();
     E* packed = w;
     for (int i = 0; i < a.stride_h; ++i)
       for (int j = 0; j < a.stride_w; ++j) {
         Phase const h(i, a.H, a.kh, a.stride_h, a.pad_h, a.dilation_h);
         Phase const v(j, a.W, a.kw, a.stride_w, a.pad_w, a.dilation_w);
-        int const status = run(h, v, (int64_t(i) * a.W + j) * a.Ci, packed, bias);
+        int const status = run(h, v, int64_t(i) * a.W + j, packed, ending);
         if (status != ok) return status;
         packed += int64_t(g.blocks) * g.in() * h.taps * v.taps * dy.channels();
       }
@@ -91,7 +95,7 @@ template <class Tiles, class T> struct DataGradientPlan {
   }
 
  private:
-  int run(Phase const& h, Phase const& v, int64_t first_pixel, E* packed, Wide<T> const* bias) const {
+  int run(Phase const& h, Phase const& v, int64_t first_pixel, E* packed, StampEnding<T> const& ending) const {
     if (h.inputs == 0 || v.inputs == 0) return ok;
     int const all_taps = a.kh * a.kw;
     int64_t const weights = int64_t(g.I) * all_taps, depth = int64_t(h.taps) * v.taps * dy.channels();
@@ -117,10 +121,10 @@ template <class Tiles, class T> struct DataGradientPlan {
     Patches<E, true> const patches(sizes, dy.data(), int(dy.pitch()), dy.channels(), dy.aligned());
     Matrix<E, true> const columns{packed, depth, g.in() * depth, g.in(), dy.channels() % (16 / int(sizeof(E))) == 0};
     Finish<T> to;
-    to.data = a.dx + first_pixel, to.bias = bias;
+    to.data = a.dx + first_pixel * ending.pitch, to.bias = ending.bias, to.relu = ending.relu;
     to.Q = v.inputs, to.P = h.inputs, to.M = a.N * h.inputs * v.inputs, to.N = g.in(), to.of_block = g.in();
-    to.step_q = int64_t(a.stride_w) * a.Ci, to.step_p = int64_t(a.stride_h) * a.W * a.Ci;
-    to.step_n = int64_t(a.H) * a.W * a.Ci;
+    to.step_q = a.stride_w * ending.pitch, to.step_p = int64_t(a.stride_h) * a.W * ending.pitch;
+    to.step_n = int64_t(a.H) * a.W * ending.pitch;
     ProductSizes const s{.M = to.M, .N = g.in(), .K = int(depth), .blocks = g.blocks, .per_split = int(depth)};
     return multiply<Tiles>(patches, columns, to, s);
   }
@@ -196,10 +200,44 @@ template <class T, class Run> auto with_weight_gradient(Conv2d<T> const& a, Run 
 inline constexpr auto bytes_of = [](auto const& plan) { return plan.scratch.used; };
 template <class T> Conv2d<T> without_work(Conv2d<T> a) { return a.work = nullptr, a; }
 
-/// dx = conv2d's adjoint of dy, plus a bias (Ci) for the transposed convolution.
-template <class T> int conv2d_dx(Conv2d<T> const& a, Wide<T> const* bias) {
+/// The sums of a result, for each image: of chunks while they are in registers, as many rows of a tile as are of one image,
+/// then of the chunks. A pass of its own where that leaves few rows, where the result is of no tile, and for float64.
+template <class T> class SumsOfResult {
+ public:
+  SumsOfResult(Conv2d<T> const& a, size_t scratch) : sums_(sums_of_result(a)), scratch_(scratch) {
+    int const rows = int(std::gcd(sums_.pixels, int64_t(128)));
+    rows_ = sums_in_registers<T> && !is_depthwise(a) && rows >= 16 ? rows : 0;
+    chunks_ = rows_ ? sums_.pixels / rows_ : channels::chunks_of(sums_).of_sample();
+  }
+  size_t bytes() const { return chunks_ > 1 ? size_t(sums_.N * chunks_ * sums_.C) * sizeof(channels::Sums) : 0; }
+  Fused<T> in_registers() const {
+    Fused<T> fused;
+    if (rows_) fused.sums = partial(), fused.rows_of_sums = rows_;
+    return fused;
+  }
+  /// What is left to do behind the convolution.
+  int finish() const {
+    ImageSums<T> a = sums_;
+    a.work = partial();
+    if (!rows_) return image_sums(a);
+    return chunks_ > 1 ? channels::launch_add_chunks(partial(), a.N, chunks_, a.C, whole()) : int(ok);
+  }
+
+ private:
+  channels::Sums* whole() const { return reinterpret_cast<channels::Sums*>(sums_.sums); }
+  channels::Sums* partial() const {  // behind the scratch memory of the convolution
+    return chunks_ > 1 ? reinterpret_cast<channels::Sums*>(static_cast<char*>(sums_.work) + scratch_) : whole();
+  }
+  ImageSums<T> sums_;
+  size_t scratch_;
+  int rows_;
+  int64_t chunks_;
+};
+
+/// dx = conv2d's adjoint of dy.
+template <class T> int conv2d_dx(Conv2d<T> const& a, StampEnding<T> const& ending) {
   if (!takes(a)) return unsupported;
-  return with_data_gradient(a, [=](auto const& plan) { return plan.run(bias); });
+  return with_data_gradient(a, [=](auto const& plan) { return plan.run(ending); });
 }
 
 }  // namespace dense
@@ -212,15 +250,19 @@ template <class T> int conv2d_fused(Conv2d<T> const& a, dense::Fused<T> const& f
   if (!dense::takes(a)) return unsupported;
   return dense::with_forward(a, [&](auto const& plan) { return plan.run(fused); });
 }
-template <class T> int conv2d(Conv2d<T> const& a) { return conv2d_fused(a, dense::Fused<T>{}); }
 template <class T> size_t conv2d_work_bytes(Conv2d<T> const& a) {
-  return dense::with_forward(dense::without_work(a), dense::bytes_of);
+  size_t const scratch = dense::with_forward(dense::without_work(a), dense::bytes_of);
+  return a.sums ? scratch + dense::SumsOfResult<T>(a, scratch).bytes() : scratch;
+}
+template <class T> int conv2d(Conv2d<T> const& a) {
+  if (!a.sums) return conv2d_fused(a, dense::Fused<T>{});
+  dense::SumsOfResult<T> const sums(a, dense::with_forward(dense::without_work(a), dense::bytes_of));
+  int const status = conv2d_fused(a, sums.in_registers());
+  return status == ok ? sums.finish() : status;
 }
 
 /// The gradient of the input; floor as the convolution's.
-template <class T> int conv2d_dx(Conv2d<T> const& a) {
-  return dense::conv2d_dx(a, static_cast<Wide<T> const*>(nullptr));
-}
+template <class T> int conv2d_dx(Conv2d<T> const& a) { return dense::conv2d_dx(a, StampEnding<T>{.pitch = a.Ci}); }
 template <class T> size_t conv2d_dx_work_bytes(Conv2d<T> const& a) {
   return dense::with_data_gradient(dense::without_work(a), dense::bytes_of);
 }

@@ -143,9 +143,9 @@ template <class T, bool forward> struct DepthwisePlan {
     return whole ? run<whole_pack<T>>(x, to) : run<1>(x, to);
   }
   int run(Fused<T> const& fused) const { return run(a.x, fused.finish(a.y, s.N * s.P * s.Q, s.C, s.C, a.bias)); }
-  int run(W const* bias) const {
-    auto to = Finish<T>::matrix(a.dx, s.N * s.P * s.Q, s.C, s.C);
-    to.bias = bias;
+  int run(StampEnding<T> const& ending) const {
+    auto to = Finish<T>::matrix(a.dx, s.N * s.P * s.Q, s.C, ending.pitch);
+    to.bias = ending.bias, to.relu = ending.relu;
     return run(a.dy, to);
   }
 };

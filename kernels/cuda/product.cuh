@@ -4,6 +4,7 @@
 
 #include "../precision.hpp"
 #include "cast.cuh"
+#include "channel_sums.cuh"
 #include "product_tiles.cuh"
 #include "turn_square.cuh"
 
@@ -95,6 +96,23 @@ template <class T> struct Finish {
   }
 };
 
+/// The same without residual and ReLU, with the sums of y and of its squares over `rows_of_sums` rows each, a divisor of
+/// the rows of a tile and of M.
+template <class T> struct FinishWithSums : Finish<T> {
+  using typename Finish<T>::Sum;
+  channels::Sums* sums;  // (M / rows_of_sums, columns of all blocks)
+  int rows_of_sums, all_columns;
+
+  __device__ void select(int block, int split, ProductSizes const& s) {
+    Finish<T>::select(block, split, s);
+    sums += block * this->of_block;
+  }
+  /// What is put for a sum, as it is read again.
+  __device__ Sum stored(typename Finish<T>::template Columns<1> const& c, Sum sum) const {
+    return gpu::to_float(gpu::from_float<T>(sum * c.scale[0] + c.shift[0]));
+  }
+};
+
 /// What else a convolution does to a result while it is in a register:
 /// y = relu(scale (convolution + bias) + shift + residual), each part where it is given. scale, shift (Co): a batch
 /// norm with its statistics folded in, both or none. residual: as y.
@@ -102,6 +120,8 @@ template <class T> struct Fused {
   Wide<T> const *scale{}, *shift{};
   T const* residual{};
   bool relu = false;
+  channels::Sums* sums{};  ///< as of FinishWithSums; without scale, residual and ReLU
+  int rows_of_sums = 0;
 
   Finish<T> finish(T* data, int M, int N, int64_t pitch, Wide<T> const* bias) const {
     auto to = Finish<T>::matrix(data, M, N, pitch);
@@ -143,6 +163,45 @@ struct TilePlace {
 
 __host__ __device__ constexpr int ceil_div(int64_t a, int64_t b) { return int((a + b - 1) / b); }
 
+/// Numbers that leave registers for it.
+template <class T> constexpr bool sums_in_registers = !std::is_same_v<T, double>;
+template <class Out> constexpr bool has_sums = requires(Out out) { out.sums; };
+/// Sums of one line of threads for each column; the gap spreads lines over all banks.
+template <class Tile> constexpr int pitch_of_sums = Tile::columns + 1;
+
+/// The sums of what a tile has put: each thread adds up its rows, for each of its columns, then a thread for each column
+/// the lines of threads, in double. A thread counts from its first value on: few values, near one another, of which float32
+/// keeps the digits wherever they are, in a fourth of the registers.
+template <class LA, class LB, class Tile, class Out>
+__device__ void put_sums(Tile const& tile, Out const& out, channels::Sums* of_line, int row, int column) {
+  constexpr int pitch = pitch_of_sums<Tile>;
+  for (int first = 0; first < Tile::rows; first += out.rows_of_sums) {
+#pragma unroll
+    for (int j = 0; j < Tile::own_columns; ++j) {
+      int const n = Tile::template column<LB>(j);
+      auto const c = out.template columns<1>(column + n);
+      auto const pivot = out.stored(c, tile.at(0, j));
+      typename Out::Sum sum = 0, squares = 0, count = 0;
+#pragma unroll
+      for (int i = 0; i < Tile::own_rows; ++i) {
+        int const m = Tile::template row<LA>(i);
+        auto const d = out.stored(c, tile.at(i, j)) - pivot;
+        if (m >= first && m < first + out.rows_of_sums) sum += d, squares += d * d, count += 1;
+      }
+      double const p = double(pivot), all = double(count) * p;
+      of_line[Tile::line() * pitch + n] = {all + double(sum), (all + 2 * double(sum)) * p + double(squares)};
+    }
+    __syncthreads();  // the sums of all lines are there
+    for (int n = int(threadIdx.x); n < Tile::columns; n += Tile::threads) {
+      if (row + first >= out.M || column + n >= out.N) continue;
+      channels::Sums sum = of_line[n];
+      for (int line = 1; line < Tile::lines; ++line) sum.add(of_line[line * pitch + n]);
+      out.sums[int64_t((row + first) / out.rows_of_sums) * out.all_columns + column + n] = sum;
+    }
+    __syncthreads();  // they have been read
+  }
+}
+
 /// Patches keep their places in registers, whichever way they lie.
 template <class A, class B> constexpr bool shallow = !A::gathered && !A::deep && !B::deep;
 
@@ -181,6 +240,9 @@ __global__ void __launch_bounds__(Tile::threads, shallow<A, B> ? Tile::at_once_s
   }
   out.select(block, split, s);
   tile.template put<LA, LB>(out, at.row * Tile::rows, at.column * Tile::columns);
+  if constexpr (has_sums<Out>)
+    put_sums<LA, LB>(tile, out, smem.take<channels::Sums>(Tile::lines * pitch_of_sums<Tile>), at.row * Tile::rows,
+                     at.column * Tile::columns);
 }
 
 /// Adds the partial sums of each element, in order. One thread per element and block.
@@ -252,8 +314,9 @@ int launch_product(A const& a, B const& b, Out const& out, ProductSizes const& s
   using E = typename Tile::Element;
   int64_t const tiles = int64_t(ceil_div(s.M, Tile::rows)) * ceil_div(s.N, Tile::columns);
   if (tiles > 0x7fffffff || s.blocks > 65535) return unsupported;
-  size_t const bytes = gpu::Smem::bytes<E>(Tile::stages * Layout<E, Tile::rows, A::deep>::size) +
-                       gpu::Smem::bytes<E>(Tile::stages * Layout<E, Tile::columns, B::deep>::size);
+  size_t bytes = gpu::Smem::bytes<E>(Tile::stages * Layout<E, Tile::rows, A::deep>::size) +
+                 gpu::Smem::bytes<E>(Tile::stages * Layout<E, Tile::columns, B::deep>::size);
+  if constexpr (has_sums<Out>) bytes += gpu::Smem::bytes<channels::Sums>(Tile::lines * pitch_of_sums<Tile>);
   return gpu::launch(product<Tile, A, B, Out>, dim3(unsigned(tiles), unsigned(s.splits), unsigned(s.blocks)),
                      dim3(Tile::threads), bytes, gpu::current_stream(), a, b, out, s);
 }

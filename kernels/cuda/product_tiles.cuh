@@ -23,6 +23,13 @@ template <class T, int ROWS, int COLUMNS, int TM, int TN> struct SimtTile {
 
   Sum sum[TM][TN] = {};
 
+  // Its own sums: rows and columns of the tile, and the threads that have the same columns.
+  static constexpr int own_rows = TM, own_columns = TN, lines = down;
+  __device__ static int line() { return int(threadIdx.x) / across; }
+  template <class L> __device__ static int row(int i) { return place<L>(i, line(), down); }
+  template <class L> __device__ static int column(int j) { return place<L>(j, int(threadIdx.x) % across, across); }
+  __device__ Sum at(int i, int j) const { return sum[i][j]; }
+
   /// The i-th row (or column) of the thread `at` of `count`. Deep tiles: neighbours read neighbouring lines; others:
   /// neighbouring chunks of a line. Either way eight threads meet every bank once.
   template <class L> __device__ static int place(int i, int at, int count) {
@@ -113,6 +120,15 @@ template <class E, int ROWS, int COLUMNS, int DOWN, int ACROSS> struct MmaTile {
   static_assert(NT % 2 == 0, "B is read in pairs of fragments");
 
   Sum sum[MT][NT][4] = {};
+
+  // Its own sums: rows and columns of the tile, and the threads that have the same columns.
+  static constexpr int own_rows = 2 * MT, own_columns = 2 * NT, lines = 8 * DOWN;
+  __device__ static int line() { return int(threadIdx.x) / 32 / ACROSS * 8 + lane() / 4; }
+  template <class L> __device__ static int row(int i) { return row_of_warp() + lane() / 4 + i * 8; }
+  template <class L> __device__ static int column(int j) {
+    return column_of_warp() + j / 2 * 8 + lane() % 4 * 2 + j % 2;
+  }
+  __device__ Sum at(int i, int j) const { return sum[i / 2][j / 2][i % 2 * 2 + j % 2]; }
 
   __device__ static int lane() { return int(threadIdx.x) % 32; }
   __device__ static int row_of_warp() { return int(threadIdx.x) / 32 / ACROSS * MT * 16; }

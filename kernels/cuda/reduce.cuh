@@ -59,10 +59,33 @@ template <class T> __global__ void __launch_bounds__(reduce_threads)
   }
 }
 
+/// The same for short rows, a tile of them at a time.
+template <class T> __global__ void __launch_bounds__(RowTile<Wide<T>>::threads)
+    sum_short_rows_kernel(RowTile<Wide<T>> const tile, int64_t rows, double scale, T const* x, T* y) {
+  gpu::Smem smem;
+  auto* const values = smem.take<Wide<T>>(tile.values());
+  for (int64_t first = tile.first(); first < rows; first += tile.step()) {
+    int const count = tile.count(first, rows);
+    tile.load(values, x + first * tile.length, count);
+    for (int r = int(threadIdx.x); r < count; r += int(blockDim.x)) {
+      auto const row = tile.row(values, r);
+      double sum = 0;
+      for (int i = 0; i < tile.length; ++i) sum += double(row[i]);
+      y[first + r] = gpu::from_float<T>(scale * sum);
+    }
+    __syncthreads();  // the sums have been added up
+  }
+}
+
 template <class T> int sum(Reduce<T> const& a) {
   int64_t const results = a.outer * a.inner, parts = reduce_parts(a);
   if (results == 0) return ok;
   dim3 const block(reduce_threads);
+  if (a.inner == 1 && a.reduced > 1 && a.reduced <= 32) {
+    RowTile<Wide<T>> const tile(int(a.reduced));
+    return gpu::launch(sum_short_rows_kernel<T>, tile.grid(results), dim3(tile.threads), tile.bytes(),
+                       gpu::current_stream(), tile, results, a.scale, a.x, a.y);
+  }
   if (parts == 1 && (a.inner >= 32 || a.reduced <= 32 || results > max_grid))
     return gpu::launch(sum_columns_kernel<T>, gpu::blocks_for(results, reduce_threads), block, 0, gpu::current_stream(),
                        results, a.reduced, a.inner, a.scale, a.x, a.y);

@@ -1,5 +1,6 @@
 // Batch normalisation by the book: mean, then variance, then every element, in double.
 #pragma once
+#include <algorithm>
 #include <cmath>
 
 #include "../batch_norm.hpp"
@@ -31,6 +32,10 @@ template <class T> int batch_norm(BatchNorm<T> const& a) {
     double mean = 0, variance = 0;
     if (a.training && a.moments) {
       mean = a.moments[c], variance = a.moments[a.C + c];
+    } else if (a.training && a.sums) {
+      auto sums = View(a.sums, a.images, a.C, 2);
+      for (int n : upto(a.images)) mean += sums(n, c, 0) / count, variance += sums(n, c, 1) / count;
+      variance = std::max(0.0, variance - mean * mean);
     } else if (a.training) {
       for (int r : upto(a.rows)) for (int g : upto(a.G)) mean += x(r, c, g) / count;
       for (int r : upto(a.rows)) for (int g : upto(a.G)) variance += (x(r, c, g) - mean) * (x(r, c, g) - mean) / count;

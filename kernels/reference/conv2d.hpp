@@ -1,6 +1,7 @@
 // The planar convolution and its gradients as loops.
 #pragma once
 #include "../conv2d.hpp"
+#include "image_sums.hpp"
 
 namespace d16::kernels::reference {
 
@@ -19,7 +20,7 @@ template <class T> int conv2d(Conv2d<T> const& a) {
     }
     y(n, p, q, o) = T(sum);
   }
-  return ok;
+  return a.sums ? image_sums(sums_of_result(a)) : int(ok);
 }
 
 // dx[n,h,v,c] = sum of w[o,c,i,j] dy[n,p,q,o] over the outputs (p,q) and taps (i,j) that meet at pixel (h,v)

@@ -18,7 +18,7 @@ constexpr int stamped_from(int p, int i, int stride, int pad, int size) {
 template <class T> int conv_transpose2d(ConvTranspose2d<T> const& a) {
   auto x = View(a.x, a.N, a.H, a.W, a.Ci);
   auto w = View(a.w, a.Ci, a.Co, a.kh, a.kw);
-  auto y = View(a.y, a.N, a.P(), a.Q(), a.Co);
+  auto y = View(a.y, a.N, a.P(), a.Q(), ending_of(a).pitch);
   for (int n : upto(a.N)) for (int p : upto(a.P())) for (int q : upto(a.Q())) for (int o : upto(a.Co)) {
     double sum = a.bias ? double(a.bias[o]) : 0;
     for (int i : upto(a.kh)) for (int j : upto(a.kw)) {
@@ -27,7 +27,7 @@ template <class T> int conv_transpose2d(ConvTranspose2d<T> const& a) {
       if (h < 0 || v < 0) continue;
       for (int c : upto(a.Ci)) sum += double(x(n, h, v, c)) * double(w(c, o, i, j));
     }
-    y(n, p, q, o) = T(sum);
+    y(n, p, q, o) = T(a.relu && sum < 0 ? 0 : sum);
   }
   return ok;
 }

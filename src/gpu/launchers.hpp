@@ -19,6 +19,7 @@
 #include <d16/kernels/group_norm.hpp>
 #include <d16/kernels/group_pool.hpp>
 #include <d16/kernels/hog.hpp>
+#include <d16/kernels/image_sums.hpp>
 #include <d16/kernels/join.hpp>
 #include <d16/kernels/linear.hpp>
 #include <d16/kernels/losses.hpp>
@@ -64,7 +65,8 @@
 #define D16_GPU_LAYERS_SUMS(each, work) \
   work(pair_loss, PairLoss) work(cross_entropy, CrossEntropy) work(focal_loss, FocalLoss) \
   work(group_norm, GroupNorm) work(group_norm_dw, GroupNorm) work(group_norm_dx, GroupNorm) \
-  work(squeeze_excitation, SqueezeExcitation) work(squeeze_excitation_dx, SqueezeExcitation)
+  work(squeeze_excitation, SqueezeExcitation) work(squeeze_excitation_dx, SqueezeExcitation) \
+  work(image_sums, ImageSums)
 #define D16_GPU_OPTIM(each, work) work(begin_step, BeginStep) work(adam, Adam) work(sgd, Sgd) each(meter, Meter)
 #define D16_GPU_LEARN(each, work) work(tsne_gradient, TsneGradient) work(tsne_step, TsneStep)
 #define D16_GPU_VISION(each, work) \
@@ -78,9 +80,12 @@
 #define D16_GPU_LAYERS_BF16(each, work) \
   each(max_pool2d, Pool2d) each(max_pool2d_dx, Pool2d) each(avg_pool2d, Pool2d) each(avg_pool2d_dx, Pool2d) \
   each(dropout, Dropout)
+#define D16_GPU_LAYERS_SUMS_BF16(each, work) \
+  work(squeeze_excitation, SqueezeExcitation) work(squeeze_excitation_dx, SqueezeExcitation) \
+  work(image_sums, ImageSums)
 #define D16_GPU_OPS_BF16(each, work) \
   D16_GPU_POINTWISE_BF16(each, work) D16_GPU_DENSE_BF16(each, work) D16_GPU_GROUP_BF16(each, work) \
-  D16_GPU_LAYERS_BF16(each, work)
+  D16_GPU_LAYERS_BF16(each, work) D16_GPU_LAYERS_SUMS_BF16(each, work)
 #define D16_GPU_OPS(each, work) \
   D16_GPU_POINTWISE(each, work) D16_GPU_DENSE(each, work) D16_GPU_GROUP(each, work) D16_GPU_LAYERS(each, work) \
   D16_GPU_LAYERS_SUMS(each, work) D16_GPU_OPTIM(each, work) D16_GPU_LEARN(each, work) \

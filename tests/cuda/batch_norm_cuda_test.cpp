@@ -107,6 +107,27 @@ TEST_CASE("cuda batch_norm: x in bf16, everything that is small in float32") {
     }
 }
 
+TEST_CASE("cuda batch_norm: from the sums of each image") {
+  for (bool relu : {true, false}) {
+    Case<float> got(45, 35, 1, {.relu = relu}), expected(45, 35, 1, {.relu = relu});
+    std::vector<double> sums(3 * 35 * 2, 0);
+    for (size_t i = 0; i < got.x.size(); ++i) {
+      double const value = got.x[i];
+      double* const of = &sums[(i / (15 * 35) * 35 + i % 35) * 2];
+      of[0] += value, of[1] += value * value;
+    }
+    got.a.sums = sums.data(), got.a.images = 3;
+    Work work(kernels::batch_norm_work_bytes(got.a));
+    got.a.work = work.data();
+    CHECK(kernels::batch_norm(got.a) == kernels::ok);
+    kernels::reference::batch_norm(expected.a);
+    CHECK(error(got.mean, expected.mean, 45) <= 1);
+    CHECK(error(got.inv_std, expected.inv_std, 90) <= 1);
+    CHECK(error(got.running_var, expected.running_var, 2) <= 1);
+    CHECK(error(got.y, expected.y, 6) <= 1);
+  }
+}
+
 TEST_CASE("cuda batch_norm: far from zero") {
   check<float>(512, 3, 8, {.from_zero = 1000});
   check<float>(100, 2, 16, {.relu = true, .from_zero = -300});

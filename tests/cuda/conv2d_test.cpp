@@ -253,6 +253,67 @@ TEST_CASE("cuda conv2d: a batch norm, a residual and relu on the way to memory")
     }
 }
 
+namespace {
+
+/// The sums beside a result against those of that result. A thread adds up to 16 differences from a value, all rounded, in
+/// float32, so that they are right to a few roundings of the largest square; the rest is in double.
+template <class T> void check_sums(Conv2d<float> const& s, double from_zero = 0) {
+  INFO("precision N H W Ci Co kh kw stride pad dilation groups: ", text(s));
+  Case<T> c(s);
+  for (T& b : c.bias) b += T(from_zero);
+  Results<T> r;
+  Conv2d<T> a = c.call(r);
+  std::vector<double> sums(size_t(a.N) * size_t(a.Co) * 2, NAN), expected = sums;
+  a.sums = sums.data();
+  Work work(kernels::conv2d_work_bytes(a));
+  a.work = work.data();
+  CHECK(kernels::conv2d(a) == kernels::ok);
+  kernels::ImageSums<T> right = kernels::sums_of_result(a);
+  right.sums = expected.data(), kernels::reference::image_sums(right);
+  double largest = 0;  // the bias aside, which all values share
+  for (T y : r.y) largest = std::max(largest, std::abs(double(y) - from_zero));
+  double const count = double(right.pixels), unit = std::numeric_limits<T>::epsilon();
+  for (size_t i = 0; i < sums.size(); i += 2) {
+    CHECK(std::abs(sums[i] - expected[i]) <= count * 20 * unit * largest + 1e-15 * std::abs(expected[i]) * count);
+    // of squares about zero those about the mean are what a norm wants: no digit of them is lost
+    double const about = sums[i + 1] - sums[i] * sums[i] / count,
+                 right_about = expected[i + 1] - expected[i] * expected[i] / count;
+    CHECK(std::abs(about - right_about) <=
+          count * 80 * unit * largest * largest + 4e-16 * count * std::abs(expected[i + 1]));
+  }
+}
+
+}  // namespace
+
+TEST_CASE("cuda conv2d: the sums of its result over each image") {
+  for (Precision precision : precisions)
+    for (auto s : {sized(same3, 3, 4, 4, 5, 6, 1),     // eight images in a tile, five of which there are
+                   sized(same3, 1, 16, 16, 8, 72, 1),  // two chunks of an image, two tiles of channels
+                   sized(same3, 2, 8, 8, 34, 68, 34),  // groups together
+                   sized(same3, 2, 4, 8, 40, 80, 2),   // and apart
+                   sized(same3, 2, 5, 7, 3, 5, 1),     // a pass of its own
+                   sized(same3, 2, 8, 8, 8, 8, 8)}) {  // each channel by itself
+      s.precision = precision;
+      check_sums<float>(s);
+    }
+  check_sums<float>(sized({}, 1, 16, 32, 70, 140, 1), 1000);  // far from zero
+  check_sums<double>(sized(same3, 3, 4, 4, 5, 6, 1));
+  in_every_order([] { check_sums<float>(sized({}, 3, 4, 4, 5, 6, 1)); });
+}
+
+TEST_CASE("cuda conv2d: the sums of bf16 images are those of what is written") {
+  Bf16Case c(sized(same3, 2, 4, 8, 8, 16, 1));
+  std::vector<double> sums(2 * 16 * 2, NAN), expected = sums;
+  c.a.sums = sums.data();
+  c.run();
+  kernels::ImageSums<bf16> right = kernels::sums_of_result(c.a);
+  right.sums = expected.data(), kernels::reference::image_sums(right);
+  double largest = 0;
+  for (double v : expected) largest = std::max(largest, std::abs(v));
+  // 32 rounded values, which float32 holds and adds up: eight of them to a thread
+  for (size_t i = 0; i < sums.size(); ++i) CHECK(std::abs(sums[i] - expected[i]) <= 20 * 1.2e-7 * largest);
+}
+
 TEST_CASE("cuda conv2d: the same bits in every order of the threads") {
   for (auto precision : precisions) {
     Conv2d<float> sizes = sized(strided(same3, 2, 1), 2, 17, 16, 8, 12, 1);  // more pixels than a tile, dw in parts

@@ -124,6 +124,23 @@ TEST_CASE("cuda conv_transpose2d: forward and gradients") {
   for (auto const& s : all_sizes<double>()) compare(s);
 }
 
+TEST_CASE("cuda conv_transpose2d: the positive part, in the first channels of a wider image") {
+  for (auto s : all_sizes<float>())
+    for (int others : {0, 3, 8}) {
+      INFO(s.H, " x ", s.W, " ", s.Ci, " -> ", s.Co, " and ", others);
+      s.relu = true, s.y_pitch = others ? s.Co + others : 0;
+      Case<float> gpu(s), right(s);
+      for (Case<float>* c : {&gpu, &right})
+        c->y.assign(size_t(s.N) * size_t(s.P() * s.Q()) * size_t(s.Co + others), 99), c->a.y = c->y.data();
+      gpu.run(kernels::conv_transpose2d_work_bytes<float>, kernels::conv_transpose2d<float>);
+      kernels::reference::conv_transpose2d(right.a);
+      CHECK(error(gpu.y, right.y, double(s.kh * s.kw * s.Ci + 1)) <= 1);
+      for (size_t i = 0; i < gpu.y.size(); ++i)
+        if (others && int(i % size_t(s.Co + others)) >= s.Co) CHECK(gpu.y[i] == 99);
+      CHECK(*std::min_element(gpu.y.begin(), gpu.y.end()) >= 0);
+    }
+}
+
 TEST_CASE("cuda conv_transpose2d: the same bits in every order of the threads") {
   auto const sizes = all_sizes<float>()[3];
   Case<float> first(sizes);

@@ -3,9 +3,11 @@
 #include <doctest/doctest.h>
 
 #include <d16/kernels/cuda/group_norm.cuh>
+#include <d16/kernels/cuda/image_sums.cuh>
 #include <d16/kernels/cuda/losses.cuh>
 #include <d16/kernels/cuda/squeeze_excitation.cuh>
 #include <d16/kernels/reference/group_norm.hpp>
+#include <d16/kernels/reference/image_sums.hpp>
 #include <d16/kernels/reference/losses.hpp>
 #include <d16/kernels/reference/squeeze_excitation.hpp>
 
@@ -65,47 +67,68 @@ template <class T> void check_norm(int64_t N, int64_t pixels, int C, int groups,
 // ---- squeeze and excitation ----
 
 struct Ending {
-  bool residual = false, relu = false;
+  bool residual = false, relu = false, norm = false, training = false;
 };
 template <class T> struct Gate {
+  using W = kernels::Wide<T>;
   kernels::SqueezeExcitation<T> a;
-  std::vector<T> x, residual, dy, w1, b1, w2, b2, y, dx, dresidual, dw1, db1, dw2, db2;
-  std::vector<double> mean, hidden, gate;
+  std::vector<T> x, residual, dy, y, dx, dresidual;
+  std::vector<W> w1, b1, w2, b2, dw1, db1, dw2, db2, norm_weight, norm_bias, dnorm_weight, dnorm_bias;
+  std::vector<double> mean, hidden, gate, sums, norm_mean, norm_inv_std;
 
   Gate(int64_t N, int64_t pixels, int C, int R, bool bias, Ending ending) {
     a.N = N, a.pixels = pixels, a.C = C, a.R = R;
     x = random_values<T>(N * pixels * C, 1), dy = random_values<T>(N * pixels * C, 2);
-    w1 = random_values<T>(int64_t(R) * C, 3), w2 = random_values<T>(int64_t(R) * C, 4);
-    b1 = random_values<T>(R, 5), b2 = random_values<T>(C, 6);
-    for (T& value : b1) value = T(0.2) + std::abs(value);  // some hidden values beyond the ReLU
+    w1 = random_values<W>(int64_t(R) * C, 3), w2 = random_values<W>(int64_t(R) * C, 4);
+    b1 = random_values<W>(R, 5), b2 = random_values<W>(C, 6);
+    for (W& value : b1) value = W(0.2) + std::abs(value);  // some hidden values beyond the ReLU
     residual = random_values<T>(N * pixels * C, 7);
-    y.assign(x.size(), T(NAN)), dx = dresidual = y, dw1.assign(w1.size(), T(NAN)), dw2 = dw1;
-    db1.assign(size_t(R), T(NAN)), db2.assign(size_t(C), T(NAN));
+    y.assign(x.size(), T(NAN)), dx = dresidual = y, dw1.assign(w1.size(), W(NAN)), dw2 = dw1;
+    db1.assign(size_t(R), W(NAN)), db2.assign(size_t(C), W(NAN));
     mean.assign(size_t(N * C), NAN), gate = mean, hidden.assign(size_t(N * R), NAN);
-    a.x = x.data(), a.dy = dy.data(), a.w1 = w1.data(), a.w2 = w2.data(), a.y = y.data(), a.dx = dx.data();
+    norm_weight = random_values<W>(C, 8), norm_bias = random_values<W>(C, 9);
+    dnorm_weight = dnorm_bias = db2, norm_mean.assign(size_t(C), 0.1), norm_inv_std.assign(size_t(C), 1.7);
     if (bias) a.b1 = b1.data(), a.b2 = b2.data();
     if (ending.residual) a.residual = residual.data(), a.dresidual = dresidual.data();
-    a.relu = ending.relu;
+    a.relu = ending.relu, a.norm_training = ending.training;
+    a.dy = dy.data(), a.w1 = w1.data(), a.w2 = w2.data(), a.y = y.data(), a.dx = dx.data();
     a.dw1 = dw1.data(), a.db1 = db1.data(), a.dw2 = dw2.data(), a.db2 = db2.data();
     a.mean = mean.data(), a.hidden = hidden.data(), a.gate = gate.data();
+    if (ending.norm) {
+      a.norm_mean = norm_mean.data(), a.norm_inv_std = norm_inv_std.data();
+      a.dnorm_weight = dnorm_weight.data(), a.dnorm_bias = dnorm_bias.data();
+      if (bias) a.norm_weight = norm_weight.data(), a.norm_bias = norm_bias.data();
+    }
+    of_x(ending.norm);
+  }
+  /// To be called where x has changed.
+  void of_x(bool known) {
+    a.x = x.data(), sums.assign(mean.size() * 2, NAN);
+    if (known) a.sums = sums.data();
+    reference::image_sums(kernels::ImageSums<T>{.N = a.N, .pixels = a.pixels, .C = a.C, .x = a.x, .sums = sums.data()});
+  }
+  template <class Kernel> void run(Kernel kernel, size_t bytes) {
+    Work work(bytes);
+    a.work = work.data();
+    CHECK(kernel(a) == kernels::ok);
+  }
+  void run() {
+    run(kernels::squeeze_excitation<T>, kernels::squeeze_excitation_work_bytes(a));
+    run(kernels::squeeze_excitation_dx<T>, kernels::squeeze_excitation_dx_work_bytes(a));
   }
 };
 template <class T> void check_gate(int64_t N, int64_t pixels, int C, int R, bool bias = true, Ending ending = {}) {
-  INFO("N ", N, " pixels ", pixels, " C ", C, " R ", R, ending.residual ? " residual" : "", ending.relu ? " ReLU" : "");
+  INFO("N ", N, " pixels ", pixels, " C ", C, " R ", R, " residual ", ending.residual, " ReLU ", ending.relu, " norm ",
+       ending.norm, " training ", ending.training);
   Gate<T> got(N, pixels, C, R, bias, ending), expected(N, pixels, C, R, bias, ending);
-  auto run = [&](auto kernel, size_t bytes) {
-    Work work(bytes);
-    got.a.work = work.data();
-    CHECK(kernel(got.a) == kernels::ok);
-  };
-  run(kernels::squeeze_excitation<T>, kernels::squeeze_excitation_work_bytes(got.a));
-  run(kernels::squeeze_excitation_dx<T>, kernels::squeeze_excitation_dx_work_bytes(got.a));
+  got.run();
   reference::squeeze_excitation(expected.a), reference::squeeze_excitation_dx(expected.a);
   double const inside = double(pixels + C + R + N);  // the longest chain of additions, in double
   CHECK(error(got.mean, expected.mean, inside) <= 1);
   CHECK(error(got.hidden, expected.hidden, inside) <= 1);
   CHECK(error(got.gate, expected.gate, inside) <= 1);
-  double const terms = 3 + terms_in_double<T>(inside);
+  // with a norm three more roundings on the way there and six back, and its own gradients' in dx
+  double const terms = (ending.norm ? 12 : 3) + terms_in_double<T>(inside);
   CHECK(error(got.y, expected.y, terms) <= 1);
   CHECK(error(got.dx, expected.dx, terms) <= 1);
   if (ending.residual && ending.relu) CHECK(error(got.dresidual, expected.dresidual, terms) <= 1);
@@ -113,6 +136,42 @@ template <class T> void check_gate(int64_t N, int64_t pixels, int C, int R, bool
   CHECK(error(got.dw2, expected.dw2, terms) <= 1);
   CHECK(error(got.db1, expected.db1, terms) <= 1);
   CHECK(error(got.db2, expected.db2, terms) <= 1);
+  if (!ending.norm) return;
+  CHECK(error(got.dnorm_weight, expected.dnorm_weight, terms + terms_in_double<T>(inside * double(N))) <= 1);
+  CHECK(error(got.dnorm_bias, expected.dnorm_bias, terms + terms_in_double<T>(inside * double(N))) <= 1);
+}
+/// Features in bfloat16 against the reference of float32 on the same numbers; y, and with it what the ReLU has cut off, is
+/// the kernel's.
+void check_gate_of_bf16(int64_t N, int64_t pixels, int C, int R, Ending ending) {
+  INFO("bf16, N ", N, " pixels ", pixels, " C ", C, " R ", R, " norm ", ending.norm);
+  Gate<bf16> got(N, pixels, C, R, true, ending);
+  Gate<float> expected(N, pixels, C, R, true, ending);
+  auto same = [](std::vector<bf16> const& from, std::vector<float>& to) {
+    std::copy(from.begin(), from.end(), to.begin());
+  };
+  same(got.x, expected.x), same(got.dy, expected.dy), same(got.residual, expected.residual);
+  expected.of_x(ending.norm);
+  got.run();
+  reference::squeeze_excitation(expected.a);
+  CHECK(error_of_bf16(got.y, expected.y, 12) <= 1);
+  same(got.y, expected.y), reference::squeeze_excitation_dx(expected.a);
+  CHECK(error_of_bf16(got.dx, expected.dx, 16) <= 1);
+  if (ending.residual) CHECK(to_float(got.dresidual) == expected.dresidual);
+  CHECK(error(got.dw1, expected.dw1, 4) <= 1);
+  CHECK(error(got.dw2, expected.dw2, 4) <= 1);
+  CHECK(error(got.db2, expected.db2, 4) <= 1);
+  if (ending.norm) CHECK(error(got.dnorm_weight, expected.dnorm_weight, 4) <= 1);
+}
+template <class T> void check_image_sums(int64_t N, int64_t pixels, int C) {
+  INFO("N ", N, " pixels ", pixels, " C ", C);
+  auto const x = random_values<T>(N * pixels * C, 1);
+  std::vector<double> got(size_t(2 * N * C), NAN), expected = got;
+  kernels::ImageSums<T> a{.N = N, .pixels = pixels, .C = C, .x = x.data(), .sums = got.data()};
+  Work work(kernels::image_sums_work_bytes(a));
+  a.work = work.data();
+  CHECK(kernels::image_sums(a) == kernels::ok);
+  a.sums = expected.data(), reference::image_sums(a);
+  CHECK(error(got, expected, double(pixels)) <= 1);
 }
 
 // ---- losses ----
@@ -218,6 +277,28 @@ TEST_CASE("cuda squeeze_excitation: in one launch and in three") {
   }
 }
 
+TEST_CASE("cuda squeeze_excitation: behind a norm, in training and with running statistics") {
+  for (bool training : {true, false})
+    for (bool ends : {true, false}) {
+      check_gate<float>(2, 35, 8, 2, true, {ends, ends, true, training});
+      check_gate<float>(2, 1100, 31, 4, !ends, {ends, ends, true, training});
+      check_gate<double>(3, 515, 12, 3, true, {ends, ends, true, training});
+    }
+}
+
+TEST_CASE("cuda squeeze_excitation: features in bf16") {
+  for (Ending ending : {Ending{}, Ending{true, true}, Ending{true, true, true, true}, Ending{false, false, true}}) {
+    check_gate_of_bf16(2, 35, 16, 2, ending);  // packs
+    check_gate_of_bf16(1, 1100, 33, 4, ending);
+  }
+}
+
+TEST_CASE("cuda image_sums: one chunk and many, few channels and more than a block takes") {
+  check_image_sums<float>(3, 35, 5);
+  check_image_sums<double>(2, 600, 70);
+  check_image_sums<bf16>(1, 257, 33);
+}
+
 TEST_CASE("cuda losses of pairs: one block and many, packs and rests") {
   for (LossOp op : {LossOp::bce, LossOp::bce_with_logits, LossOp::mse, LossOp::l1, LossOp::kl})
     for (int64_t shift : {0, 1}) {
@@ -258,7 +339,7 @@ TEST_CASE("cuda layers with sums: every order of the threads") {
   in_every_order([] {
     check_norm<float>(2, 300, 5, 5);
     check_gate<float>(2, 20, 40, 5);
-    check_gate<float>(1, 1030, 33, 2, true, {true, true});
+    check_gate<float>(1, 1030, 33, 2, true, {true, true, true, true});
     check_cross_entropy<float>(200, 3, true, true, 0.1);
     check_pair<float>(LossOp::mse, 9000, 0, true);
   });

@@ -37,7 +37,7 @@ template <class T> struct Case {
     Work work(cpu::conv2d_work_bytes(a)), work_dx(cpu::conv2d_dx_work_bytes(a));
     Work work_dw(cpu::conv2d_dw_work_bytes(a)), work_db(cpu::conv2d_db_work_bytes(a));
     a.work = work.data(), cpu::detail::conv2d_on(isa, a);
-    a.work = work_dx.data(), cpu::detail::conv2d_dx_on(isa, a, static_cast<T const*>(nullptr));
+    a.work = work_dx.data(), cpu::detail::conv2d_dx_on(isa, a, {.pitch = a.Ci});
     a.work = work_dw.data(), cpu::detail::conv2d_dw_on(isa, a);
     a.work = work_db.data(), cpu::conv2d_db(a);
   }
@@ -250,7 +250,8 @@ TEST_CASE("conv2d: dx by Winograd's algorithm adds the bias of the transposed co
     std::vector<float> const bias = random_values<float>(plain.a.Ci, 5);
     Work work(kernels::cpu::conv2d_dx_work_bytes(shifted.a));
     shifted.a.work = work.data();
-    CHECK(kernels::cpu::detail::conv2d_dx_on(isa, shifted.a, bias.data()) == kernels::ok);
+    CHECK(kernels::cpu::detail::conv2d_dx_on(isa, shifted.a, {.bias = bias.data(), .pitch = shifted.a.Ci}) ==
+          kernels::ok);
     for (size_t i = 0; i < plain.dx.size(); ++i) CHECK(shifted.dx[i] == plain.dx[i] + bias[i % bias.size()]);
   }
 }

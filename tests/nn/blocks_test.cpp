@@ -1,4 +1,5 @@
 // Blocks and attention: what each may and may not mix, sizes, gates, equivariance, descriptions.
+#include <d16/cuda/use.hpp>
 #include <d16/nn/attention.hpp>
 #include <d16/nn/build.hpp>
 #include <d16/ops/group_action.hpp>
@@ -159,6 +160,42 @@ TEST_CASE("group norm gives in training what it gives in evaluation, for any bat
   CHECK_THROWS_AS(nn::GroupNorm(4, 6), ValueError);
 }
 
+TEST_CASE("a residual block with squeeze and excitation is what its parts are, on a cpu and on the emulator") {
+  use_cuda_emulated();
+  for (bool training : {true, false})
+    for (bool fused : {true, false}) {
+      manual_seed(58);
+      nn::SpatialResidualBlock block(6, 8, {.dropout = 0, .down = nn::Downsample::stride, .reduction = 4});
+      for (nn::BatchNorm2d* norm : {&block.norm1, &block.norm2, &*block.shortcut_norm}) {
+        norm->weight = uniform({8}) + 0.5, norm->bias = uniform({8});
+        norm->running_mean = normal({8}), norm->running_var = uniform({8}) + 0.5;
+      }
+      block.train(training);
+      Tensor const image = normal({2, 16, 8, 6}), dy = normal({2, 8, 4, 8});
+      auto by_parts = [&](Tensor x) {
+        Tensor y = block.norm2(block.conv2(relu(block.norm1(block.conv1(x)))));
+        return relu((*block.attention)(y) + (*block.shortcut_norm)((*block.shortcut)(x)));
+      };
+      auto results = [&](Device device, bool whole) {
+        block.to(device);
+        block.zero_grad();
+        Tensor x = image.to(device).detach().set_requires_grad();
+        Tensor y = whole ? block(x) : by_parts(x);
+        y.backward(dy.to(device));
+        std::vector<Tensor> all{y.detach().to("cpu"), x.grad().to("cpu")};
+        for (Tensor const& p : block.parameters()) all.push_back(p.grad().to("cpu"));
+        return all;
+      };
+      auto const expected = results("cpu", false), got = results(fused ? "cpu" : "cuda_emulated", true);
+      REQUIRE(got.size() == expected.size());
+      // sums of 72 products, of 64 pixels, and back through both: some hundred roundings, of random sign
+      for (size_t i = 0; i < got.size(); ++i) {
+        INFO("training ", training, ", on a cpu ", fused, ", result ", i);
+        CHECK_LE(gap(got[i], expected[i]), 64 * 1.2e-7 * testing::largest(expected[i]) + 1e-6);
+      }
+    }
+}
+
 TEST_CASE("descriptions build every new layer again") {
   NoGrad off;
   io::Json description =
@@ -166,7 +203,7 @@ TEST_CASE("descriptions build every new layer again") {
                      nn::ChannelAttention(8, 3),
                      nn::SpatialAttention(5),
                      nn::SpatialResidualBlock(8, 9, {.dropout = 0.5, .down = nn::Downsample::max_pool}),
-                     nn::SpatialResidualBlock(9, 9, {.down = nn::Downsample::stride}),
+                     nn::SpatialResidualBlock(9, 9, {.down = nn::Downsample::stride, .reduction = 3}),
                      nn::DenseBlock(9, {.layers = 2, .growth = 3, .bottleneck = 2, .dropout = 0.1}),
                      nn::GroupNorm(3, 15, 1e-3),
                      nn::SpatialDropout(0.3),

@@ -56,6 +56,10 @@ inline std::vector<OpCase> convolution_cases() {
          return conv_transpose2d(t[0], t[1], t[2], {.stride = {2, 3}, .padding = {1, 2}, .output_padding = {1, 2}});
        },
        terms(12, 5, 80)},
+      {"conv_transpose2d beside a skip, ReLU",
+       {{2, 3, 5, 3}, {3, 4, 2, 2}, {4}, {2, 6, 10, 5}},
+       [](Inputs t) { return conv_transpose2d(t[0], t[1], t[2], {.stride = 2, .relu = true, .beside = t[3]}); },
+       terms(4, 4, 120)},
       {"conv_transpose2d gaps",
        {{1, 2, 3, 1}, {1, 1, 1, 2}},
        [](Inputs t) {

@@ -76,6 +76,17 @@ inline std::vector<OpCase> layer_cases() {
        [](Inputs t) {
          return squeeze_excitation(t[0], t[1], t[2], t[3], t[4], {{}, true});
        }},
+      {"squeeze_excitation behind a norm in training",
+       {{3, 4, 3, 7}, {3, 7}, {3}, {7, 3}, {7}, {3, 4, 3, 7}, {7}, {7}},
+       [](Inputs t) {
+         NormInFront const norm{t[6], t[7], {}, {}, {.training = true}};
+         return squeeze_excitation(t[0], t[1], t[2], t[3], t[4], {t[5], true, norm});
+       }},
+      {"squeeze_excitation behind a norm",
+       {{2, 5, 7, 6}, {2, 6}, {2}, {6, 2}, {6}, {6}, {6}, constant({6}), constant(between(0.5, 2, {6}))},
+       [](Inputs t) {
+         return squeeze_excitation(t[0], t[1], t[2], t[3], t[4], {.norm = NormInFront{t[5], t[6], t[7], t[8], {}}});
+       }},
       {"squeeze_excitation without bias",
        {{2, 3, 3, 5}, {4, 5}, {5, 4}},
        [](Inputs t) { return squeeze_excitation(t[0], t[1], {}, t[2], {}); }},

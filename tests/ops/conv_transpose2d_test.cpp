@@ -7,17 +7,10 @@
 #include <d16/ops/conv2d.hpp>
 #include <d16/ops/conv_transpose2d.hpp>
 
+#include "compare.hpp"
+
 using namespace d16;
-
-namespace {
-
-double dot(Tensor const& a, Tensor const& b) {
-  double sum = 0;
-  for (size_t i = 0; i < size_t(a.numel()); ++i) sum += a.host<double>()[i] * b.host<double>()[i];
-  return sum;
-}
-
-}  // namespace
+using namespace d16::testing;
 
 TEST_CASE("conv_transpose2d: by hand, stamps that do and do not overlap") {
   Tensor x = from(std::vector<float>{1, 10}, {1, 1, 2, 1}), w = from(std::vector<float>{1, 2, 3}, {1, 1, 1, 3});
@@ -42,6 +35,31 @@ TEST_CASE("conv_transpose2d: <conv2d(x), y> = <x, conv_transpose2d(y)>") {
   CHECK(std::abs(forward) > tolerance);
 }
 
+TEST_CASE(
+    "conv_transpose2d: beside a skip it is what concat and relu make of it, also where the skip goes elsewhere too") {
+  manual_seed(47);
+  std::vector<Tensor> const in{normal({2, 3, 4, 5}), normal({5, 6, 2, 2}), normal({6}), normal({2, 6, 8, 3})};
+  for (bool cut : {true, false}) {
+    INFO("relu ", cut);
+    auto joined = [=](bool in_place) {
+      return [=](std::vector<Tensor> t) {
+        Tensor skip = t[3] * 2.0, up = conv_transpose2d(t[0], t[1], t[2], {.stride = 2});
+        Tensor y = in_place ? conv_transpose2d(t[0], t[1], t[2], {.stride = 2, .relu = cut, .beside = skip})
+                            : concat({up, skip}, axis::C, {.relu = {cut}});
+        return concat({y * y, skip}, axis::C);  // two gradients meet in the skip
+      };
+    };
+    auto one = forward_and_back(joined(true), in, "cpu"), many = forward_and_back(joined(false), in, "cpu");
+    REQUIRE(one.size() == 5);
+    for (size_t i = 0; i < one.size(); ++i)
+      CHECK_LE(difference(one[i], many[i]), 2 * epsilon(DType::f32) * largest(many[i]));
+    Tensor leaf = in[3].clone().set_requires_grad();
+    conv_transpose2d(in[0], in[1], {}, {.stride = 2, .relu = cut, .beside = leaf}).backward(ones({2, 6, 8, 9}));
+    CHECK(leaf.grad().is_contiguous());
+    CHECK(difference(leaf.grad(), ones({2, 6, 8, 3})) == 0);
+  }
+}
+
 TEST_CASE("conv_transpose2d: errors say what is wrong") {
   Tensor x = zeros({2, 4, 5, 6}), w = zeros({6, 3, 2, 2});
   CHECK_THROWS_AS(conv_transpose2d(zeros({4, 5, 6}), w), ShapeError);
@@ -61,4 +79,12 @@ TEST_CASE("conv_transpose2d: errors say what is wrong") {
   CHECK_THROWS_AS(conv_transpose2d(x, w, {}, {.stride = 1 << 30}), ShapeError);
   CHECK_THROWS_AS(conv_transpose2d(x, zeros({6, 3, 2, 2}, {.dtype = DType::f64})), DTypeError);
   CHECK_THROWS_AS(conv_transpose2d(x, zeros({6, 3, 2, 2}, {.device = "reference"})), DeviceError);
+  Tensor small = zeros({2, 3, 4, 5}), up = zeros({5, 6, 2, 2});
+  CHECK(message_of<ShapeError>([&] {
+          conv_transpose2d(small, up, {}, {.stride = 2, .beside = zeros({2, 6, 7, 3})});
+        }) ==
+        "conv_transpose2d: the result is (N=2,H=6,W=8,C=6), beside it is (N=2,H=6,W=7,C=3); it needs the same N, "
+        "H, W");
+  CHECK_THROWS_AS(conv_transpose2d(small, up, {}, {.stride = 2, .beside = zeros({2, 6, 8, 3}, {.dtype = DType::f64})}),
+                  DTypeError);
 }

@@ -27,7 +27,8 @@ class NoGrad {
   bool before_;
 };
 
-/// From dy, the gradients of all inputs. An undefined tensor stands for zero; where needed[i] is false it is ignored.
+/// From dy, which is contiguous, the gradients of all inputs, which may be views. An undefined tensor stands for zero;
+/// where needed[i] is false it is ignored.
 using Pullback = std::function<std::vector<Tensor>(Tensor dy, std::vector<bool> const& needed)>;
 
 struct Node;
@@ -65,7 +66,7 @@ struct Tape {
   static auto version(Tensor const& x) { return x.body().storage->version; }
   static void accumulate(Tensor const& leaf, Tensor const& gradient) {
     Tensor before = leaf.grad();
-    leaf.body().grad = (before.defined() ? before + gradient : gradient.detach()).body_;
+    leaf.body().grad = (before.defined() ? before + gradient : gradient.contiguous().detach()).body_;
   }
   static Edge edge(Tensor const& x) { return {x.shape(), node(x), node(x) ? Tensor() : x}; }
   /// Ops that need y on the way back will call again() instead of keeping it.
@@ -172,6 +173,7 @@ inline void Tensor::backward(Tensor seed) const {
     pending.erase(pending.begin());
     require<GradError>(node->pullback != nullptr, "backward: the graph of ", node->name,
                        " was freed by an earlier backward");
+    if (!dy.is_contiguous()) dy = dy.contiguous();  // a slice that no other gradient was added to
     for (auto const& [version, recorded] : node->versions)
       require<GradError>(*version == recorded, "backward: a tensor that ", node->name, " needs was changed in place");
     std::vector<Tensor> gradients = node->pullback(std::move(dy), node->needed);

@@ -5,6 +5,7 @@
 #include "../ops/squeeze_excitation.hpp"
 #include "../ops/unary.hpp"
 #include "dense.hpp"
+#include "norm.hpp"
 
 namespace d16::nn {
 
@@ -19,15 +20,14 @@ struct ChannelAttention : Module {
   explicit ChannelAttention(int channels, int reduction = 4)
       : fc1(channels, hidden(channels, reduction)), fc2(hidden(channels, reduction), channels), reduction_(reduction) {}
 
-  /// Of bfloat16 features the gates are float32 up to the product.
-  Tensor operator()(Tensor x) {
-    if (x.dtype() == DType::bf16) return gated(x);
-    return squeeze_excitation(x, fc1.weight, fc1.bias, fc2.weight, fc2.bias);
-  }
+  Tensor operator()(Tensor x) { return squeeze_excitation(x, fc1.weight, fc1.bias, fc2.weight, fc2.bias); }
   /// As a residual block ends: relu(x gates + residual), in the same pass over memory.
   Tensor operator()(Tensor x, Tensor residual) {
-    if (x.dtype() == DType::bf16) return relu(gated(x) + residual);
     return squeeze_excitation(x, fc1.weight, fc1.bias, fc2.weight, fc2.bias, {residual, true});
+  }
+  /// The same of norm(x), which is not written anywhere; sums (N,channels,2) of x, where they are known.
+  Tensor normed(BatchNorm2d& norm, Tensor x, Tensor residual, Tensor sums = {}) {
+    return squeeze_excitation(x, fc1.weight, fc1.bias, fc2.weight, fc2.bias, {residual, true, norm.in_front(sums)});
   }
   /// The gates alone, (N,channels): which bands count for this image.
   Tensor gates(Tensor x) { return sigmoid(fc2(relu(fc1(from_features(global_avg_pool(x)))))); }
@@ -39,9 +39,6 @@ struct ChannelAttention : Module {
   D16_MEMBERS(fc1, fc2)
 
  private:
-  Tensor gated(Tensor const& x) {
-    return x * gates(x).cast(DType::bf16).reshape({x.dim(axis::N), 1, 1, x.dim(axis::C)});
-  }
   static int hidden(int channels, int reduction) {
     require<ValueError>(channels > 0 && reduction > 0, "ChannelAttention: ", channels, " channels, reduction ",
                         reduction, "; both must be positive");

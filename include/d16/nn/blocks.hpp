@@ -19,36 +19,35 @@ inline char const* name_of(Downsample down) {
 
 namespace detail {
 
-/// relu(norm(x)) in one pass.
-inline Tensor norm_relu(BatchNorm2d& norm, Tensor x) {
-  return batch_norm2d(
-      x, norm.weight, norm.bias, norm.running_mean, norm.running_var,
-      {.training = norm.training(), .eps = norm.options.eps, .momentum = norm.options.momentum, .relu = true});
-}
-
-/// relu(norm2(conv2(drop(relu(norm1(conv1(x)))))) + shortcut(x)). Where size or channels change, the shortcut is a 1x1
-/// convolution and a norm; else it is x.
+/// relu(attention(norm2(conv2(drop(relu(norm1(conv1(x))))))) + shortcut(x)). Where size or channels change, the shortcut
+/// is a 1x1 convolution and a norm; else it is x.
 struct Residual : Module {
   Conv2d conv1, conv2;
   BatchNorm2d norm1, norm2;
   std::optional<Conv2d> shortcut;
   std::optional<BatchNorm2d> shortcut_norm;
+  std::optional<ChannelAttention> attention;
 
-  Residual(int in, int out, int kernel, int stride)
+  /// reduction: of the attention; 0 leaves it out.
+  Residual(int in, int out, int kernel, int stride, int reduction = 0)
       : conv1(in, out, {.kernel = kernel, .stride = stride, .bias = false}),
         conv2(out, out, {.kernel = kernel, .bias = false}),
         norm1(out),
         norm2(out) {
+    if (reduction) attention.emplace(out, reduction);
     if (in == out && stride == 1) return;
     shortcut.emplace(in, out, ConvOptions{.kernel = 1, .stride = stride, .bias = false});
     shortcut_norm.emplace(out);
   }
-  D16_MEMBERS(conv1, conv2, norm1, norm2, shortcut, shortcut_norm)
+  D16_MEMBERS(conv1, conv2, norm1, norm2, shortcut, shortcut_norm, attention)
 
  protected:
   template <class Drop> Tensor call(Tensor x, Drop const& drop) {
-    Tensor y = norm2(conv2(drop(norm_relu(norm1, conv1(x)))));
-    return relu(y + (shortcut ? (*shortcut_norm)((*shortcut)(x)) : x));
+    Tensor y = drop(conv_norm_relu(conv1, norm1, x));
+    auto beside = [&] { return shortcut ? conv_norm(*shortcut, *shortcut_norm, x) : x; };
+    if (attention) return conv_norm_attention(conv2, norm2, *attention, y, beside());
+    y = conv_norm(conv2, norm2, y);
+    return relu(y + beside());
   }
 };
 
@@ -80,17 +79,19 @@ struct SpectralResidualBlock : detail::Residual {
 struct SpatialBlockOptions {
   double dropout = 0.1;  ///< of whole channels, between the two convolutions
   Downsample down = Downsample::none;
+  int reduction = 0;  ///< of a squeeze and excitation before the shortcut is added; 0: none
 };
 
 /// Residual block over pixels: two 3x3 convolutions, each with batch norm. Shapes x (N,H,W,in), y (N,H',W',out) with
 /// H' = H, or the half of it, rounded up for a stride and down for the maximum. Without dropout and with a stride it is
-/// the block of ResNet-18.
-/// Source   He et al. 2015, arXiv:1512.03385, figure 2, with their projection (option B) where the shape changes.
+/// the block of ResNet-18; with a reduction that of SE-ResNet-18.
+/// Source   He et al. 2015, arXiv:1512.03385, figure 2, with their projection (option B) where the shape changes; Hu et
+///          al. 2018, arXiv:1709.01507, figure 3.
 struct SpatialResidualBlock : detail::Residual {
   SpatialBlockOptions options;
 
   SpatialResidualBlock(int in, int out, SpatialBlockOptions o = {})
-      : Residual(in, out, 3, o.down == Downsample::stride ? 2 : 1), options(o) {}
+      : Residual(in, out, 3, o.down == Downsample::stride ? 2 : 1, o.reduction), options(o) {}
   Tensor operator()(Tensor x) {
     Tensor y = call(x, [this](Tensor h) { return spatial_dropout(h, options.dropout, training()); });
     return options.down == Downsample::max_pool ? max_pool2d(y) : y;
@@ -100,7 +101,8 @@ struct SpatialResidualBlock : detail::Residual {
                              {"in", conv1.weight.dim(1)},
                              {"out", conv1.weight.dim(0)},
                              {"dropout", options.dropout},
-                             {"down", name_of(options.down)}});
+                             {"down", name_of(options.down)},
+                             {"reduction", options.reduction}});
   }
 };
 
@@ -148,8 +150,8 @@ class DenseBlock : public Module {
           conv2(o.bottleneck * o.growth, o.growth, {.bias = false}),
           p(o.dropout) {}
     Tensor operator()(Tensor x) {
-      x = conv1(detail::norm_relu(norm1, x));
-      return dropout(conv2(detail::norm_relu(norm2, x)), p, training());
+      x = conv_norm_relu(conv1, norm2, norm1.rectified(x));
+      return dropout(conv2(x), p, training());
     }
     D16_MEMBERS(norm1, norm2, conv1, conv2)
   };

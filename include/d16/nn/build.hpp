@@ -327,7 +327,10 @@ inline std::map<std::string, Builder>& builders() {
       {"spatial_residual_block",
        [](Fields f) {
          return SpatialResidualBlock(
-             f.in(), f.out(), {.dropout = f.number("dropout", 0.1), .down = detail::downsample(f, Downsample::none)});
+             f.in(), f.out(),
+             {.dropout = f.number("dropout", 0.1),
+              .down = detail::downsample(f, Downsample::none),
+              .reduction = f.integer("reduction", 0, 0)});
        }},
       {"dense_block", [](Fields f) { return DenseBlock(f.in(), detail::dense_block_options(f)); }},
       {"group_block", [](Fields f) { return detail::group_block(f); }},

@@ -57,13 +57,15 @@ struct Conv2d : Module {
     weight = he_normal({out, in / o.groups, o.kernel, o.kernel}, int64_t(in / o.groups) * o.kernel * o.kernel);
     if (o.bias) bias = zeros({out});
   }
-  Tensor operator()(Tensor x) {
+  /// sums (N,out,2), where it is given, gets those of the result, as of Conv2dOptions.
+  Tensor operator()(Tensor x, Tensor sums = {}) {
     return conv2d(x, weight, bias,
                   {.stride = options.stride,
                    .padding = options.padding,
                    .dilation = options.dilation,
                    .groups = options.groups,
-                   .precision = options.precision});
+                   .precision = options.precision,
+                   .sums = sums});
   }
   io::Json describe() const override {
     return io::Json::object({{"type", "conv2d"},
@@ -101,12 +103,12 @@ struct ConvTranspose2d : Module {
     weight = he_normal({in, out, o.kernel, o.kernel}, fan_in);
     if (o.bias) bias = zeros({out});
   }
-  Tensor operator()(Tensor x) {
-    return conv_transpose2d(x, weight, bias,
-                            {.stride = options.stride,
-                             .padding = options.padding,
-                             .output_padding = options.output_padding,
-                             .precision = options.precision});
+  Tensor operator()(Tensor x) { return conv_transpose2d(x, weight, bias, settings()); }
+  /// relu of the result, with the channels of `beside` behind its own where that is given.
+  Tensor rectified(Tensor x, Tensor beside = {}) {
+    ConvTranspose2dOptions o = settings();
+    o.relu = true, o.beside = std::move(beside);
+    return conv_transpose2d(x, weight, bias, o);
   }
   io::Json describe() const override {
     return io::Json::object({{"type", "conv_transpose2d"},
@@ -122,6 +124,14 @@ struct ConvTranspose2d : Module {
 
  protected:
   void round_factors(kernels::Precision p) override { options.precision = p; }
+
+ private:
+  ConvTranspose2dOptions settings() const {
+    return {.stride = options.stride,
+            .padding = options.padding,
+            .output_padding = options.output_padding,
+            .precision = options.precision};
+  }
 };
 
 }  // namespace d16::nn

@@ -2,6 +2,7 @@
 #pragma once
 #include "../ops/batch_norm.hpp"
 #include "../ops/inner_batch_norm.hpp"
+#include "../ops/squeeze_excitation.hpp"
 #include "module.hpp"
 
 namespace d16::nn {
@@ -40,11 +41,25 @@ struct Norm : Module {
 /// statistics take the place of the batch's.
 struct BatchNorm2d : detail::Norm {
   explicit BatchNorm2d(int channels, NormOptions o = {}) : Norm(channels, o) {}
-  Tensor operator()(Tensor x) {
-    return batch_norm2d(x, weight, bias, running_mean, running_var,
-                        {.training = training(), .eps = options.eps, .momentum = options.momentum});
-  }
+  /// sums (N,C,2) of x, where they are known, as of BatchNormOptions.
+  Tensor operator()(Tensor x, Tensor sums = {}) { return apply(x, false, sums); }
+  /// relu(norm(x)) in one pass.
+  Tensor rectified(Tensor x, Tensor sums = {}) { return apply(x, true, sums); }
+  /// For the squeeze and excitation behind it, which then does its work.
+  NormInFront in_front(Tensor sums = {}) { return {weight, bias, running_mean, running_var, settings(false, sums)}; }
   io::Json describe() const override { return describe_as("batch_norm2d"); }
+
+ private:
+  BatchNormOptions settings(bool rectify, Tensor sums) const {
+    return {.training = training(),
+            .eps = options.eps,
+            .momentum = options.momentum,
+            .relu = rectify,
+            .sums = std::move(sums)};
+  }
+  Tensor apply(Tensor x, bool rectify, Tensor sums) {
+    return batch_norm2d(x, weight, bias, running_mean, running_var, settings(rectify, std::move(sums)));
+  }
 };
 
 /// The same for feature vectors (N,C).

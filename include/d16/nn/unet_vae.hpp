@@ -6,8 +6,7 @@
 #include "../ops/dropout.hpp"
 #include "../ops/losses.hpp"
 #include "../ops/softmax.hpp"
-#include "dense.hpp"
-#include "norm.hpp"
+#include "conv_norm_relu.hpp"
 #include "stages.hpp"
 
 namespace d16::nn {
@@ -30,7 +29,7 @@ struct ConvBlock : Module {
 
   ConvBlock(int in, int out)
       : conv1(in, out, {.bias = false}), conv2(out, out, {.bias = false}), norm1(out), norm2(out) {}
-  Tensor operator()(Tensor x) { return relu(norm2(conv2(relu(norm1(conv1(x)))))); }
+  Tensor operator()(Tensor x) { return conv_norm_relu(conv2, norm2, conv_norm_relu(conv1, norm1, x)); }
   D16_MEMBERS(conv1, conv2, norm1, norm2)
 };
 
@@ -176,15 +175,16 @@ class UNetVae : public Module {
     Tensor mu = from_features(mu_(x)), logvar = clamp(from_features(logvar_(x)), -10, 10);
     x = relu(from_latent_(as_features(training() ? reparameterise(mu, logvar) : mu)));
     for (size_t i = 0; i < merge_.size(); ++i) {
-      x = enlarged(i, x);
-      x = options_.skips ? concat({x, levels[levels.size() - 1 - i]}, axis::C, {.relu = {true}}) : relu(x);
+      x = enlarged(i, x, options_.skips ? levels[levels.size() - 1 - i] : Tensor());
       x = run(merge_[i], x);
     }
     return {x, mu, logvar};
   }
-  Tensor enlarged(size_t i, Tensor x) {
-    if (!options_.bilinear) return up_[i](x);
-    return as_features(Upsample{.bilinear = true}(from_features(narrow_[i](x))));
+  /// Twice the size behind a ReLU, and the encoder's features of that level beside it.
+  Tensor enlarged(size_t i, Tensor x, Tensor skip) {
+    if (!options_.bilinear) return up_[i].rectified(std::move(x), std::move(skip));
+    x = as_features(Upsample{.bilinear = true}(from_features(narrow_[i](x))));
+    return skip.defined() ? concat({x, skip}, axis::C, {.relu = {true}}) : relu(x);
   }
   Tensor spread_of(Tensor const& features) {
     Tensor x = from_features(spread_[1](relu(spread_[0](features.detach()))));

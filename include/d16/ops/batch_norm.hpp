@@ -7,6 +7,7 @@
 #include "../kernels/cpu/batch_norm.hpp"
 #include "../kernels/reference/batch_norm.hpp"
 #include "views.hpp"
+#include "weights.hpp"
 
 namespace d16 {
 
@@ -17,6 +18,7 @@ struct BatchNormOptions {
   bool relu = false;       ///< max(0, .) of the result, in the same pass
   bool recompute = false;  ///< the result is not kept for the way back: ops that need it there compute it again
   Tensor moments = {};     ///< (2,C) float64: mean and variance of x, where they are known, as from group_conv2d
+  Tensor sums = {};        ///< (N,C,2) float64: of x and its squares over each image, where known, as from conv2d
 };
 
 template <class T> constinit Slot<kernels::BatchNorm<T>> batch_norm_slot{
@@ -75,6 +77,10 @@ inline void check_batch_norm(char const* op, Tensor const& x, Tensor const& weig
   require<ShapeError>(
       !o.moments.defined() || (o.moments.shape() == Shape{2, x.dim(axis::C)} && o.moments.is_contiguous()), op,
       ": moments is ", o.moments.defined() ? o.moments.shape() : Shape{}, "; needs (2,", x.dim(axis::C), ")");
+  Shape const sums{x.dim(axis::N), x.dim(axis::C), 2};
+  require<ShapeError>(!o.sums.defined() || (x.rank() == 4 && o.sums.shape() == sums && o.sums.is_contiguous()), op,
+                      ": sums is ", o.sums.defined() ? sizes_text(o.sums.shape()) : "", ", x is ", x.shape(),
+                      "; needs ", sizes_text(sums), " of images");
   int64_t each = x.dim(axis::C) ? x.numel() / x.dim(axis::C) : 0;
   require<ShapeError>(!o.training || each > 1, op, ": x is ", x.shape(), ", ", each,
                       " values for each channel; training needs two or more");
@@ -147,6 +153,25 @@ struct NormCall {
   }
 };
 
+/// The statistics of a call, and its y unless that is undefined; the running ones move.
+inline void normalise(NormCall const& call, Tensor const& running_mean, Tensor const& running_var, Tensor const& y) {
+  BatchNormOptions const& o = call.o;
+  bool const moves = !(o.training && Recomputing::on());  // running statistics have moved the first time
+  Tensor mean = running_mean.defined() && moves ? running_mean.detach().contiguous() : Tensor();
+  Tensor var = running_var.defined() && moves ? running_var.detach().contiguous() : Tensor();
+  for_any_float(call.x.dtype(), [&]<class T>(T) {
+    kernels::BatchNorm<T> a = call.args<T>();
+    a.moments = o.training ? o.moments.data<double>() : nullptr;
+    a.sums = o.training ? o.sums.data<double>() : nullptr, a.images = call.x.dim(axis::N);
+    a.running_mean = mean.data<kernels::Wide<T>>(), a.running_var = var.data<kernels::Wide<T>>();
+    a.y = y.data<T>();
+    run(batch_norm_slot<T>, call.x.device(), a);
+  });
+  if (!o.training || !moves) return;
+  write_back(mean, running_mean);
+  write_back(var, running_var);
+}
+
 /// Both ops: x is (N,H,W,C) or (N,H,W,C,G).
 inline Tensor batch_norm(char const* op, Tensor x, Tensor weight, Tensor bias, Tensor running_mean, Tensor running_var,
                          BatchNormOptions o) {
@@ -158,20 +183,7 @@ inline Tensor batch_norm(char const* op, Tensor x, Tensor weight, Tensor bias, T
   bool const recorded = !NoGrad::off() && (x.requires_grad() || weight.requires_grad() || bias.requires_grad());
   bool const later = o.recompute && recorded && x.device().kind == Device::Kind::cpu;
   Tensor y = later ? call.deferred(x.like()) : empty_like(x);
-  bool const moves = !(o.training && Recomputing::on());  // running statistics have moved the first time
-  Tensor mean = running_mean.defined() && moves ? running_mean.detach().contiguous() : Tensor();
-  Tensor var = running_var.defined() && moves ? running_var.detach().contiguous() : Tensor();
-  for_any_float(x.dtype(), [&]<class T>(T) {
-    kernels::BatchNorm<T> a = call.args<T>();
-    a.moments = o.training ? o.moments.data<double>() : nullptr;
-    a.running_mean = mean.data<kernels::Wide<T>>(), a.running_var = var.data<kernels::Wide<T>>();
-    a.y = later ? nullptr : y.data<T>();
-    run(batch_norm_slot<T>, x.device(), a);
-  });
-  if (o.training && moves) {
-    write_back(mean, running_mean);
-    write_back(var, running_var);
-  }
+  normalise(call, running_mean, running_var, later ? Tensor() : y);
   y = record(op, y, {x, weight, bias},
              [call](Tensor dy, std::vector<bool> const& needed) { return call.gradients(std::move(dy), needed); });
   if (o.recompute)

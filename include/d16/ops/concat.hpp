@@ -108,7 +108,7 @@ inline Tensor concat(std::vector<Tensor> parts, int axis, ConcatOptions options 
       if (!needed[i]) gradients.emplace_back();
       else if (relu[i])
         gradients.push_back(detail::relu_out_of(dy, result, shapes[i], {shape, shapes[i], axis, starts[i]}));
-      else gradients.push_back(dy.slice(axis, starts[i], starts[i + 1]).contiguous());
+      else gradients.push_back(dy.slice(axis, starts[i], starts[i + 1]));
     }
     return gradients;
   });

@@ -16,6 +16,7 @@ struct Conv2dOptions {
   /// What the factors of float32 products are rounded to, forward and in both gradients. Processors without units for it
   /// compute in float32.
   kernels::Precision precision = kernels::Precision::float32;
+  Tensor sums = {};  ///< (N,Co,2) float64, written: of y and its squares over each image, for a batch norm or a squeeze
 };
 
 template <class T> constinit Slot<kernels::Conv2d<T>> conv2d_slot{
@@ -138,6 +139,9 @@ inline Conv2dCall conv2d_call(Tensor const& x, Tensor const& w, Tensor const& b,
   check_conv2d_axis("W", x.dim(axis::W), w.dim(3), o.stride.w, o.padding.w, o.dilation.w);
   checked_int("conv2d", "N", x.dim(axis::N)), checked_int("conv2d", "Co", w.dim(0));
   checked_int("conv2d", "kh kw times the number of channels", w.dim(2) * w.dim(3) * std::max(x.dim(axis::C), w.dim(0)));
+  Shape const sums{x.dim(axis::N), w.dim(0), 2};
+  require<ShapeError>(!o.sums.defined() || (o.sums.shape() == sums && o.sums.is_contiguous()), "conv2d: sums is ",
+                      o.sums.defined() ? sizes_text(o.sums.shape()) : "", "; needs ", sizes_text(sums));
   return {x.shape(), w.shape(), o, x.like()};
 }
 
@@ -164,6 +168,7 @@ inline Tensor conv2d(Tensor x, Tensor w, Tensor b = {}, Conv2dOptions o = {}) {
     auto a = c.args<T>();
     a.x = x.data<T>(), a.y = y.data<T>();
     a.w = w.data<kernels::Wide<T>>(), a.bias = b.data<kernels::Wide<T>>();
+    a.sums = o.sums.data<double>();
     run(conv2d_slot<T>, x.device(), a);
   });
   return record("conv2d", y, wrt(x, [=](Tensor dy) { return c.dx(dy, w); }),

@@ -133,8 +133,27 @@ void conv_groups() {
 
 /// Results in chunks of 16 bytes.
 void conv_chunks() {
-  for (Precision precision : {Precision::tf32, Precision::bfloat16})
+  for (Precision precision : every_precision)
     convolution(with(precision, {.N = 1, .H = 7, .W = 9, .Ci = 8, .Co = 12, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1}));
+}
+/// The sums of each image beside its result, which are whole numbers: of tiles with several images, the last one not
+/// full; of images in two chunks, in two groups; of images that no tile's rows divide.
+void sums_of(Conv2d<float> a) {
+  auto const x = whole_numbers(int64_t(a.N) * a.H * a.W * a.Ci, 1), bias = whole_numbers(a.Co, 4);
+  auto const w = whole_numbers(int64_t(a.Co) * (a.Ci / a.groups) * a.kh * a.kw, 2);
+  auto y = unwritten(size_t(a.N) * size_t(a.P() * a.Q() * a.Co)), y_expected = y;
+  auto sums = unwritten<double>(size_t(a.N) * size_t(a.Co) * 2), expected = sums;
+  a.x = x.data(), a.w = w.data(), a.bias = bias.data();
+  a.y = y_expected.data(), a.sums = expected.data(), reference::conv2d(a);
+  a.y = y.data(), a.sums = sums.data();
+  with_work(kernels::conv2d<float>, kernels::conv2d_work_bytes<float>, a);
+  compare("conv2d with sums", y, y_expected), compare("sums of conv2d", sums, expected);
+}
+void conv_sums() {
+  for (Precision precision : every_precision)
+    sums_of(with(precision, {.N = 3, .H = 4, .W = 4, .Ci = 5, .Co = 6, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1}));
+  sums_of({.N = 1, .H = 8, .W = 32, .Ci = 32, .Co = 34, .groups = 2});
+  sums_of({.N = 2, .H = 3, .W = 5, .Ci = 2, .Co = 3});
 }
 /// Each channel by itself: in packs of 16 bytes with a sum over pixels in parts; one by one with more than nine taps.
 void conv_depthwise() {
@@ -212,7 +231,21 @@ void transposed(kernels::ConvTranspose2d<float> a) {
   compare("conv_transpose2d", y, y_expected), compare("conv_transpose2d_dx", dx, dx_expected);
   compare("conv_transpose2d_dw", dw, dw_expected), compare("conv_transpose2d_db", db, db_expected);
 }
+/// The positive part, in the first channels of a wider image, whose others stay as they are: by pixels of 16 bytes, one by
+/// one, and of one channel.
+void beside(kernels::ConvTranspose2d<float> a, int others) {
+  auto const x = whole_numbers(int64_t(a.N) * a.H * a.W * a.Ci, 1), bias = whole_numbers(a.Co, 4);
+  auto const w = whole_numbers(int64_t(a.Ci) * a.Co * a.kh * a.kw, 2);
+  a.x = x.data(), a.w = w.data(), a.bias = bias.data(), a.relu = true, a.y_pitch = a.Co + others;
+  std::vector<float> y(size_t(a.N) * size_t(a.P() * a.Q()) * size_t(a.y_pitch), 99), expected = y;
+  a.y = expected.data(), reference::conv_transpose2d(a);
+  a.y = y.data(), with_work(kernels::conv_transpose2d<float>, kernels::conv_transpose2d_work_bytes<float>, a);
+  compare("conv_transpose2d beside others", y, expected);
+}
 void transpose() {
+  beside({.N = 1, .H = 3, .W = 4, .Ci = 8, .Co = 4, .kh = 2, .kw = 2, .stride_h = 2, .stride_w = 2}, 4);
+  beside({.N = 2, .H = 3, .W = 4, .Ci = 3, .Co = 5, .kh = 2, .kw = 2, .stride_h = 2, .stride_w = 2}, 2);
+  beside({.N = 1, .H = 3, .W = 4, .kh = 2, .kw = 2, .stride_h = 2, .stride_w = 2}, 1);
   transposed({.N = 2,
               .H = 5,
               .W = 3,
@@ -270,6 +303,7 @@ int main(int count, char** words) {
               {"conv_strided", conv_strided},
               {"conv_groups", conv_groups},
               {"conv_chunks", conv_chunks},
+              {"conv_sums", conv_sums},
               {"conv_depthwise", conv_depthwise},
               {"conv_bf16", conv_bf16},
               {"conv_fused", [] { conv_fused(); }},

@@ -165,6 +165,7 @@ void steps() {
   fourier::most_scratch() = 2 * 4 * (30 * 2 * 3 + 9 * 12 * 3 + 9 * 3 * 3);  // the numbers of two images
   all_gradients(strided, Path::fourier);
   fourier::most_scratch() = before;
+  all_gradients({.group = cyclic(3), .H = 3, .W = 4, .Ci = 2, .Co = 4}, Path::fourier);  // four columns at once
   for (Sides sides : {Sides::lifting, Sides::projecting})
     for (Group group : {dihedral(3), cyclic(4)})
       all_gradients({.group = group, .sides = sides, .H = 3, .W = 4, .Ci = 2, .Co = 3}, Path::fourier);

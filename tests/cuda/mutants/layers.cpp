@@ -89,12 +89,19 @@ struct NormResults {
   }
 };
 
-void norm(kernels::BatchNorm<float> a, float offset = 0) {
+void norm(kernels::BatchNorm<float> a, float offset = 0, int64_t images = 0) {
   int64_t const count = a.rows * a.C * a.G;
   auto x = whole_numbers(count, 1);
   auto const dy = whole_numbers(count, 2), weight = whole_numbers(a.C, 3), bias = whole_numbers(a.C, 4);
   for (float& value : x) value += offset;
   a.x = x.data(), a.dy = dy.data(), a.weight = weight.data(), a.bias = bias.data();
+  std::vector<double> sums(size_t(images * a.C * 2), 0);
+  for (int64_t i = 0; i < count && images; ++i) {
+    double const value = double(x[size_t(i)]);
+    double* const of = &sums[size_t((i / (count / images) * a.C + i % a.C) * 2)];
+    of[0] += value, of[1] += value * value;
+  }
+  if (images) a.sums = sums.data(), a.images = images;
   NormResults got(a);
   Work work(kernels::batch_norm_work_bytes(a));
   a.work = work.data();
@@ -114,6 +121,7 @@ void norms() {
   norm({.rows = 1100, .C = 3, .G = 7, .training = true});              // three chunks of rows
   norm({.rows = 9, .C = 7, .G = 16, .training = true, .relu = true});  // four blocks of columns
   norm({.rows = 9, .C = 7, .G = 1, .training = false, .relu = true});
+  norm({.rows = 45, .C = 5, .training = true}, 0, 3);             // the sums of three images are known
   norm({.rows = 40, .C = 9, .G = 4, .training = true}, 1 << 20);  // where float32 has steps of 1/8
 }
 

@@ -106,6 +106,7 @@ void sums() {
   sum(3, 101, 1);   // a block for each result
   sum(2, 8193, 1);  // two
   sum(2, 40, 37);   // a thread
+  sum(300, 10, 1);  // a tile of short rows and some of another
 }
 
 void maxima() {

@@ -2,6 +2,7 @@
 #include <d16/kernels/cuda/adaptive_avg_pool2d.cuh>
 #include <d16/kernels/cuda/dropout.cuh>
 #include <d16/kernels/cuda/group_norm.cuh>
+#include <d16/kernels/cuda/image_sums.cuh>
 #include <d16/kernels/cuda/losses.cuh>
 #include <d16/kernels/cuda/pad2d.cuh>
 #include <d16/kernels/cuda/squeeze_excitation.cuh>
@@ -10,6 +11,7 @@
 #include <d16/kernels/reference/adaptive_avg_pool2d.hpp>
 #include <d16/kernels/reference/dropout.hpp>
 #include <d16/kernels/reference/group_norm.hpp>
+#include <d16/kernels/reference/image_sums.hpp>
 #include <d16/kernels/reference/losses.hpp>
 #include <d16/kernels/reference/pad2d.hpp>
 #include <d16/kernels/reference/pool2d.hpp>
@@ -101,8 +103,8 @@ void group_norm() {
   compare("group_norm_dw", dw, dw_right, 1e-2), compare("group_norm_db", db, db_right, 1e-2);  // sums of some hundred
 }
 
-/// Weights and biases so small that no gate is 0 or 1; a residual and a ReLU.
-void gate(int64_t pixels, int C) {
+/// Weights and biases so small that no gate is 0 or 1; a residual and a ReLU; with a norm in front or without.
+void gate(int64_t pixels, int C, bool norm = false) {
   kernels::SqueezeExcitation<float> a;
   a.N = 2, a.pixels = pixels, a.C = C, a.R = 3;
   auto small = [](int64_t n, int seed) {
@@ -120,12 +122,26 @@ void gate(int64_t pixels, int C) {
   a.x = x.data(), a.dy = dy.data(), a.w1 = w1.data(), a.b1 = b1.data(), a.w2 = w2.data(), a.b2 = b2.data();
   a.mean = mean.data(), a.gate = gates.data(), a.hidden = hidden.data();
   a.residual = residual.data(), a.relu = true;
+  auto const norm_weight = small(C, 8), norm_bias = small(C, 9);
+  auto dnorm = unwritten(size_t(2 * C)), dnorm_right = dnorm;
+  std::vector<double> sums(size_t(4 * C), NAN), norm_mean(size_t(C), 0.3), inv_std(size_t(C), 0.4);
+  kernels::ImageSums<float> s{.N = 2, .pixels = pixels, .C = C, .x = x.data(), .sums = sums.data()};
+  if (norm) {
+    auto right = sums;
+    with_work(kernels::image_sums<float>, kernels::image_sums_work_bytes<float>, s);
+    s.sums = right.data(), reference::image_sums(s);
+    compare("image_sums", sums, right);
+    a.norm_training = true, a.norm_weight = norm_weight.data(), a.norm_bias = norm_bias.data(), a.sums = sums.data();
+    a.norm_mean = norm_mean.data(), a.norm_inv_std = inv_std.data();
+    a.dnorm_weight = dnorm_right.data(), a.dnorm_bias = a.dnorm_weight + C;
+  }
   a.y = y_right.data(), a.dx = dx_right.data(), a.dresidual = dresidual_right.data();
   a.dw1 = dw1_right.data(), a.db1 = db1_right.data(), a.dw2 = dw2_right.data(), a.db2 = db2_right.data();
   reference::squeeze_excitation(a), reference::squeeze_excitation_dx(a);
   for (auto* inside : {&mean, &gates, &hidden}) inside->assign(inside->size(), NAN);
   a.y = y.data(), a.dx = dx.data(), a.dresidual = dresidual.data();
   a.dw1 = dw1.data(), a.db1 = db1.data(), a.dw2 = dw2.data(), a.db2 = db2.data();
+  if (norm) a.dnorm_weight = dnorm.data(), a.dnorm_bias = a.dnorm_weight + C;
   with_work(kernels::squeeze_excitation<float>, kernels::squeeze_excitation_work_bytes<float>, a);
   with_work(kernels::squeeze_excitation_dx<float>, kernels::squeeze_excitation_dx_work_bytes<float>, a);
   // parts of sums of some thousand: seven digits of them
@@ -133,9 +149,11 @@ void gate(int64_t pixels, int C) {
   compare("gate_dresidual", dresidual, dresidual_right);
   compare("gate_dw1", dw1, dw1_right, 1e-2), compare("gate_dw2", dw2, dw2_right, 1e-2);
   compare("gate_db1", db1, db1_right, 1e-2), compare("gate_db2", db2, db2_right, 1e-2);
+  compare("gate_dnorm", dnorm, dnorm_right, 1e-3);
 }
 void gate_of_block() { gate(30, 37); }
 void gate_of_chunks() { gate(1030, 33); }
+void gate_behind_norm() { gate(270, 5, true), gate(30, 36, true); }
 
 void pairs() {
   kernels::PairLoss<float> a;
@@ -218,6 +236,7 @@ int main(int count, char** words) {
               {"group_norm", group_norm},
               {"gate_of_block", gate_of_block},
               {"gate_of_chunks", gate_of_chunks},
+              {"gate_behind_norm", gate_behind_norm},
               {"pairs", pairs},
               {"labels", labels},
               {"maxima", maxima},

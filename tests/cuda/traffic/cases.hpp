@@ -69,6 +69,10 @@ inline std::vector<TrafficCase> dense_traffic() {
        "2x2, 64→32, stride 2, 2 x 16²",
        {{2, 16, 16, 64}, {64, 32, 2, 2}, {32}},
        [](Inputs t) { return conv_transpose2d(t[0], t[1], t[2], {.stride = 2}); }},
+      {"conv_transpose2d",
+       "2x2, 64→32, stride 2, 2 x 16², ReLU, beside 32 channels",
+       {{2, 16, 16, 64}, {64, 32, 2, 2}, {32}, {2, 32, 32, 32}},
+       [](Inputs t) { return conv_transpose2d(t[0], t[1], t[2], {.stride = 2, .relu = true, .beside = t[3]}); }},
   };
   all.insert(all.begin(), exact.begin(), exact.end());
   return all;
@@ -169,6 +173,7 @@ inline std::vector<TrafficCase> pointwise_traffic() {
       {"operator*", whole + ", a number", {x}, [](Inputs t) { return 1.5 * t[0]; }},
       {"sum", whole, {x}, [](Inputs t) { return sum(t[0]); }},
       {"sum", "rows, 512 x 1024", {{512, 1024}}, [](Inputs t) { return sum(t[0], -1); }},
+      {"sum", "short rows, 1024 x 10", {{1024, 10}}, [](Inputs t) { return sum(t[0], -1); }},
       {"sum", "columns, 1024 x 512", {{1024, 512}}, [](Inputs t) { return sum(t[0], 0); }},
       {"mean",
        whole + ", of each image",
@@ -236,6 +241,15 @@ inline std::vector<TrafficCase> layer_traffic() {
        [](Inputs t) {
          return squeeze_excitation(t[0], t[1], t[2], t[3], t[4], {t[5], true});
        }},
+      {"squeeze_excitation",
+       "behind conv2d 1x1, 64→64, and its norm in training, 64→4→64, 2 x 32², residual, ReLU",
+       {x, {4, 64}, {4}, {64, 4}, {64}, x, {64}, {64}, {64, 64, 1, 1}},
+       [](Inputs t) {
+         Tensor sums = empty({2, 64, 2}, {.dtype = DType::f64, .device = t[0].device()});
+         NormInFront const norm{t[6], t[7], {}, {}, {.training = true, .sums = sums}};
+         return squeeze_excitation(conv2d(t[0], t[8], {}, {.sums = sums}), t[1], t[2], t[3], t[4], {t[5], true, norm});
+       }},
+      {"image_sums", "64 channels, 2 x 32²", {constant(x)}, [](Inputs t) { return detail::image_sums(t[0]); }},
   };
 }
 
