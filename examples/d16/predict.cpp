@@ -89,7 +89,7 @@ Task task_of(std::string const& path) {
 }
 
 Network::Network(Task task, std::string path, std::string const& device)
-    : body_(new Body{{path}, d16::Device(device), {}}) {
+    : body_(new Body{{path}, d16::Device(device), {}, {}}) {
   body_->members.push_back(
       std::make_unique<d16::Predictor>(path, d16::PredictorOptions{.batch = batch, .device = body_->device}));
   check_task(task, path, body_->predict());
