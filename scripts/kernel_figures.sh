@@ -212,6 +212,7 @@ rows() {
       if (name ~ /^dense::fill_turned</) return 32 * 33 * larger(4, bytes_of(argument(list, 1)))
       if (name ~ /^turn_kernel</) return 32 * 33 * bytes_of_element(list)
       if (name ~ /^(softmax_rows|max_short_rows_kernel)</) return 256 * 11 * bytes_of(argument(list, 1))  # ten classes
+      if (name ~ /^sum_short_rows_kernel</) return 256 * 11 * larger(4, bytes_of(argument(list, 1)))
       if (name ~ /^softmax_dx_rows</) return 2 * 256 * 11 * bytes_of(argument(list, 1))
       if (name ~ /^pooling::pool_rows</) return 256 * 16 * larger(4, bytes_of(argument(list, 1)))  # order 16
       if (name ~ /^pooling::pool_max_dx</) return 256 * 16 * larger(4, bytes_of(argument(list, 1))) + 256 * 4
