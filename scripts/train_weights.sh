@@ -13,9 +13,9 @@ build/bin/d16 train disk --data "$data/images" --labels "$data/labels.csv" --out
   --group D4 --epochs 24 --lr 3e-3
 build/bin/d16 train disk --data "$data/images" --labels "$data/labels.csv" --out weights/disk16.safetensors \
   --group D8 --epochs 24 --lr 3e-3
-build/bin/d16 train denoise --data "$data/images" --labels "$data/labels.csv" --out weights/denoise.safetensors \
-  --epochs 24 --batch 32 --lr 2e-3
+build/bin/d16 train denoise --channels 1 --data "$data/images" --labels "$data/labels.csv" --out weights/denoise.safetensors \
+  --epochs 16 --threads 1 --widths 8,16,32,64 --batch 16 --lr 4e-3 --anneal 2
 build/bin/d16 train calibration --weights weights/disk.safetensors --denoiser weights/denoise.safetensors \
-  --data "$data/images" --labels "$data/labels.csv" --out weights/disk.safetensors
+  --data "$data/images" --labels "$data/labels.csv" --out weights/disk.safetensors --pictures 20000
 build/bin/d16 train ood --weights weights/disk.safetensors --data "$data/images" --labels "$data/labels.csv" \
   --out weights/disk.ood.safetensors

@@ -480,8 +480,8 @@ Command make_study_disk(CLI::App& parent) {
     app->add_option("--tune-epochs", o.tune_epochs, "of classifiers, for each learning rate tried")
         ->check(CLI::Range(1, 1000))
         ->capture_default_str();
-    app->add_option("--denoiser-epochs", o.denoiser_epochs, "of the denoiser")
-        ->check(CLI::Range(1, 1000))
+    app->add_option("--denoiser-epochs", o.denoiser_epochs, "of the denoiser; 0: --denoiser as it is")
+        ->check(CLI::Range(0, 1000))
         ->capture_default_str();
     app->add_option("--batch", o.batch, "pictures of a step")->check(CLI::Range(2, 4096))->capture_default_str();
     app->add_option("--limit", o.limit, "use so many pictures; 0: all")

@@ -34,7 +34,8 @@ namespace vision = d16::vision;
 namespace {
 
 constexpr double learning_rates[] = {1e-3, 3e-3, 1e-2};
-constexpr double beta = 0.01;  ///< of the denoiser's KL, as of `train denoise`
+constexpr double beta = 0.01,
+                 average = 0.998;  ///< of the denoiser's KL and of the mean of its weights, as of `train denoise`
 
 /// One training with its tests, or one measurement.
 struct Unit {
@@ -128,23 +129,9 @@ class Denoiser {
     nn::UNetVae* vae = net.as<nn::UNetVae>();
     require<d16::WeightsError>(vae && vae->options().channels == 1, o_.denoiser,
                                ": a U-Net VAE of one channel (d16 train denoise) is needed");
-    optim::AdamW optimiser(vae->parameters(), {.lr = 1e-3, .weight_decay = 1e-4});
-    optim::TrainerOptions t;
-    t.epochs = int(o_.denoiser_epochs), t.out = join(join(o_.out, "units"), "denoiser.training"), t.resume = true;
-    t.progress = nullptr;
-    t.schedule = optim::CosineSchedule{.epochs = double(o_.denoiser_epochs), .warmup = 0.5, .floor = 0.01};
-    t.on_step = [](int, int64_t, int64_t, double) { check_interrupted(); };
-    optim::Trainer trainer(*vae, optimiser, t);
-    DiskPairs view;
-    auto report = trainer.fit(
-        [&](int epoch) {
-          view = data.pairs(text("train-", epoch - 1));
-          return rows_of(view.seen.dim(0), epoch);
-        },
-        [&](std::vector<int64_t> const& rows) {
-          return nn::vae_loss(vae->encode_decode(gathered(view.seen, rows)), gathered(view.target, rows), beta);
-        },
-        [&] { return psnr_of(*vae, data.pairs("validation")).second; });
+    require<d16::ValueError>(o_.denoiser_epochs > 0 || !o_.denoiser.empty(),
+                             "study disk: a denoiser with fresh weights needs training; give --denoiser or epochs");
+    if (o_.denoiser_epochs > 0) fit(*vae, data);
     vae->eval();
     auto [before, after] = psnr_of(*vae, data.pairs("validation"));
     Json about = Json::object({{"task", "denoise"},
@@ -157,10 +144,27 @@ class Denoiser {
                                {"command", command_line()},
                                {"d16", text(d16::stamp::version, " ", d16::stamp::commit)}});
     d16::save(*vae, path_, about);
-    double seconds = 0;
-    for (auto const& epoch : report.epochs) seconds += epoch.seconds;
-    say(text("denoiser: ", duration(seconds), ", PSNR on validation ", decimals(before, 2), " -> ", decimals(after, 2),
-             " dB"));
+    say(text("denoiser: ", duration(watch.seconds()), ", PSNR on validation ", decimals(before, 2), " -> ",
+             decimals(after, 2), " dB"));
+  }
+  void fit(nn::UNetVae& vae, DiskData const& data) const {
+    optim::AdamW optimiser(vae.parameters(), {.lr = 1e-3, .weight_decay = 1e-4});
+    optim::TrainerOptions t;
+    t.epochs = int(o_.denoiser_epochs), t.out = join(join(o_.out, "units"), "denoiser.training"), t.resume = true;
+    t.average = average, t.progress = nullptr;
+    t.schedule = optim::CosineSchedule{.epochs = double(o_.denoiser_epochs), .warmup = 0.5, .floor = 0.01};
+    t.on_step = [](int, int64_t, int64_t, double) { check_interrupted(); };
+    optim::Trainer trainer(vae, optimiser, t);
+    DiskPairs view;
+    trainer.fit(
+        [&](int epoch) {
+          view = data.pairs(text("train-", epoch - 1));
+          return rows_of(view.seen.dim(0), epoch);
+        },
+        [&](std::vector<int64_t> const& rows) {
+          return nn::vae_loss(vae.encode_decode(gathered(view.seen, rows)), gathered(view.target, rows), beta);
+        },
+        [&] { return psnr_of(vae, data.pairs("validation")).second; });
   }
   std::vector<std::vector<int64_t>> rows_of(int64_t count, int epoch) const {
     d16::Random random(o_.seed * 7919 + uint64_t(epoch), 0xde);
