@@ -138,6 +138,10 @@ TEST_CASE("plot: logarithmic axes, gaps, steps, error bars") {
   CHECK(occurrences(html::plot({{.name = "", .x = {1, 2}, .y = {1, 2}, .mark = html::Series::Mark::steps}}), "L") == 2);
   CHECK(occurrences(html::reliability({0.1, 0.5, 0.9}, {0.1, 0.4, 0.9}, {10, 0, 10}), "<circle") == 2);
   CHECK(contains(html::roc_curve({0, 1}, {0, 1}, 0.9731), "area 0.973"));
+  std::string bars = html::plot({{.name = "", .x = {1, 2, 3}, .y = {1, 2, 3}, .error = {0.5, NAN, 0}}});
+  CHECK(occurrences(bars, "<path") == 3);  // the line and two bars: nothing is known of the third error
+  CHECK(occurrences(bars, "<circle") == 3);
+  CHECK(!contains(bars, "nan"));
 }
 
 TEST_CASE("plot: odd data give a drawing without nan, inside its box") {

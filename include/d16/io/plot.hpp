@@ -25,7 +25,7 @@ struct Series {
   std::string name = {};
   std::vector<double> x = {}, y = {};
   Mark mark = Mark::line;
-  std::vector<double> error = {};  ///< half the length of a vertical bar at each point; may be empty
+  std::vector<double> error = {};  ///< half the length of a vertical bar at each point, of lines too; may be empty
 };
 
 struct PlotOptions {
@@ -228,7 +228,7 @@ inline std::string draw_points(Frame const& frame, Series const& s, size_t index
     size_t i = k * n / drawn;
     if (!frame.x.shows(s.x[i]) || !frame.y.shows(s.y[i])) continue;
     std::string x = coordinate(frame.x.at(s.x[i]));
-    if (!s.error.empty())
+    if (!s.error.empty() && std::isfinite(s.error[i]))
       out += text("<path d=\"M", x, " ", coordinate(frame.y.at(s.y[i] - s.error[i])), "V",
                   coordinate(frame.y.at(s.y[i] + s.error[i])), "\" stroke-width=\"1.3\" opacity=\".6\"/>");
     out += text("<circle cx=\"", x, "\" cy=\"", coordinate(frame.y.at(s.y[i])), "\" r=\"", radius,
@@ -260,9 +260,11 @@ inline std::string plot(std::vector<Series> const& series, PlotOptions const& o 
   double low = std::max(frame.x.low(), frame.y.low()), high = std::min(frame.x.high(), frame.y.high());
   if (o.diagonal && low < high)
     svg += detail::line(frame.x.at(low), frame.y.at(low), frame.x.at(high), frame.y.at(high), "guide");
-  for (size_t i = 0; i < series.size(); ++i)
-    svg += series[i].mark == Series::Mark::points ? detail::draw_points(frame, series[i], i, o.max_points)
-                                                  : detail::draw_line(frame, series[i], i);
+  for (size_t i = 0; i < series.size(); ++i) {
+    bool points = series[i].mark == Series::Mark::points;
+    if (!points) svg += detail::draw_line(frame, series[i], i);
+    if (points || !series[i].error.empty()) svg += detail::draw_points(frame, series[i], i, o.max_points);
+  }
   return detail::framed(o.title, names, svg + frame.close());
 }
 
