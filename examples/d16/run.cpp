@@ -7,7 +7,7 @@
 #include <d16/core/random.hpp>
 #include <d16/io/atomic_file.hpp>
 #include <d16/sim/drizzle_noise.hpp>
-#include <d16/vision/filter.hpp>
+#include <d16/vision/views.hpp>
 
 #include "ood.hpp"
 #include "report.hpp"
@@ -190,19 +190,11 @@ std::vector<Tensor> denoise_finding(Tools const& t, Finding& f) {
   return lights;
 }
 
-/// The sixteen views of the dihedral group of order 16: turns by 45 degrees and their mirror images.
-std::vector<Tensor> views_of(Tensor const& light, bool all) {
-  if (!all) return {light};
-  std::vector<Tensor> views;
-  for (Tensor const& start : {light, d16::vision::flip_horizontal(light)})
-    for (int k = 0; k < 8; ++k) views.push_back(k ? d16::vision::rotate(start, 45.0 * k) : start);
-  return views;
-}
-
 void classify_finding(Tools const& t, std::vector<Tensor> const& drawn, Finding& f) {
   bool denoised = f.object.denoised.defined(), use_raw = t.options.raw || !denoised;
   Tensor const& base = use_raw ? f.object.frame.light : f.object.denoised;
-  std::vector<Tensor> lights = views_of(base, !t.options.no_errors);
+  std::vector<Tensor> lights{base};
+  if (!t.options.no_errors) lights = d16::vision::dihedral_views(base);
   size_t views = lights.size();
   lights.push_back(f.object.frame.light);
   if (denoised) lights.push_back(f.object.denoised);

@@ -15,7 +15,7 @@
 #include <d16/optim/adam.hpp>
 #include <d16/optim/schedule.hpp>
 #include <d16/optim/trainer.hpp>
-#include <d16/vision/filter.hpp>
+#include <d16/vision/views.hpp>
 
 #include "sha256.hpp"
 
@@ -103,14 +103,6 @@ void turn(float const* in, int64_t side, int64_t channels, int element, float* o
       }
       std::copy_n(in + (y * side + x) * channels, channels, out);
     }
-}
-
-Tensor turned(Tensor const& x, int element) {
-  Tensor out = d16::empty(x.shape());
-  int64_t values = x.numel() / x.dim(0);
-  for (int64_t n = 0; n < x.dim(0); ++n)
-    turn(x.data<float>() + n * values, x.dim(1), x.dim(3), element, out.data<float>() + n * values);
-  return out;
 }
 
 Tensor batch_of(Tensor const& view, Step const& step) {
@@ -277,11 +269,10 @@ Tensor disk_logits(nn::Stage& net, Tensor const& seen, bool views) {
     if (!views) {
       y = net(x);
     } else {
-      for (Tensor const& base : {x, vision::rotate(x, M_PI / 4)})
-        for (int element = 0; element < 8; ++element) {
-          Tensor one = net(turned(base, element)) / 16.0;
-          y = y.defined() ? y + one : one;
-        }
+      for (Tensor const& view : vision::dihedral_views(x)) {
+        Tensor one = net(view) / 16.0;
+        y = y.defined() ? y + one : one;
+      }
     }
     y = y.contiguous();
     if (!out.defined()) out = d16::empty({seen.dim(0), y.dim(1)});

@@ -119,4 +119,5 @@
 #include "vision/resample.hpp"
 #include "vision/statistics.hpp"
 #include "vision/stretch.hpp"
+#include "vision/views.hpp"
 #include "vision/wavelet.hpp"
