@@ -40,17 +40,19 @@ fails "measure: no such forest" 1 none.json x.csv "$d16" measure --input field -
 fails "measure: a file that is no forest" 1 field x.csv "$d16" measure --input field --out x.csv --forest field/truth.csv
 
 # --- what flags are for ---------------------------------------------------------------------------------------------------
-# picture FILE FORMULA: a FITS image of 81x81 bytes, 50 + noise + what awk makes of x and y, both 0 in the middle.
+# picture FILE FORMULA [SKY] [CARD...]: a FITS image of 81x81 bytes, SKY + what awk makes of x and y, both 0 in the middle.
 picture() {
+  local file=$1 formula=$2 sky=${3:-50 + 8 * rand()}
+  local cards=("SIMPLE  =                    T" "BITPIX  =                    8" "NAXIS   =                    2"
+    "NAXIS1  =                   81" "NAXIS2  =                   81" "${@:4}" END)
   {
-    for card in "SIMPLE  =                    T" "BITPIX  =                    8" "NAXIS   =                    2" \
-      "NAXIS1  =                   81" "NAXIS2  =                   81" END; do printf '%-80s' "$card"; done
-    printf '%2400s' ''
+    printf '%-80s' "${cards[@]}"
+    printf "%$((2880 - 80 * ${#cards[@]}))s" ''
     LC_ALL=C awk 'BEGIN { srand(3)
       for (i = 0; i < 81; ++i) for (j = 0; j < 81; ++j) {
-        x = j - 40; y = i - 40; printf "%c", 50 + 8 * rand() + ('"$2"') }
+        x = j - 40; y = i - 40; printf "%c", '"$sky"' + ('"$formula"') }
       for (i = 0; i < 2559; ++i) printf "%c", 1 }'
-  } >"$1"
+  } >"$file"
 }
 has_flag() { awk -v flag="$1" '{ bad = bad || int($1 / flag) % 2 == 0 } END { exit bad || NR == 0 }'; }
 mkdir flags
@@ -63,6 +65,17 @@ check "an arc" has_flag 4096 < <(of 1)
 check "a straight line is none" sh -c "! [ $(($(of 3) / 4096 % 2)) = 1 ]"
 check "near a galaxy with 20 times its light" has_flag 2048 < <(of 2)
 check "an arc is not" test $(($(of 1) / 2048 % 2)) = 0
+
+# --- where there is nothing -------------------------------------------------------------------------------------------
+galaxy='90 * exp(-(x * x + y * y) / 18)'
+mkdir places
+for what in "empty 0" "full $galaxy"; do
+  picture "places/${what%% *}.fits" "${what#* }" "" "CTYPE1  = 'RA---TAN'" "CTYPE2  = 'DEC--TAN'" \
+    "CRPIX1  = 41" "CRPIX2  = 41" "CRVAL1  = 53.1" "CRVAL2  = -27.8" "CDELT1  = -1e-05" "CDELT2  = 1e-05"
+done
+works "measure an empty cutout" "$d16" measure --input places --out places.csv
+check "what is not found is nowhere" test -z "$(column places.csv ra | head -1)$(column places.csv dec | head -1)"
+check "what is found is there" between 53.0999 53.1001 < <(column places.csv ra | tail -1)
 
 # --- a catalogue ------------------------------------------------------------------------------------------------------
 printf 'id,mu,v_sigma,name,z_spec\nsim_00002,1.25,210,b,0.5\nnothing,1,,x,\nsim_00004,7.5,,a,-99\n' >sources.csv
