@@ -77,6 +77,18 @@ works "measure an empty cutout" "$d16" measure --input places --out places.csv
 check "what is not found is nowhere" test -z "$(column places.csv ra | head -1)$(column places.csv dec | head -1)"
 check "what is found is there" between 53.0999 53.1001 < <(column places.csv ra | tail -1)
 
+# --- light on one side goes to the neighbours, and its noise with it ----------------------------------------------------
+mkdir one_sided
+picture one_sided/a_F444W_sci.fits "$galaxy + 20 * exp(-((x - 28) ^ 2 + y * y) / 18)"
+picture one_sided/a_F444W_seg.fits 'x * x + y * y < 144 || (x - 28) ^ 2 + y * y < 64' 0
+works "measure light on one side" "$d16" measure --input one_sided --out one_sided.csv
+check "it is cut off" has_flag 4 < <(column one_sided.csv shape_flags)
+check "snr_seg is flux_seg over its error" between 0.999 1.001 < <(
+  paste <(column one_sided.csv flux_seg) <(column one_sided.csv flux_seg_err) <(column one_sided.csv snr_seg) |
+    awk '{ print $1 / $2 / $3 }')
+# 437 pixels of noise 8 / sqrt(12); with the light on one side 630
+check "flux_seg_err is of what is left" between 46 51 < <(column one_sided.csv flux_seg_err)
+
 # --- a catalogue ------------------------------------------------------------------------------------------------------
 printf 'id,mu,v_sigma,name,z_spec\nsim_00002,1.25,210,b,0.5\nnothing,1,,x,\nsim_00004,7.5,,a,-99\n' >sources.csv
 works "run with a catalogue" "$d16" run --input field --catalog sources.csv --out withcat --prior 0.5 --purity 0.9 --images
@@ -147,6 +159,8 @@ if [[ -d $shared/jwst_ceers_nircam ]]; then
   works "measure JWST" "$d16" measure --input "$shared/jwst_ceers_nircam" --psf "$shared/jwst_ceers_nircam/psf" --out jwst.csv
   check "JWST: all six are measured" test "$(column jwst.csv gini | grep -c .)" = 6
   check "JWST: F277W" test "$(column jwst.csv band_used | sort -u)" = F277W
+  check "JWST: snr_seg is flux_seg over its error" between 0.999 1.001 < <(
+    paste <(column jwst.csv flux_seg) <(column jwst.csv flux_seg_err) <(column jwst.csv snr_seg) | awk '{ print $1 / $2 / $3 }')
   check "JWST: the scale is CDELT's" between 0.0399 0.0401 < <(column jwst.csv pixel_arcsec)
   works "run JWST with redshifts" "$d16" run --input "$shared/jwst_ceers_nircam" --catalog six.csv --out six
   check "JWST: rest-frame 0.55 um" between 0.4 0.9 < <(column six/catalog.csv lambda_rest)

@@ -127,6 +127,17 @@ bool is_arc(Plane const& own, vision::Morphology const& m) {
   return length > 4 * width && std::abs(bend) * 3 * length * length > 2 * width;  // ends at 1.7 length
 }
 
+/// The light of the segment over the errors of its pixels.
+void measure_noise(Prepared const& p, Shape& shape) {
+  double variance = 0;
+  for (int64_t i = 0; i < p.image.numel(); ++i) {
+    if (shape.own.values[size_t(i)] == 0 || shape.neighbours.values[size_t(i)] != 0) continue;
+    double sigma = p.sigma.defined() ? double(p.sigma.data<float>()[i]) : p.noise;
+    variance += sigma * sigma;
+  }
+  shape.flux_error = std::sqrt(variance), shape.snr = shape.light.flux / shape.flux_error;
+}
+
 /// Segment, neighbours and light of the object in the middle.
 bool find_object(Band const& band, Prepared const& p, Shape& shape) {
   vision::Segmentation found = band.segments.empty()
@@ -136,16 +147,13 @@ bool find_object(Band const& band, Prepared const& p, Shape& shape) {
   if (own == 0) return false;
   Tensor mask = vision::mask_neighbours(p.image, found, own, {.grow = 2}).mask;
   shape.own = {band.image.h, band.image.w, std::vector<float>(band.image.values.size())};
-  double flux = 0, variance = 0, brightest = 0;
+  double flux = 0, brightest = 0;
   for (int64_t i = 0; i < p.image.numel(); ++i) {
     if (p.bad.data<float>()[i] != 0) mask.data<bool>()[i] = true;
     shape.own.values[size_t(i)] = found.labels.data<int64_t>()[i] == own;
-    if (shape.own.values[size_t(i)] == 0 || mask.data<bool>()[i]) continue;
-    double sigma = p.sigma.defined() ? double(p.sigma.data<float>()[i]) : p.noise;
-    flux += double(p.image.data<float>()[i]), variance += sigma * sigma;
+    if (shape.own.values[size_t(i)] != 0 && !mask.data<bool>()[i]) flux += double(p.image.data<float>()[i]);
   }
   shape.neighbours = plane_of_bools(mask);
-  shape.flux_error = std::sqrt(variance), shape.snr = flux / shape.flux_error;
   vision::DetectedSource const& source = found.sources[size_t(own - 1)];
   for (vision::DetectedSource const& other : found.sources)
     if (other.label != own) brightest = std::max(brightest, other.flux);
@@ -376,6 +384,7 @@ Shape measure_shape(Cutout const& cutout, ShapeOptions const& o) {
     auto look = [&] {
       shape.light = vision::measure_morphology(
           p.image, {.segment = tensor_of(shape.own), .mask = tensor_of(shape.neighbours), .sky_sigma = p.noise});
+      measure_noise(p, shape);
     };
     look();
     if (mask_one_sided(p, shape)) look();
