@@ -89,6 +89,18 @@ check "snr_seg is flux_seg over its error" between 0.999 1.001 < <(
 # 437 pixels of noise 8 / sqrt(12); with the light on one side 630
 check "flux_seg_err is of what is left" between 46 51 < <(column one_sided.csv flux_seg_err)
 
+# --- PSFs and filters -----------------------------------------------------------------------------------------------------
+mkdir widths sharp
+for band in F090W F115W F150W F200W F444W; do picture "widths/${band}_${band}_sci.fits" "$galaxy"; done
+works "measure with PSFs of a pixel" "$d16" measure --input widths --out widths.csv --pixscale 0.03
+check "a narrow PSF: all are measured" test "$(column widths.csv sersic_n | grep -c .)" = 5
+check "its width is that of the telescope" between 0.98 1.02 < <(
+  paste -d' ' <(column widths.csv psf_fwhm) <(printf '%s\n' 0.9 1.15 1.5 2 4.44) | awk '{ print $1 / $2 / 0.0317 }')
+picture sharp/a_F150W_sci.fits "$galaxy"
+picture sharp/a_F150W_psf.fits '200 * exp(-(x * x + y * y) / 0.52)' 0  # 1.2 pixels wide in their middles
+works "measure with a sharp PSF" "$d16" measure --input sharp --out sharp.csv --pixscale 0.03
+check "a sharp PSF has a width" between 0.027 0.037 < <(column sharp.csv psf_fwhm)
+
 # --- a catalogue ------------------------------------------------------------------------------------------------------
 printf 'id,mu,v_sigma,name,z_spec\nsim_00002,1.25,210,b,0.5\nnothing,1,,x,\nsim_00004,7.5,,a,-99\n' >sources.csv
 works "run with a catalogue" "$d16" run --input field --catalog sources.csv --out withcat --prior 0.5 --purity 0.9 --images

@@ -229,18 +229,23 @@ Tensor psf_of(Band const& band, ShapeOptions const& o, Shape& shape) {
   return d16::sim::gaussian_psf(2 * int64_t(std::ceil(2 * fwhm)) + 1, fwhm);
 }
 
-/// The full width at half maximum of the Gaussian that fits a PSF best; its R_e is half of it.
+/// The full width at half maximum of the Gaussian that fits a PSF best; its R_e is half of it. NaN for fewer than 3x3
+/// pixels.
 double width_of(Tensor const& psf) {
   double y = double(psf.dim(0) / 2), x = double(psf.dim(1) / 2);
-  int64_t reach = std::min<int64_t>({psf.dim(0) / 2, psf.dim(1) / 2, 12});
+  int64_t reach = std::min<int64_t>({psf.dim(0) / 2, psf.dim(1) / 2, 12}), side = 2 * reach + 1;
   Tensor core =
       psf.slice(0, int64_t(y) - reach, int64_t(y) + reach + 1).slice(1, int64_t(x) - reach, int64_t(x) + reach + 1);
   std::vector<double> values = vision::finite_values(core);
   double peak = vision::quantile(values, 1);
-  if (!(peak > 0)) return nan;
+  if (!(peak > 0) || reach == 0) return nan;
   core = core.contiguous();
-  Tensor wings = d16::zeros(core.shape(), {.device = d16::Device()});  // the width at half of the peak is asked for
-  for (int64_t i = 0; i < core.numel(); ++i) wings.data<float>()[i] = core.data<float>()[i] < 0.2f * float(peak);
+  // The width at half of the peak is asked for, so wings are left out; never the middle 3x3 pixels, which a fit needs.
+  Tensor wings = d16::zeros(core.shape(), {.device = d16::Device()});
+  for (int64_t i = 0; i < core.numel(); ++i) {
+    bool middle = std::abs(i / side - reach) <= 1 && std::abs(i % side - reach) <= 1;
+    wings.data<float>()[i] = !middle && core.data<float>()[i] < 0.2f * float(peak);
+  }
   vision::SersicFit fit =
       vision::fit_sersic(core, {.r_eff = 1.5, .n = 0.5, .q = 0.9, .x0 = double(reach), .y0 = double(reach)},
                          {.sigma = 0.01 * peak, .mask = wings, .fit_sky = false, .least_n = 0.4999, .most_n = 0.5001});
