@@ -90,7 +90,7 @@ check "snr_seg is flux_seg over its error" between 0.999 1.001 < <(
 check "flux_seg_err is of what is left" between 46 51 < <(column one_sided.csv flux_seg_err)
 
 # --- PSFs and filters -----------------------------------------------------------------------------------------------------
-mkdir widths sharp
+mkdir widths sharp space
 for band in F090W F115W F150W F200W F444W; do picture "widths/${band}_${band}_sci.fits" "$galaxy"; done
 works "measure with PSFs of a pixel" "$d16" measure --input widths --out widths.csv --pixscale 0.03
 check "a narrow PSF: all are measured" test "$(column widths.csv sersic_n | grep -c .)" = 5
@@ -100,6 +100,19 @@ picture sharp/a_F150W_sci.fits "$galaxy"
 picture sharp/a_F150W_psf.fits '200 * exp(-(x * x + y * y) / 0.52)' 0  # 1.2 pixels wide in their middles
 works "measure with a sharp PSF" "$d16" measure --input sharp --out sharp.csv --pixscale 0.03
 check "a sharp PSF has a width" between 0.027 0.037 < <(column sharp.csv psf_fwhm)
+for band in F606W F814W F160W; do picture "space/hubble_${band}_sci.fits" "$galaxy"; done
+for band in F560W F770W F1000W; do picture "space/miri_${band}_sci.fits" "$galaxy"; done
+for band in F158M F200W F380M; do picture "space/niriss_${band}_sci.fits" "$galaxy"; done
+for band in F814W F115W F770W; do picture "space/several_${band}_sci.fits" "$galaxy"; done
+printf 'id,z\nhubble,\nmiri,1\nniriss,\nseveral,0.5\n' >space.csv
+works "run on other telescopes" "$d16" run --input space --catalog space.csv --out others --no-errors --pixscale 0.06
+check "other telescopes keep three bands" test "$(column others/catalog.csv bands | tr -d '"' | head -2 | tr '\n' ' ')" = \
+  "F160W;F814W;F606W F1000W;F770W;F560W "
+check "their PSF is not known" test -z "$(column others/catalog.csv psf_fwhm | head -2)"
+check "and flagged" has_flag 512 < <(column others/catalog.csv shape_flags | head -2)
+check "F560W is 5.6 um" between 2.799 2.801 < <(column others/catalog.csv lambda_rest | sed -n 2p)
+check "F380M is red" grep -q '^niriss,.*F380M,F200W,F158M' others/catalog.csv
+check "of several telescopes NIRCam's band" grep -q '^several,.*F115W,F115W,F115W' others/catalog.csv
 
 # --- a catalogue ------------------------------------------------------------------------------------------------------
 printf 'id,mu,v_sigma,name,z_spec\nsim_00002,1.25,210,b,0.5\nnothing,1,,x,\nsim_00004,7.5,,a,-99\n' >sources.csv

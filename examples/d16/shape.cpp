@@ -211,7 +211,7 @@ std::string psf_file(std::string const& place, std::string const& band) {
   return {};
 }
 
-/// The PSF with odd sides: of the object, of --psf, or a Gaussian as wide as JWST's.
+/// The PSF with odd sides: of the object, of --psf, or a Gaussian as wide as NIRCam's.
 Tensor psf_of(Band const& band, ShapeOptions const& o, Shape& shape) {
   Tensor psf;
   if (!band.psf.empty()) psf = tensor_of(band.psf);
@@ -222,8 +222,7 @@ Tensor psf_of(Band const& band, ShapeOptions const& o, Shape& shape) {
     return psf.slice(0, 0, h).slice(1, 0, w).contiguous();
   }
   // 6.5 m of diffraction: lambda / D, in arcseconds 0.0317 for each micrometre.
-  bool jwst = lower(band.name).size() == 5 && !nircam_band_in(band.name).empty() && wavelength(band.name) > 0.6;
-  double fwhm = jwst ? 0.0317 * wavelength(band.name) / shape.arcsec : nan;
+  double fwhm = is_nircam(band.name) ? 0.0317 * wavelength(band.name) / shape.arcsec : nan;
   shape.flags |= fwhm > 0 ? shape_psf_assumed : shape_no_psf;
   if (!(fwhm > 0)) return {};
   return d16::sim::gaussian_psf(2 * int64_t(std::ceil(2 * fwhm)) + 1, fwhm);
@@ -366,9 +365,11 @@ size_t shape_band(Cutout const& cutout, ShapeOptions const& o) {
   size_t best = named("F277W");
   if (!(o.redshift >= 0)) return best < bands.size() ? best : choose_bands(cutout, {})[0];
   double target = 0.55 * (1 + o.redshift), nearest = std::numeric_limits<double>::infinity();
-  for (size_t i = 0; i < bands.size(); ++i)
-    if (double distance = std::abs(std::log(wavelength(bands[i].name) / target)); distance < nearest)
-      nearest = distance, best = i;
+  bool nircam = std::any_of(bands.begin(), bands.end(), [](Band const& b) { return is_nircam(b.name); });
+  for (size_t i = 0; i < bands.size(); ++i) {
+    double distance = std::abs(std::log(wavelength(bands[i].name) / target));
+    if (distance < nearest && is_nircam(bands[i].name) == nircam) nearest = distance, best = i;
+  }
   return best < bands.size() ? best : choose_bands(cutout, {})[0];
 }
 
@@ -407,7 +408,7 @@ Shape measure_shape(Cutout const& cutout, ShapeOptions const& o) {
 
 Frame frame_of(Cutout& cutout, Shape const& shape, FrameOptions o) {
   if (!shape.neighbours.empty()) mask_neighbours(cutout, shape);
-  bool one = o.bands.empty() && !nircam_band_in(shape.band).empty();  // colours break with redshift
+  bool one = o.bands.empty() && is_nircam(shape.band);  // colours break with redshift
   if (one) o.bands = {shape.band};
   Frame frame = make_frame(cutout, o);
   if (one) frame.flags &= ~flag_few_bands;
