@@ -40,17 +40,19 @@ fails "measure: no such forest" 1 none.json x.csv "$d16" measure --input field -
 fails "measure: a file that is no forest" 1 field x.csv "$d16" measure --input field --out x.csv --forest field/truth.csv
 
 # --- what flags are for ---------------------------------------------------------------------------------------------------
-# picture FILE FORMULA: a FITS image of 81x81 bytes, 50 + noise + what awk makes of x and y, both 0 in the middle.
+# picture FILE FORMULA [SKY] [CARD...]: a FITS image of 81x81 bytes, SKY + what awk makes of x and y, both 0 in the middle.
 picture() {
+  local file=$1 formula=$2 sky=${3:-50 + 8 * rand()}
+  local cards=("SIMPLE  =                    T" "BITPIX  =                    8" "NAXIS   =                    2"
+    "NAXIS1  =                   81" "NAXIS2  =                   81" "${@:4}" END)
   {
-    for card in "SIMPLE  =                    T" "BITPIX  =                    8" "NAXIS   =                    2" \
-      "NAXIS1  =                   81" "NAXIS2  =                   81" END; do printf '%-80s' "$card"; done
-    printf '%2400s' ''
+    printf '%-80s' "${cards[@]}"
+    printf "%$((2880 - 80 * ${#cards[@]}))s" ''
     LC_ALL=C awk 'BEGIN { srand(3)
       for (i = 0; i < 81; ++i) for (j = 0; j < 81; ++j) {
-        x = j - 40; y = i - 40; printf "%c", 50 + 8 * rand() + ('"$2"') }
+        x = j - 40; y = i - 40; printf "%c", '"$sky"' + ('"$formula"') }
       for (i = 0; i < 2559; ++i) printf "%c", 1 }'
-  } >"$1"
+  } >"$file"
 }
 has_flag() { awk -v flag="$1" '{ bad = bad || int($1 / flag) % 2 == 0 } END { exit bad || NR == 0 }'; }
 mkdir flags
@@ -63,6 +65,54 @@ check "an arc" has_flag 4096 < <(of 1)
 check "a straight line is none" sh -c "! [ $(($(of 3) / 4096 % 2)) = 1 ]"
 check "near a galaxy with 20 times its light" has_flag 2048 < <(of 2)
 check "an arc is not" test $(($(of 1) / 2048 % 2)) = 0
+
+# --- where there is nothing -------------------------------------------------------------------------------------------
+galaxy='90 * exp(-(x * x + y * y) / 18)'
+mkdir places
+for what in "empty 0" "full $galaxy"; do
+  picture "places/${what%% *}.fits" "${what#* }" "" "CTYPE1  = 'RA---TAN'" "CTYPE2  = 'DEC--TAN'" \
+    "CRPIX1  = 41" "CRPIX2  = 41" "CRVAL1  = 53.1" "CRVAL2  = -27.8" "CDELT1  = -1e-05" "CDELT2  = 1e-05"
+done
+works "measure an empty cutout" "$d16" measure --input places --out places.csv
+check "what is not found is nowhere" test -z "$(column places.csv ra | head -1)$(column places.csv dec | head -1)"
+check "what is found is there" between 53.0999 53.1001 < <(column places.csv ra | tail -1)
+
+# --- light on one side goes to the neighbours, and its noise with it ----------------------------------------------------
+mkdir one_sided
+picture one_sided/a_F444W_sci.fits "$galaxy + 20 * exp(-((x - 28) ^ 2 + y * y) / 18)"
+picture one_sided/a_F444W_seg.fits 'x * x + y * y < 144 || (x - 28) ^ 2 + y * y < 64' 0
+works "measure light on one side" "$d16" measure --input one_sided --out one_sided.csv
+check "it is cut off" has_flag 4 < <(column one_sided.csv shape_flags)
+check "snr_seg is flux_seg over its error" between 0.999 1.001 < <(
+  paste <(column one_sided.csv flux_seg) <(column one_sided.csv flux_seg_err) <(column one_sided.csv snr_seg) |
+    awk '{ print $1 / $2 / $3 }')
+# 437 pixels of noise 8 / sqrt(12); with the light on one side 630
+check "flux_seg_err is of what is left" between 46 51 < <(column one_sided.csv flux_seg_err)
+
+# --- PSFs and filters -----------------------------------------------------------------------------------------------------
+mkdir widths sharp space
+for band in F090W F115W F150W F200W F444W; do picture "widths/${band}_${band}_sci.fits" "$galaxy"; done
+works "measure with PSFs of a pixel" "$d16" measure --input widths --out widths.csv --pixscale 0.03
+check "a narrow PSF: all are measured" test "$(column widths.csv sersic_n | grep -c .)" = 5
+check "its width is that of the telescope" between 0.98 1.02 < <(
+  paste -d' ' <(column widths.csv psf_fwhm) <(printf '%s\n' 0.9 1.15 1.5 2 4.44) | awk '{ print $1 / $2 / 0.0317 }')
+picture sharp/a_F150W_sci.fits "$galaxy"
+picture sharp/a_F150W_psf.fits '200 * exp(-(x * x + y * y) / 0.52)' 0  # 1.2 pixels wide in their middles
+works "measure with a sharp PSF" "$d16" measure --input sharp --out sharp.csv --pixscale 0.03
+check "a sharp PSF has a width" between 0.027 0.037 < <(column sharp.csv psf_fwhm)
+for band in F606W F814W F160W; do picture "space/hubble_${band}_sci.fits" "$galaxy"; done
+for band in F560W F770W F1000W; do picture "space/miri_${band}_sci.fits" "$galaxy"; done
+for band in F158M F200W F380M; do picture "space/niriss_${band}_sci.fits" "$galaxy"; done
+for band in F814W F115W F770W; do picture "space/several_${band}_sci.fits" "$galaxy"; done
+printf 'id,z\nhubble,\nmiri,1\nniriss,\nseveral,0.5\n' >space.csv
+works "run on other telescopes" "$d16" run --input space --catalog space.csv --out others --no-errors --pixscale 0.06
+check "other telescopes keep three bands" test "$(column others/catalog.csv bands | tr -d '"' | head -2 | tr '\n' ' ')" = \
+  "F160W;F814W;F606W F1000W;F770W;F560W "
+check "their PSF is not known" test -z "$(column others/catalog.csv psf_fwhm | head -2)"
+check "and flagged" has_flag 512 < <(column others/catalog.csv shape_flags | head -2)
+check "F560W is 5.6 um" between 2.799 2.801 < <(column others/catalog.csv lambda_rest | sed -n 2p)
+check "F380M is red" grep -q '^niriss,.*F380M,F200W,F158M' others/catalog.csv
+check "of several telescopes NIRCam's band" grep -q '^several,.*F115W,F115W,F115W' others/catalog.csv
 
 # --- a catalogue ------------------------------------------------------------------------------------------------------
 printf 'id,mu,v_sigma,name,z_spec\nsim_00002,1.25,210,b,0.5\nnothing,1,,x,\nsim_00004,7.5,,a,-99\n' >sources.csv
@@ -134,6 +184,8 @@ if [[ -d $shared/jwst_ceers_nircam ]]; then
   works "measure JWST" "$d16" measure --input "$shared/jwst_ceers_nircam" --psf "$shared/jwst_ceers_nircam/psf" --out jwst.csv
   check "JWST: all six are measured" test "$(column jwst.csv gini | grep -c .)" = 6
   check "JWST: F277W" test "$(column jwst.csv band_used | sort -u)" = F277W
+  check "JWST: snr_seg is flux_seg over its error" between 0.999 1.001 < <(
+    paste <(column jwst.csv flux_seg) <(column jwst.csv flux_seg_err) <(column jwst.csv snr_seg) | awk '{ print $1 / $2 / $3 }')
   check "JWST: the scale is CDELT's" between 0.0399 0.0401 < <(column jwst.csv pixel_arcsec)
   works "run JWST with redshifts" "$d16" run --input "$shared/jwst_ceers_nircam" --catalog six.csv --out six
   check "JWST: rest-frame 0.55 um" between 0.4 0.9 < <(column six/catalog.csv lambda_rest)

@@ -57,7 +57,8 @@ struct ShapeOptions {
   bool fit = true;
 };
 
-/// The band to measure: that of rest-frame 0.55 um where the redshift is known, else F277W, else the one that is red.
+/// The band to measure: that of rest-frame 0.55 um where the redshift is known, of NIRCam's if there are any; else
+/// F277W, else the one that is red.
 size_t shape_band(Cutout const& cutout, ShapeOptions const& o);
 
 /// Measures the object in the middle of a cutout. Nothing that is wrong with the pixels is an error: flags say so.
