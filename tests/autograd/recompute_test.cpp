@@ -44,6 +44,22 @@ TEST_CASE("recompute: a network's loss, gradients and running statistics, with l
   CHECK(again.kept < kept.kept * 2 / 3);  // inputs of blocks only: of a block's seven tensors two
 }
 
+TEST_CASE("recompute: features in bfloat16 have the gradients of keeping everything too") {
+  use_cuda_emulated();
+  auto gradients = [](bool recompute) {
+    manual_seed(5);
+    nn::UNetVae net({.size = 8, .widths = {4, 8}, .latent = 2, .recompute = recompute});
+    net.to("cuda_emulated");
+    net.compute_in(kernels::Precision::bfloat16);
+    Tensor const x = uniform({2, 8, 8, 3}, {.device = "cuda_emulated"});
+    nn::vae_loss(net.encode_decode(x), x, 0.1).backward();
+    std::vector<std::vector<double>> out;
+    for (Tensor const& p : net.parameters()) out.push_back(values(p.grad()));
+    return out;
+  };
+  CHECK(gradients(true) == gradients(false));
+}
+
 TEST_CASE("recompute: random numbers are drawn as the first time, gradients add up, inputs without gradient") {
   use_cuda_emulated();
   for (bool needed : {false, true}) {

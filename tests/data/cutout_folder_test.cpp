@@ -57,6 +57,15 @@ TEST_CASE("cutout_folder: bands in their order, the middle, zeros where nothing 
   CHECK_THROWS_WITH_AS(data::cutout_folder(f.path.string(), o), doctest::Contains("F090W"), FileError);
 }
 
+TEST_CASE("cutout_folder: dots in the names of sub-folders") {
+  Folder f;
+  f.write("obj.12", "f200w_sci.fits", 5, 2), f.write("a.png", "f200w_sci.fits", 5, 2);
+  std::ofstream(f.path / "labels.csv") << "id,class\nobj.12,disk\na.png,disk\n";
+  data::CutoutFolderOptions o{.cutout = {.bands = {"F200W"}}, .size = 5};
+  o.listing.labels = "labels.csv";
+  CHECK(data::cutout_folder(f.path.string(), o).ids == std::vector<std::string>{"obj.12", "a.png"});
+}
+
 TEST_CASE("the shared CEERS cutouts as a data set") {
   std::string folder = "../shared/data/jwst_ceers_nircam";
   if (!fs::exists(folder)) {

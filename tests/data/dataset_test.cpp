@@ -79,3 +79,19 @@ TEST_CASE("subsets, counts and their text") {
   CHECK_THROWS_AS(d.subset({5}), ValueError);
   CHECK(data::Dataset{}.size() == 0);
 }
+
+TEST_CASE("strided and device memory is refused, not read as if it were rows") {
+  data::Dataset d = numbered(4);
+  d.images = zeros({4, 1, 2, 3}).permute({0, 2, 3, 1});
+  CHECK_NOTHROW(d.subset({1}));  // one channel: in the same order
+  d.images = zeros({4, 2, 2, 3}).permute({0, 2, 3, 1});
+  CHECK_THROWS_AS(d.subset({1}), ShapeError);
+  CHECK_THROWS_AS(d.split(0.5), ShapeError);
+  d = numbered(4);
+  d.labels = zeros({4, 2}, {.dtype = DType::i64}).select(1, 1);
+  CHECK_THROWS_AS(d.label(1), ShapeError);
+  CHECK_THROWS_AS(d.class_counts(), ShapeError);
+  int64_t elsewhere = 0;
+  d.labels = wrap(&elsewhere, {1}, {.device = "cuda"});
+  CHECK_THROWS_AS(d.label(0), DeviceError);
+}

@@ -1,6 +1,7 @@
 // Folders of pictures and their labels: crops, classes, bad files; and the Galaxy Zoo folder when it is there.
 #include <doctest/doctest.h>
 #include <unistd.h>
+#include <d16/data/efigi.hpp>
 #include <d16/data/image_folder.hpp>
 #include <d16/io/jpeg.hpp>
 #include <d16/io/png.hpp>
@@ -97,6 +98,21 @@ TEST_CASE("classes are mapped; others are left out and counted") {
   CHECK(data::image_folder(f.path.string(), o).class_counts_text() == "elliptical 1, disk 2");
   o.class_names = {"one"};
   CHECK_THROWS_AS(data::image_folder(f.path.string(), o), ValueError);
+}
+
+TEST_CASE("a dot in an id is no ending, unless it is one of pictures") {
+  Folder f;
+  for (char const* name : {"J123456.78+012345.6.png", "10.1.png", "10.2.PNG", "10.png", "plain.png"})
+    f.picture(name, ramp(4, 4));
+  f.write("l.csv", "id,class\nJ123456.78+012345.6,a\n10.2,b\n10.1.png,a\n10.2.PNG,b\nplain,a\n10.3,b\n");
+  data::Dataset d = data::image_folder(f.path.string(), {.labels = "l.csv", .size = 2});
+  CHECK(d.ids == std::vector<std::string>{"J123456.78+012345.6", "10.2", "10.1", "10.2", "plain"});
+  REQUIRE(d.flagged.size() == 1);
+  CHECK(d.flagged[0].id == "10.3");  // not the picture 10.png
+  f.write("EFIGI_attributes.csv", "PGCname,T,Inclination\n10.1,-5,0\n10.2.PNG,3,0.25\n10.3,3,0.25\n");
+  data::Dataset efigi = data::efigi_folder(f.path.string(), {.pictures = {.size = 2}});
+  CHECK(efigi.ids == std::vector<std::string>{"10.1", "10.2"});
+  CHECK(efigi.flagged.size() == 1);
 }
 
 TEST_CASE("bad pictures are flagged with the reason and the rest goes on") {

@@ -196,3 +196,30 @@ TEST_CASE("float images pass unchanged; empty sets and bad options are refused")
   data::Dataset none;
   CHECK_THROWS_AS(data::Loader(none, {}), ValueError);
 }
+
+TEST_CASE("a data set that cannot be read as rows of host memory is refused, with what to do") {
+  data::Dataset const good = levels(6);
+  auto refusal = [](data::Dataset const& d) {
+    try {
+      data::Loader loader(d, {.batch = 2, .seed = 1});
+    } catch (Error const& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  CHECK(refusal(good) == "");
+  data::Dataset d = good;
+  d.images = zeros({6, 3, 4, 4}, {.dtype = DType::u8}).permute({0, 2, 3, 1});  // as files with the channels first
+  CHECK(refusal(d).find("images are a strided view of shape (6,4,4,3); use contiguous() first") !=
+        std::string::npos);
+  d.images = d.images.contiguous();
+  CHECK(refusal(d) == "");
+  d.images = good.images.slice(0, 0, 5);
+  CHECK(refusal(d).find("(N,H,W,C) and (N) are needed") != std::string::npos);
+  d = good;
+  d.images = wrap(good.images.data<uint8_t>(), good.images.shape(), {.device = "cuda"});
+  CHECK(refusal(d).find("the images are on cuda") != std::string::npos);
+  d = good;
+  d.labels = zeros({6, 2}, {.dtype = DType::i64}).select(1, 0);
+  CHECK(refusal(d).find("labels are a strided view") != std::string::npos);
+}

@@ -63,6 +63,25 @@ TEST_CASE("atomic file: kill -9 in the middle leaves nothing") {
   CHECK(folder.count() == 0);
 }
 
+TEST_CASE("atomic file: what a killed run with the same process number left does not stand in the way") {
+  for (bool unnamed : {true, false}) {
+    TemporaryFolder folder;
+    std::string next = std::string(".weights.") + std::to_string(getpid()) + "-";
+    int number = 0;
+    {
+      AtomicFile file(folder / "weights", false);
+      std::string const now = std::filesystem::directory_iterator(folder.path())->path().filename().string();
+      number = std::stoi(now.substr(next.size()));
+    }
+    for (int i = 1; i <= 3; ++i) folder.file(next + std::to_string(number + i) + ".tmp", "left");
+    AtomicFile file(folder / "weights", unnamed);
+    file.write("new");
+    file.commit();
+    CHECK(read_file(folder / "weights") == "new");
+    CHECK(folder.count() == 4);
+  }
+}
+
 TEST_CASE("atomic file: every refusal names the file and what to do") {
   CHECK(writer_fault([](std::string const& path) { write_file(path, "some bytes"); }, "out.txt") == "");
   auto named = [](std::string const& path) {

@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <d16/cuda/use.hpp>
+#include <d16/data/loader.hpp>
 #include <d16/ops/losses.hpp>
 #include <d16/optim/adam.hpp>
 #include <d16/optim/schedule.hpp>
@@ -88,6 +89,40 @@ TEST_CASE("a run that was killed and resumed ends with the same bits as one that
   CHECK(without_files == straight);
   auto again = run(folder / "straight", false, 0);
   CHECK(again == straight);
+}
+
+TEST_CASE("a Loader that takes its seed from the default generator resumes to the same bits") {
+  TemporaryFolder folder;
+  toy::Batch toys = toy::galaxies(12, 8, 5);
+  data::Dataset const set{toys.images, toys.labels, std::vector<std::string>(12), {"a", "b"}};
+  auto run = [&](std::string const& out, bool resume, int kill_at, bool loader_first) {
+    manual_seed(11);
+    nn::Sequential net = net_with_all_kinds_of_state();
+    optim::AdamW opt(net.parameters(), {.lr = 1e-2});
+    std::optional<data::Loader> loader;
+    auto make_loader = [&] { loader.emplace(set, data::LoaderOptions{.batch = 4, .augment = true}); };
+    if (loader_first) make_loader();
+    optim::Trainer trainer(net, opt, {.epochs = 4, .out = folder / out, .resume = resume, .progress = nullptr});
+    if (!loader_first) make_loader();
+    trainer.fit(
+        *loader,
+        [&](data::Batch const& batch) {
+          if (kill_at && loader->state().epoch + 1 == kill_at) throw Killed();
+          return cross_entropy(net(batch.image), batch.label);
+        },
+        [] { return 1; });
+    std::vector<float> weights;
+    for (Tensor const& p : net.parameters()) {
+      auto const values = p.host<float>();
+      weights.insert(weights.end(), values.begin(), values.end());
+    }
+    return std::pair(weights, default_generator().draws.load());
+  };
+  for (bool loader_first : {true, false}) {
+    auto const straight = run("straight", false, 0, loader_first);
+    CHECK_THROWS_AS(run("killed", false, 3, loader_first), Killed);
+    CHECK(run("killed", true, 0, loader_first) == straight);
+  }
 }
 
 TEST_CASE("a running mean of the weights is judged and kept, resumes to the same bits, and disturbs no step") {

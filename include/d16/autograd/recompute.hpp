@@ -83,7 +83,7 @@ template <class F> Tensor recompute(F f, Tensor x, std::vector<Tensor> parameter
   inputs.insert(inputs.end(), parameters.begin(), parameters.end());
   auto back = [f = std::move(f), x = x.detach(), parameters, first_draw](Tensor dy, std::vector<bool> const& needed) {
     Tensor leaf = x.detach();
-    leaf.set_requires_grad(needed[0]);
+    Tape::want_gradient(leaf, needed[0]);
     std::vector<Tensor> leaves{leaf};
     leaves.insert(leaves.end(), parameters.begin(), parameters.end());
     return detail::gradients_of(leaves, [&] { detail::run_again(f, leaf, first_draw).backward(dy); });

@@ -63,6 +63,8 @@ struct Node {
 struct Tape {
   static std::shared_ptr<Node> const& node(Tensor const& x) { return x.body().node; }
   static void attach(Tensor& y, std::shared_ptr<Node> node) { y.body().node = std::move(node); }
+  /// Of any type: a bfloat16 feature has a gradient on its way to the weights.
+  static void want_gradient(Tensor& x, bool on) { x.body().requires_grad = on; }
   static auto version(Tensor const& x) { return x.body().storage->version; }
   static void accumulate(Tensor const& leaf, Tensor const& gradient) {
     Tensor before = leaf.grad();

@@ -54,7 +54,19 @@ struct Dataset {
   int64_t height() const { return visible ? visible : images.dim(1); }
   int64_t width() const { return visible ? visible : images.dim(2); }
   int64_t channels() const { return images.dim(3); }
-  int64_t label(int64_t item) const { return labels.data<int64_t>()[item]; }
+  int64_t label(int64_t item) const { return labels.host<int64_t>()[size_t(item)]; }
+  /// Items are read as rows of host memory, so nothing else may pass.
+  /// Errors   ShapeError, DeviceError: what is wrong with images or labels.
+  void check() const {
+    require<ShapeError>(images.rank() == 4 && images.dim(0) == size() && labels.rank() == 1, "data set: images ",
+                        images.shape(), " and labels ", labels.shape(), "; (N,H,W,C) and (N) are needed");
+    for (auto const& [name, x] : {std::pair("images", &images), std::pair("labels", &labels)}) {
+      require<DeviceError>(x->device().is_host(), "data set: the ", name, " are on ", x->device(),
+                           "; use to(\"cpu\") first");
+      require<ShapeError>(x->is_contiguous(), "data set: the ", name, " are a strided view of shape ", x->shape(),
+                          "; use contiguous() first");
+    }
+  }
 
   /// The number of items of each class.
   std::vector<int64_t> class_counts() const {
@@ -73,6 +85,7 @@ struct Dataset {
 
   /// A copy of some items, in the given order.
   Dataset subset(std::vector<int64_t> const& items) const {
+    check();
     Shape shape = images.shape();
     shape[0] = int64_t(items.size());
     Dataset out{empty(shape, images.like()), empty({shape[0]}, labels.like()), {}, classes, visible};

@@ -54,8 +54,7 @@ inline Dataset efigi_folder(std::string const& folder, EfigiOptions const& o = {
       ++listing.left_out[name.empty() ? "no type" : name];
       continue;
     }
-    std::filesystem::path id = ids[i];
-    listing.ids.push_back(id.has_extension() ? id.stem().string() : ids[i]);
+    listing.ids.push_back(detail::picture_id(ids[i]));
     listing.labels.push_back(known->second);
   }
   return detail::load_pictures(folder, detail::files_by_stem(folder), listing, o.pictures);

@@ -17,7 +17,7 @@ namespace d16::data {
 
 struct ImageFolderOptions {
   std::string labels = {};        ///< a CSV file, in the folder or by its path; empty: no labels
-  std::string id_column = {};     ///< its column with file names, with or without ending; empty: the first
+  std::string id_column = {};     ///< its column with file names, with or without .jpg, .jpeg or .png; empty: the first
   std::string class_column = {};  ///< its column with classes; empty: the second
   std::map<std::string, int64_t> classes = {};  ///< class in the file -> label; others are left out and counted.
                                                 ///< Empty: all, numbered in alphabetical order
@@ -30,6 +30,14 @@ struct ImageFolderOptions {
 
 namespace detail {
 
+/// The name of a picture's file without folder and ending, and any other name as it is: a dot is not always an ending.
+inline std::string picture_id(std::string const& name) {
+  std::filesystem::path const file = name;
+  std::string ending = file.extension().string();
+  for (char& c : ending) c = c >= 'A' && c <= 'Z' ? char(c - 'A' + 'a') : c;
+  return ending == ".jpg" || ending == ".jpeg" || ending == ".png" ? file.stem().string() : name;
+}
+
 /// File names without folder and ending -> path, for all files below the folder.
 inline std::map<std::string, std::string> files_by_stem(std::string const& folder) {
   namespace fs = std::filesystem;
@@ -38,10 +46,8 @@ inline std::map<std::string, std::string> files_by_stem(std::string const& folde
   require<FileError>(!error, folder, ": cannot list the folder: ", error.message(), "; check the name and your rights");
   std::map<std::string, std::string> found;
   for (; file != end; file.increment(error)) {
-    std::string ending = file->path().extension().string();
-    for (char& c : ending) c = c >= 'A' && c <= 'Z' ? char(c - 'A' + 'a') : c;
-    bool picture = ending == ".jpg" || ending == ".jpeg" || ending == ".png";
-    if (picture && file->is_regular_file(error)) found[file->path().stem().string()] = file->path().string();
+    std::string const name = file->path().filename().string(), id = picture_id(name);
+    if (id != name && file->is_regular_file(error)) found[id] = file->path().string();
   }
   require<FileError>(!error, folder, ": cannot list the folder to its end: ", error.message());
   return found;
@@ -101,8 +107,7 @@ inline Listing read_listing(std::string const& folder, ImageFolderOptions const&
       ++out.left_out[names[i]];
       continue;
     }
-    std::filesystem::path id = ids[i];
-    out.ids.push_back(id.has_extension() ? id.stem().string() : ids[i]);
+    out.ids.push_back(ids[i]);
     out.labels.push_back(known->second);
   }
   return out;
@@ -161,9 +166,12 @@ inline Dataset load_pictures(std::string const& folder, std::map<std::string, st
 inline Dataset image_folder(std::string const& folder, ImageFolderOptions const& o = {}) {
   std::map<std::string, std::string> files = detail::files_by_stem(folder);
   detail::Listing listing;
-  if (!o.labels.empty()) listing = detail::read_listing(folder, o);
-  else
+  if (!o.labels.empty()) {
+    listing = detail::read_listing(folder, o);
+    for (std::string& id : listing.ids) id = detail::picture_id(id);
+  } else {
     for (auto const& [stem, path] : files) listing.ids.push_back(stem), listing.labels.push_back(-1);
+  }
   return detail::load_pictures(folder, files, listing, o);
 }
 

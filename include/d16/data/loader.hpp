@@ -43,6 +43,7 @@ class Loader {
   explicit Loader(Dataset const& dataset, LoaderOptions const& o = {}) : dataset_(&dataset), o_(o) {
     require<ValueError>(o.batch > 0, "Loader: batch is ", o.batch, "; it must be positive");
     require<ValueError>(dataset.size() > 0, "Loader: the data set is empty");
+    dataset.check();
     state_.seed = o.seed ? *o.seed : default_generator().next().stream * 0x9E3779B97F4A7C15u + default_generator().seed;
   }
   Loader(Dataset&&, LoaderOptions const& = {}) = delete;

@@ -30,15 +30,8 @@ class AtomicFile {
     resolve_target();
     size_t slash = target_.rfind('/');
     folder_ = slash == target_.npos ? "." : slash == 0 ? "/" : target_.substr(0, slash);
-    static std::atomic<int> serial{0};
-    temporary_ = folder_ + "/." + target_.substr(slash + 1, 100) + "." + std::to_string(getpid()) + "-" +
-                 std::to_string(++serial) + ".tmp";  // npos + 1 is 0
     if (unnamed) open_unnamed();
-    if (descriptor_ < 0) {
-      descriptor_ = ::open(temporary_.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
-      named_ = descriptor_ >= 0;
-    }
-    check(descriptor_ >= 0);
+    if (descriptor_ < 0) make_temporary();
   }
   AtomicFile(AtomicFile const&) = delete;
   AtomicFile& operator=(AtomicFile const&) = delete;
@@ -60,10 +53,7 @@ class AtomicFile {
   /// Puts the file under its name, in place of an older one.
   void commit() {
     check(::fsync(descriptor_) == 0);
-    if (!named_) {
-      check(::linkat(AT_FDCWD, own_link().c_str(), AT_FDCWD, temporary_.c_str(), AT_SYMLINK_FOLLOW) == 0);
-      named_ = true;
-    }
+    if (!named_) make_temporary();
     int descriptor = descriptor_;
     descriptor_ = -1;
     check(::close(descriptor) == 0);
@@ -86,6 +76,23 @@ class AtomicFile {
     if (::realpath(path_.c_str(), real)) target_ = real;
   }
 
+  /// The file beside the target, or a name there for the unnamed one. What a killed run of the same process number left
+  /// is passed over.
+  void make_temporary() {
+    static std::atomic<int> serial{0};
+    std::string const name = target_.substr(target_.rfind('/') + 1, 100);  // npos + 1 is 0
+    for (int tries = 0; !named_ && tries < 100; ++tries) {
+      temporary_ = d16::text(folder_, "/.", name, ".", getpid(), "-", ++serial, ".tmp");
+      if (descriptor_ >= 0) {
+        named_ = ::linkat(AT_FDCWD, own_link().c_str(), AT_FDCWD, temporary_.c_str(), AT_SYMLINK_FOLLOW) == 0;
+      } else {
+        descriptor_ = ::open(temporary_.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
+        named_ = descriptor_ >= 0;
+      }
+      if (!named_ && errno != EEXIST) break;
+    }
+    check(named_);
+  }
   std::string own_link() const { return "/proc/self/fd/" + std::to_string(descriptor_); }
   void open_unnamed() {
 #ifdef O_TMPFILE

@@ -63,7 +63,9 @@ struct TrainingReport {
 /// After each epoch last.safetensors holds weights, running statistics, the optimiser's averages, the state of the
 /// default generator and the history, and best.safetensors the weights of the best epoch. Files are replaced whole, so a
 /// run may be killed at any time and resumed from its last full epoch, to the same bits as one that was not
-/// interrupted, if the batches depend on the seed, the epoch's number and the default generator only.
+/// interrupted, if the program begins as it did, with the same seed, and the batches depend on the seed, the epoch's
+/// number and the default generator only. The generator goes on where it was when fit() begins, so that a Loader made
+/// after the Trainer takes the seed that it had.
 ///
 /// On cuda nothing waits for the GPU within an epoch: losses stay there until progress is shown or the epoch ends, and
 /// only then a loss that is not finite ends the training, with the number of its step; the last checkpoint is from before.
@@ -91,6 +93,7 @@ class Trainer {
   /// Errors   ValueError when a loss or the metric is not finite; FileError when a file cannot be written.
   template <class Batches, class Loss, class Validate>
   TrainingReport fit(Batches&& batches, Loss const& loss, Validate const& validate) {
+    continue_draws();
     double longest = 0;
     captured_ = nullptr;  // it would call the loss of an earlier fit()
     while (int(report_.epochs.size()) < options_.epochs) {
@@ -313,10 +316,20 @@ class Trainer {
     report_.best_epoch = int(state.integer("best_epoch"));
     report_.best_metric = state.number("best_metric");
     resumed_epochs_ = int(report_.epochs.size());
-    default_generator().seed = uint64_t(state.integer("seed"));
-    default_generator().draws = uint64_t(state.integer("draws"));
+    draws_ = {uint64_t(state.integer("seed")), uint64_t(state.integer("draws"))};
     progress_.line(text("resumed after epoch ", resumed_epochs_, " of ", options_.epochs, " from ", source));
   }
+  /// Where the checkpoint says, once.
+  void continue_draws() {
+    if (!draws_) return;
+    default_generator().seed = draws_->seed, default_generator().draws = draws_->count;
+    draws_.reset();
+  }
+
+  /// Of the default generator.
+  struct Draws {
+    uint64_t seed, count;
+  };
 
   nn::Module& net_;
   Optimiser& optimiser_;
@@ -326,6 +339,7 @@ class Trainer {
   Stopwatch watch_;
   TrainingReport report_;
   int resumed_epochs_ = 0;
+  std::optional<Draws> draws_;  ///< of the run that is resumed, until fit() begins
   std::optional<WeightMean> mean_;
   int64_t steps_ = 0;
   std::unique_ptr<cuda::CapturedStep> captured_;
