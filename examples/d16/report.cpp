@@ -159,8 +159,7 @@ std::string comparison(Report const& report) {
 constexpr double snr_middles[] = {3.5, 7, 14, 32, 120};  ///< where the ranges of S/N are drawn
 
 void add_point(html::Series& s, double x, learn::Fraction const& f) {
-  if (f.n == 0) return;
-  s.x.push_back(x), s.y.push_back(f.value), s.error.push_back((f.interval.high - f.interval.low) / 2);
+  if (f.n) s.add(x, f.value, f.interval.low, f.interval.high);
 }
 
 /// A score of the curves against S/N, raw and denoised.
