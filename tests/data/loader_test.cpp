@@ -210,8 +210,7 @@ TEST_CASE("a data set that cannot be read as rows of host memory is refused, wit
   CHECK(refusal(good) == "");
   data::Dataset d = good;
   d.images = zeros({6, 3, 4, 4}, {.dtype = DType::u8}).permute({0, 2, 3, 1});  // as files with the channels first
-  CHECK(refusal(d).find("images are a strided view of shape (6,4,4,3); use contiguous() first") !=
-        std::string::npos);
+  CHECK(refusal(d).find("images are a strided view of shape (6,4,4,3); use contiguous() first") != std::string::npos);
   d.images = d.images.contiguous();
   CHECK(refusal(d) == "");
   d.images = good.images.slice(0, 0, 5);
