@@ -423,13 +423,6 @@ void add_cas(CasForest const& forest, std::vector<Shape>& shapes) {
   for (size_t i = 0; i < shapes.size(); ++i) shapes[i].p_disk_cas = p[i];
 }
 
-Place place_of(Wcs const& w, double x, double y) {
-  if (!w.known) return {};
-  if (w.doubtful) return {w.ra, w.dec};
-  auto sky = w.sky(x, y);
-  return {sky[0], sky[1]};
-}
-
 void add_shape_columns(Described& out, std::vector<Shape> const& shapes) {
   using S = Shape const&;
   auto add = [&](char const* name, auto const& value, char const* unit, char const* what, char const* ucd) {

@@ -70,13 +70,6 @@ Frame frame_of(Cutout& cutout, Shape const& shape, FrameOptions o);
 /// Sets p_disk_cas of all shapes.
 void add_cas(CasForest const& forest, std::vector<Shape>& shapes);
 
-/// Where the object is on the sky, degrees; NaN where the header does not say. Without a rotation only the reference
-/// position itself can be trusted, and is given.
-struct Place {
-  double ra = nan, dec = nan;
-};
-Place place_of(Wcs const& wcs, double x, double y);
-
 /// The columns of shapes, for the catalogues of `measure` and `run`.
 void add_shape_columns(Described& out, std::vector<Shape> const& shapes);
 
