@@ -440,7 +440,8 @@ Json run(RunOptions const& o) {
   for (std::string const& path : o.classifiers.empty() ? std::vector<std::string>{""} : o.classifiers)
     classifiers.emplace_back(Task::disk, find_weights(path, "disk.safetensors"), o.device);
   Network& classifier = classifiers[0];
-  classifier.prepare_for(o.raw ? Shown::noisy : Shown::denoised, sha256_of_file(denoiser.path()));
+  std::string const denoiser_sha256 = sha256_of_file(denoiser.path());
+  classifier.prepare_for(o.raw ? Shown::noisy : Shown::denoised, denoiser_sha256);
   Networks networks{&denoiser, &classifier};
   std::optional<CasForest> forest = find_forest(o.forest);
   std::unique_ptr<OodScore> ood = find_ood(classifier.path());
@@ -456,7 +457,7 @@ Json run(RunOptions const& o) {
   Tools tools{o, sample, denoiser, classifiers, ood.get(), networks.size(), wanted_sample(classifier, o)};
   Report report{.input = o.input.empty() ? o.mosaic : o.input, .raw = o.raw, .zoom = o.zoom};
   report.has_truth = std::any_of(truth.begin(), truth.end(), [](auto const& known) { return known.has_value(); });
-  report.curves = curves_in(classifier.about(), classifier.path());
+  report.take_curves(curves_in(classifier.about(), classifier.path()), denoiser_sha256);
   if (tools.pure) report.sample = tools.pure->text();
   for (std::string const& path : weights) report.hashes.push_back(base_name(path) + ": sha256 " + sha256_of_file(path));
   std::vector<Finding> all;
