@@ -40,17 +40,19 @@ fails "measure: no such forest" 1 none.json x.csv "$d16" measure --input field -
 fails "measure: a file that is no forest" 1 field x.csv "$d16" measure --input field --out x.csv --forest field/truth.csv
 
 # --- what flags are for ---------------------------------------------------------------------------------------------------
-# picture FILE FORMULA: a FITS image of 81x81 bytes, 50 + noise + what awk makes of x and y, both 0 in the middle.
+# picture FILE FORMULA [SKY] [CARD...]: a FITS image of 81x81 bytes, SKY + what awk makes of x and y, both 0 in the middle.
 picture() {
+  local file=$1 formula=$2 sky=${3:-50 + 8 * rand()}
+  local cards=("SIMPLE  =                    T" "BITPIX  =                    8" "NAXIS   =                    2"
+    "NAXIS1  =                   81" "NAXIS2  =                   81" "${@:4}" END)
   {
-    for card in "SIMPLE  =                    T" "BITPIX  =                    8" "NAXIS   =                    2" \
-      "NAXIS1  =                   81" "NAXIS2  =                   81" END; do printf '%-80s' "$card"; done
-    printf '%2400s' ''
+    printf '%-80s' "${cards[@]}"
+    printf "%$((2880 - 80 * ${#cards[@]}))s" ''
     LC_ALL=C awk 'BEGIN { srand(3)
       for (i = 0; i < 81; ++i) for (j = 0; j < 81; ++j) {
-        x = j - 40; y = i - 40; printf "%c", 50 + 8 * rand() + ('"$2"') }
+        x = j - 40; y = i - 40; printf "%c", '"$sky"' + ('"$formula"') }
       for (i = 0; i < 2559; ++i) printf "%c", 1 }'
-  } >"$1"
+  } >"$file"
 }
 has_flag() { awk -v flag="$1" '{ bad = bad || int($1 / flag) % 2 == 0 } END { exit bad || NR == 0 }'; }
 mkdir flags
@@ -63,6 +65,54 @@ check "an arc" has_flag 4096 < <(of 1)
 check "a straight line is none" sh -c "! [ $(($(of 3) / 4096 % 2)) = 1 ]"
 check "near a galaxy with 20 times its light" has_flag 2048 < <(of 2)
 check "an arc is not" test $(($(of 1) / 2048 % 2)) = 0
+
+# --- where there is nothing -------------------------------------------------------------------------------------------
+galaxy='90 * exp(-(x * x + y * y) / 18)'
+mkdir places
+for what in "empty 0" "full $galaxy"; do
+  picture "places/${what%% *}.fits" "${what#* }" "" "CTYPE1  = 'RA---TAN'" "CTYPE2  = 'DEC--TAN'" \
+    "CRPIX1  = 41" "CRPIX2  = 41" "CRVAL1  = 53.1" "CRVAL2  = -27.8" "CDELT1  = -1e-05" "CDELT2  = 1e-05"
+done
+works "measure an empty cutout" "$d16" measure --input places --out places.csv
+check "what is not found is nowhere" test -z "$(column places.csv ra | head -1)$(column places.csv dec | head -1)"
+check "what is found is there" between 53.0999 53.1001 < <(column places.csv ra | tail -1)
+
+# --- light on one side goes to the neighbours, and its noise with it ----------------------------------------------------
+mkdir one_sided
+picture one_sided/a_F444W_sci.fits "$galaxy + 20 * exp(-((x - 28) ^ 2 + y * y) / 18)"
+picture one_sided/a_F444W_seg.fits 'x * x + y * y < 144 || (x - 28) ^ 2 + y * y < 64' 0
+works "measure light on one side" "$d16" measure --input one_sided --out one_sided.csv
+check "it is cut off" has_flag 4 < <(column one_sided.csv shape_flags)
+check "snr_seg is flux_seg over its error" between 0.999 1.001 < <(
+  paste <(column one_sided.csv flux_seg) <(column one_sided.csv flux_seg_err) <(column one_sided.csv snr_seg) |
+    awk '{ print $1 / $2 / $3 }')
+# 437 pixels of noise 8 / sqrt(12); with the light on one side 630
+check "flux_seg_err is of what is left" between 46 51 < <(column one_sided.csv flux_seg_err)
+
+# --- PSFs and filters -----------------------------------------------------------------------------------------------------
+mkdir widths sharp space
+for band in F090W F115W F150W F200W F444W; do picture "widths/${band}_${band}_sci.fits" "$galaxy"; done
+works "measure with PSFs of a pixel" "$d16" measure --input widths --out widths.csv --pixscale 0.03
+check "a narrow PSF: all are measured" test "$(column widths.csv sersic_n | grep -c .)" = 5
+check "its width is that of the telescope" between 0.98 1.02 < <(
+  paste -d' ' <(column widths.csv psf_fwhm) <(printf '%s\n' 0.9 1.15 1.5 2 4.44) | awk '{ print $1 / $2 / 0.0317 }')
+picture sharp/a_F150W_sci.fits "$galaxy"
+picture sharp/a_F150W_psf.fits '200 * exp(-(x * x + y * y) / 0.52)' 0  # 1.2 pixels wide in their middles
+works "measure with a sharp PSF" "$d16" measure --input sharp --out sharp.csv --pixscale 0.03
+check "a sharp PSF has a width" between 0.027 0.037 < <(column sharp.csv psf_fwhm)
+for band in F606W F814W F160W; do picture "space/hubble_${band}_sci.fits" "$galaxy"; done
+for band in F560W F770W F1000W; do picture "space/miri_${band}_sci.fits" "$galaxy"; done
+for band in F158M F200W F380M; do picture "space/niriss_${band}_sci.fits" "$galaxy"; done
+for band in F814W F115W F770W; do picture "space/several_${band}_sci.fits" "$galaxy"; done
+printf 'id,z\nhubble,\nmiri,1\nniriss,\nseveral,0.5\n' >space.csv
+works "run on other telescopes" "$d16" run --input space --catalog space.csv --out others --no-errors --pixscale 0.06
+check "other telescopes keep three bands" test "$(column others/catalog.csv bands | tr -d '"' | head -2 | tr '\n' ' ')" = \
+  "F160W;F814W;F606W F1000W;F770W;F560W "
+check "their PSF is not known" test -z "$(column others/catalog.csv psf_fwhm | head -2)"
+check "and flagged" has_flag 512 < <(column others/catalog.csv shape_flags | head -2)
+check "F560W is 5.6 um" between 2.799 2.801 < <(column others/catalog.csv lambda_rest | sed -n 2p)
+check "F380M is red" grep -q '^niriss,.*F380M,F200W,F158M' others/catalog.csv
+check "of several telescopes NIRCam's band" grep -q '^several,.*F115W,F115W,F115W' others/catalog.csv
 
 # --- a catalogue ------------------------------------------------------------------------------------------------------
 printf 'id,mu,v_sigma,name,z_spec\nsim_00002,1.25,210,b,0.5\nnothing,1,,x,\nsim_00004,7.5,,a,-99\n' >sources.csv
@@ -79,6 +129,16 @@ for plane in SCI ERR DENOISED STD RESID_SIGMA MASK; do check "product: $plane" g
 cp withcat/catalog.fits again.fits
 works "a FITS catalogue is copied" "$d16" run --input field --catalog again.fits --out again
 check "names that are taken get _d16" sh -c "'$d16' info again/catalog.fits | grep -q p_disk_d16"
+works "its own catalogue again" "$d16" run --input field --catalog again/catalog.fits --out thrice --seed 9
+for key in D16SEED ORIGIN D16SHA1; do
+  check "one card $key, of this run" test "$(grep -ao "^$key *=\|$key *= " thrice/catalog.fits | wc -l)" = 1
+done
+check "the seed of this run" grep -aq 'D16SEED = *9 ' thrice/catalog.fits
+sed 's/trained for minutes/trained for mimutes/' "$weights/denoise.safetensors" >other.safetensors
+works "another denoiser" "$d16" run --input field --out other --denoiser other.safetensors --no-errors
+check "curves of another denoiser are left out, and it says so" grep -q 'Another denoiser than that of the curves' other/report.html
+check "nothing is said of pictures denoised by it" sh -c "! grep -q 'FALSE DISKS: denoised' other/report.html"
+check "curves of this denoiser are shown" sh -c "! grep -q 'Another denoiser' withcat/report.html && grep -q 'FALSE DISKS: denoised\|></i>denoised' withcat/report.html"
 works "two classifiers" "$d16" run --input field/sim_00001.fits --out seeds --no-errors \
   --classifier "$weights/disk.safetensors,$weights/disk.safetensors"
 check "the same twice: no spread" test "$(column seeds/catalog.csv p_err_seed)" = 0
@@ -89,6 +149,84 @@ printf 'mu\n1\n' >noid.csv
 fails "a catalogue without id" 1 noid.csv none "$d16" run --input field --catalog noid.csv --out none
 fails "neither cutouts nor mosaic" 1 '--mosaic' none "$d16" run --out none
 fails "a mosaic without a catalogue" 1 '--catalog' none "$d16" run --mosaic field --out none
+
+# --- floats: cubes, tiles, and what lies beyond the data --------------------------------------------------------------------
+# reals FILE SIDE PLANES FORMULA CARD...: a FITS file with these cards and planes of floats, what awk makes of x, y
+# (both 0 in the middle), k (of the plane) and noise() with sigma 1. With HDU=XTENSION it is added to the file.
+reals() {
+  local file=$1 n=$2 planes=$3 formula=$4 first="SIMPLE  =                    T" axes=2
+  shift 4
+  if [[ ${HDU:-} == XTENSION ]]; then first="XTENSION= 'IMAGE   '"; else : >"$file"; fi
+  ((planes > 1)) && axes=3
+  local cards=("$first" "BITPIX  =                  -32" "NAXIS   = $axes" "NAXIS1  = $n" "NAXIS2  = $n")
+  ((planes > 1)) && cards+=("NAXIS3  = $planes")
+  [[ ${HDU:-} == XTENSION ]] && cards+=("PCOUNT  = 0" "GCOUNT  = 1")
+  {
+    for card in "${cards[@]}" "$@" END; do printf '%-80s' "$card"; done
+    printf "%$(((2880 - 80 * (${#cards[@]} + $# + 1) % 2880) % 2880))s" ''
+    LC_ALL=C awk -v n="$n" -v planes="$planes" '
+      function noise() { return sqrt(-2 * log(1 - rand())) * cos(6.2831853 * rand()) }
+      function put(v, s, e) {
+        if (v == 0) { printf "%c%c%c%c", 0, 0, 0, 0; return }
+        s = v < 0 ? 128 : 0; if (v < 0) v = -v
+        for (e = 127; v >= 2; ++e) v /= 2
+        for (; v < 1; --e) v *= 2
+        v = int((v - 1) * 8388608)
+        printf "%c%c%c%c", s + int(e / 2), e % 2 * 128 + int(v / 65536), int(v / 256) % 256, v % 256
+      }
+      BEGIN { srand(5)
+        for (k = 0; k < planes; ++k) for (i = 0; i < n; ++i) for (j = 0; j < n; ++j) {
+          x = j - (n - 1) / 2; y = i - (n - 1) / 2; put('"$formula"') }
+        for (i = 4 * n * n * planes; i % 2880; ++i) printf "%c", 0 }'
+  } >>"$file"
+}
+flux_error() { column "$1" flux_seg_err | head -1; }
+galaxy='40 * exp(-sqrt(x * x + y * y) / 3)'
+
+mkdir cubes
+reals cubes/g.fits 61 3 "$galaxy + noise()" "SIMULATD=                    T" "BAND0   = 'g'" "BAND1   = 'r'" "BAND2   = 'z'"
+HDU=XTENSION reals cubes/g.fits 61 3 'k < 2 ? 0.000001 : 1' "EXTNAME = 'INVVAR'"
+HDU=XTENSION reals cubes/g.fits 61 3 '7' "EXTNAME = 'MODEL'"
+works "run on a cube with its weights" "$d16" run --input cubes --out cubed --no-errors
+check "a cube: planes of science are bands, counted from 0" test "$(column cubed/catalog.csv bands)" = '"z;r;g"'
+check "a cube: weights and models are none" test "$(column cubed/catalog.csv n_bands)" = 3
+check "a cube: it is simulated" grep -q 'SIMULATED: 1 of the 1 objects' cubed/report.html
+check "a cube: z has the weights of z" between 5 60 < <(flux_error cubed/catalog.csv)
+
+wcs=("CTYPE1  = 'RA---TAN'" "CTYPE2  = 'DEC--TAN'" "CRVAL1  = 150" "CRVAL2  = 2" "CD1_1   = -2.7777777777778e-05" "CD2_2   = 2.7777777777778e-05")
+tile() { reals "$1" 81 1 "$2" "${wcs[@]}" "CRPIX1  = $3" "CRPIX2  = 41"; } # the place is column $3
+printf 'id,ra,dec,z_spec\nthere,150,2,-1\n' >place.csv
+mosaic() { "$d16" run --mosaic "$1" --catalog place.csv --out "$1-out" --side 5 --no-errors; }
+mkdir tiles
+tile tiles/a_f277w_sci.fits 'noise()' 91
+tile tiles/a_f277w_err.fits '9' 91
+tile tiles/a_f277w_seg.fits '0' 91
+tile tiles/b_f277w_sci.fits "$galaxy + noise()" 41
+tile tiles/b_f277w_err.fits '1' 41
+tile tiles/b_f277w_seg.fits 'x * x + y * y < 100' 41
+tile tiles/c_f277w_sci.fits 'noise()' -20
+tile tiles/c_f277w_err.fits '9' -20
+tile tiles/c_f277w_seg.fits '0' -20
+works "tiles of one size" mosaic tiles
+check "tiles: the one that covers the place is taken" test "$(column tiles-out/catalog.csv n_bands)" = 1
+check "tiles: nothing is missing in it" test $(($(column tiles-out/catalog.csv flags) / 2 % 2)) = 0
+check "tiles: with its own errors, in its own segment" between 16 19 < <(flux_error tiles-out/catalog.csv)
+check "a redshift of -1 is none" test -z "$(column tiles-out/catalog.csv lambda_rest)"
+tile tiles/d_f277w_rms.fits '9' 60
+works "tiles: errors of another place" mosaic tiles
+check "they are said not to be used" grep -q 'd_f277w_rms.fits: not used' stdout
+reals tiles/d_f277w_rms.fits 81 1 '9'
+fails "tiles: errors of any of them" 1 d_f277w_rms.fits none "$d16" run --mosaic tiles --catalog place.csv --out none
+
+mkdir edge whole smooth
+tile edge/f277w_sci.fits "x < -12 ? 0 : $galaxy + noise()" 41
+tile whole/f277w_sci.fits "$galaxy + noise()" 41
+tile smooth/f277w_sci.fits "x * x + y * y > 144 ? 0 : $galaxy" 41
+for place in edge whole smooth; do works "a mosaic: $place" mosaic $place; done
+check "zeros beyond the data do not make noise less" awk -v a="$(flux_error edge-out/catalog.csv)" -v b="$(flux_error whole-out/catalog.csv)" \
+  'BEGIN { exit !(a > 0.85 * b && a < 1.15 * b) }'
+check "zeros beyond the data are missing" has_flag 2 < <(column edge-out/catalog.csv flags)
+check "zeros of an image without noise are its sky" test $(($(column smooth-out/catalog.csv flags) / 2 % 2)) = 0
 
 # --- a mosaic of 6.4 GB with one galaxy, sparse on the disk --------------------------------------------------------------
 side=40000 scale=1.1111111111111e-05
@@ -134,6 +272,8 @@ if [[ -d $shared/jwst_ceers_nircam ]]; then
   works "measure JWST" "$d16" measure --input "$shared/jwst_ceers_nircam" --psf "$shared/jwst_ceers_nircam/psf" --out jwst.csv
   check "JWST: all six are measured" test "$(column jwst.csv gini | grep -c .)" = 6
   check "JWST: F277W" test "$(column jwst.csv band_used | sort -u)" = F277W
+  check "JWST: snr_seg is flux_seg over its error" between 0.999 1.001 < <(
+    paste <(column jwst.csv flux_seg) <(column jwst.csv flux_seg_err) <(column jwst.csv snr_seg) | awk '{ print $1 / $2 / $3 }')
   check "JWST: the scale is CDELT's" between 0.0399 0.0401 < <(column jwst.csv pixel_arcsec)
   works "run JWST with redshifts" "$d16" run --input "$shared/jwst_ceers_nircam" --catalog six.csv --out six
   check "JWST: rest-frame 0.55 um" between 0.4 0.9 < <(column six/catalog.csv lambda_rest)

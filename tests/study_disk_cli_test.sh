@@ -51,7 +51,13 @@ cp study/results.jsonl before
 works "nothing is done twice" study
 check "no line more" cmp before study/results.jsonl
 grep -v '"unit":"cnn-b-0"' before >study/results.jsonl
+works "one unit without its line" study
+seconds() { grep '"unit":"cnn-b-0"' "$1" | grep -o '"training_seconds":[^,]*'; }
+check "it is tested again, not trained" cmp <(seconds before) <(seconds study/results.jsonl)
+grep -v '"unit":"cnn-b-0"' before >study/results.jsonl
+rm study/units/cnn-b-0.safetensors
 works "one unit anew, other threads" study --threads 2
+check "it is trained" test "$(seconds before)" != "$(seconds study/results.jsonl)"
 scores() { grep '"unit":"cnn-b-0"' "$1" | grep -o '"scores":.*' | sed 's/,"unit_seconds.*//'; }
 check "it says the same again" cmp <(scores before) <(scores study/results.jsonl)
 
@@ -71,9 +77,10 @@ done <pictures/truth.csv >exchanged.csv
 check "some classes were exchanged, the header was not" test "$(diff pictures/truth.csv exchanged.csv | grep -c '^>')" -gt 5 -a \
   "$(head -1 pictures/truth.csv)" = "$(head -1 exchanged.csv)"
 works "a study with other test labels" "$d16" study disk --data pictures --labels exchanged.csv --out exchanged \
-  --shared nothing --only cnn/b --seeds 1 --epochs 2 --tune-epochs 1 --denoiser-epochs 1 --batch 8
-rule() { grep '"unit":"cnn-b-0"' "$1" | grep -o '"\(temperature\|threshold\|validation_auc\|lr\)":[^,}]*'; }
+  --shared nothing --only cnn/d --seeds 1 --epochs 2 --tune-epochs 1 --denoiser-epochs 1 --batch 8
+rule() { grep '"unit":"cnn-d-0"' "$1" | grep -o '"\(temperature\|threshold\|validation_auc\|lr\)":[^,}]*'; }
 check "rates, temperatures and thresholds are the same" cmp <(rule study/results.jsonl) <(rule exchanged/results.jsonl)
+scores() { grep '"unit":"cnn-d-0"' "$1" | grep -o '"scores":.*' | sed 's/,"unit_seconds.*//'; }
 check "scores are not" test "$(scores study/results.jsonl)" != "$(scores exchanged/results.jsonl)"
 
 # --- an open question, and a classifier that is finished on other pictures ---------------------------------------------------------

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <optional>
 
 #include <d16/io/fits.hpp>
 #include <d16/io/jpeg.hpp>
@@ -123,36 +124,39 @@ Band* find_band(Cutout& cutout, std::string const& name) {
   return nullptr;
 }
 
-/// The planes of a cube, each a band: named by BAND1, BAND2 ... where the header has them.
-void add_cube(Cutout& cutout, std::string const& path, io::FitsHdu const& hdu) {
-  int64_t planes = hdu.sizes[hdu.sizes.size() - 3];
-  for (int k = 0; k < int(planes); ++k) {
-    io::FitsImage image =
-        io::read_fits(path, {.hdu = std::to_string(hdu.index), .section = {}, .plane = k, .max_pixels = max_pixels});
-    std::string number = std::to_string(k + 1);
-    cutout.bands.push_back(band_of(image, image.header.string("BAND" + number).value_or(number)));
-  }
+/// The name of plane k of a cube: cards BAND1, BAND2 ..., or BAND0, BAND1 ... as the Legacy Surveys count.
+std::optional<std::string> plane_name(io::FitsHeader const& h, int k) {
+  return h.string("BAND" + std::to_string(h.has("BAND0") ? k : k + 1));
 }
 
-/// All images of one FITS file: science images become bands; the others belong to the band of their name, or the last.
-void add_fits(Cutout& cutout, std::string const& path) {
-  for (io::FitsHdu const& hdu : io::list_fits(path)) {
-    if (hdu.kind != io::FitsHdu::Kind::image || !hdu.has_data() || hdu.sizes.size() < 2) continue;
-    if (hdu.sizes.size() > 2 && hdu.sizes[hdu.sizes.size() - 3] > 1) {
-      add_cube(cutout, path, hdu);
-      continue;
-    }
+/// An image, or the planes of a cube: science becomes bands. All else belongs to the band of its name; without one, plane
+/// by plane to the bands of the last cube, an image to the last band.
+void add_hdu(Cutout& cutout, std::string const& path, io::FitsHdu const& hdu, size_t& last_cube) {
+  size_t before = cutout.bands.size(), axes = hdu.sizes.size();
+  int planes = axes > 2 ? int(hdu.sizes[axes - 3]) : 1;
+  for (int k = 0; k < planes; ++k) {
     io::FitsImage image =
-        io::read_fits(path, {.hdu = std::to_string(hdu.index), .section = {}, .max_pixels = max_pixels});
-    Part part = part_of_hdu(image, int64_t(cutout.bands.size()) + 1);
+        io::read_fits(path, {.hdu = std::to_string(hdu.index), .section = {}, .plane = k, .max_pixels = max_pixels});
+    Part part = part_of_hdu(image, int64_t(before) + 1);
+    if (planes > 1) part.band = plane_name(image.header, k).value_or(std::to_string(k + 1));
     cutout.simulated |= image.header.has("SIMULATD");
-    if (part.role == Role::science) {
-      cutout.bands.push_back(band_of(image, part.band));
-    } else if (part.role != Role::other && !cutout.bands.empty()) {
+    if (part.role == Role::science) cutout.bands.push_back(band_of(image, part.band));
+    else if (part.role == Role::other || before == 0) return;
+    else {
       Band* band = find_band(cutout, part.band);
-      attach(band ? *band : cutout.bands.back(), part.role, plane_of(image.pixels), path + ": HDU " + hdu.name);
+      size_t other = planes > 1 ? std::min(last_cube + size_t(k), before - 1) : before - 1;
+      attach(band ? *band : cutout.bands[other], part.role, plane_of(image.pixels), path + ": HDU " + hdu.name);
     }
   }
+  if (planes > 1 && cutout.bands.size() > before) last_cube = before;
+}
+
+/// All images of one FITS file.
+void add_fits(Cutout& cutout, std::string const& path) {
+  size_t last_cube = 0;
+  for (io::FitsHdu const& hdu : io::list_fits(path))
+    if (hdu.kind == io::FitsHdu::Kind::image && hdu.has_data() && hdu.sizes.size() >= 2)
+      add_hdu(cutout, path, hdu, last_cube);
   require<FileError>(!cutout.bands.empty(), path, ": no image with data; give FITS images, not tables");
 }
 

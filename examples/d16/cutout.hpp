@@ -80,4 +80,7 @@ void set_scales(Cutout& cutout, std::vector<std::string> const& scales);
 /// The central wavelength of a filter in micrometres by its name ("F444W", "r"); NaN when unknown.
 double wavelength(std::string const& band);
 
+/// Whether a band is a filter of JWST NIRCam, in any case: of other telescopes, and of MIRI, the names look alike.
+bool is_nircam(std::string const& band);
+
 }  // namespace tool

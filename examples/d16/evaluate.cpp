@@ -99,7 +99,7 @@ Json evaluate_denoiser(EvaluateOptions const& o, Network& network, data::ThreePa
   DenoisePairs const pairs = spoil(parts.test, o.seed + 1, setup);
   std::vector<int64_t> const fields = fields_of(parts.test);
   Network::Prediction const test = network.predict(pairs.noisy);
-  say(text("test set: ", parts.test.size(), " pictures, spoilt with seed ", o.seed));
+  say(text("test set: ", parts.test.size(), " pictures, spoilt with seed ", o.seed + 1));
   Json out = Json::object({{"task", "denoise"}, {"weights", Json(o.weights)}, {"test", parts.test.size()}});
   if (o.uncertainty) {
     out["uncertainty"] = evaluate_uncertainty(o, network, test, pairs, fields);

@@ -18,8 +18,6 @@ using d16::ValueError;
 
 namespace {
 
-constexpr double degree = 3.14159265358979323846 / 180;
-
 constexpr struct {
   int32_t bit;
   char const* name;
@@ -162,7 +160,8 @@ struct Mapping {
   double step() const { return std::sqrt(std::abs(m[0] * m[3] - m[1] * m[2])); }
 };
 
-/// By sky coordinates when both bands have them, otherwise by centres and sizes: the same field is assumed.
+/// By sky coordinates when both bands have them, otherwise by centres and sizes: the same field is assumed. The tangent
+/// points may lie elsewhere, and apart: what is linear is the map over the image itself.
 Mapping between(Band const& a, Band const& b) {
   if (!a.wcs.known || !b.wcs.known) {
     double sx = double(b.image.w) / double(a.image.w), sy = double(b.image.h) / double(a.image.h);
@@ -170,14 +169,17 @@ Mapping between(Band const& a, Band const& b) {
             {double(b.image.w - 1) / 2, double(b.image.h - 1) / 2},
             {sx, 0, 0, sy}};
   }
-  auto const &p = a.wcs.cd, &q = b.wcs.cd;
-  double det = q[0] * q[3] - q[1] * q[2];
-  double inverse[4] = {q[3] / det, -q[1] / det, -q[2] / det, q[0] / det};
-  double xi = (a.wcs.ra - b.wcs.ra) * std::cos(b.wcs.dec * degree), eta = a.wcs.dec - b.wcs.dec;
-  return {{a.wcs.x, a.wcs.y},
-          {b.wcs.x + inverse[0] * xi + inverse[1] * eta, b.wcs.y + inverse[2] * xi + inverse[3] * eta},
-          {inverse[0] * p[0] + inverse[1] * p[2], inverse[0] * p[1] + inverse[1] * p[3],
-           inverse[2] * p[0] + inverse[3] * p[2], inverse[2] * p[1] + inverse[3] * p[3]}};
+  double x = double(a.image.w - 1) / 2, y = double(a.image.h - 1) / 2,
+         half = double(std::max(a.image.w, a.image.h)) / 2;
+  auto at = [&](double u, double v) {
+    auto sky = a.wcs.sky(x + u, y + v);
+    return b.wcs.pixel(sky[0], sky[1]).value_or(std::array{-1e9, -1e9});  // other half of the sky: no pixel of b
+  };
+  auto middle = at(0, 0), left = at(-half, 0), right = at(half, 0), low = at(0, -half), high = at(0, half);
+  return {{x, y},
+          {middle[0], middle[1]},
+          {(right[0] - left[0]) / (2 * half), (high[0] - low[0]) / (2 * half), (right[1] - left[1]) / (2 * half),
+           (high[1] - low[1]) / (2 * half)}};
 }
 
 /// The frame's pixels: each the mean over its area of the band, which lies under it by way of the reference band.
@@ -325,15 +327,6 @@ Wcs frame_wcs(Wcs const& band, Frame const& f) {
   return w;
 }
 
-/// Where the object is on the sky. Without a rotation only the reference position itself can be trusted.
-void locate(Wcs const& w, Frame& f) {
-  if (!w.known) return;
-  double dx = w.doubtful ? 0 : f.x - w.x, dy = w.doubtful ? 0 : f.y - w.y;
-  f.dec = w.dec + w.cd[2] * dx + w.cd[3] * dy;
-  f.ra = w.ra + (w.cd[0] * dx + w.cd[1] * dy) / std::cos(w.dec * degree);
-  f.scale = w.scale();
-}
-
 /// The r90 that the object has in the stretched picture of a field around it, in pixels of the plane.
 double stretched_r90(Plane const& plane, Shape2d const& object, double side, bool picture) {
   constexpr int64_t size = 96;
@@ -356,11 +349,13 @@ double wanted_side(Plane const& plane, Shape2d const& object, bool picture) {
   return std::max(side, 8.0);
 }
 
-/// Centre and side of the frame, inside of the image.
-void place(Plane const& plane, Shape2d const& object, bool picture, double zoom, Frame& f) {
+/// Centre and side of the frame, moved into the image, and where the object itself is on the sky.
+void place(Wcs const& wcs, Plane const& plane, Shape2d const& object, bool picture, double zoom, Frame& f) {
   double limit = double(std::min(plane.h, plane.w));
   f.x = object.found ? object.x : double(plane.w - 1) / 2;
   f.y = object.found ? object.y : double(plane.h - 1) / 2;
+  Place sky = place_of(wcs, f.x, f.y);
+  f.ra = sky.ra, f.dec = sky.dec, f.scale = wcs.known ? wcs.scale() : nan;
   double wanted = (object.found ? wanted_side(plane, object, picture) : limit) / zoom;
   if (!object.found) f.flags |= flag_not_found;
   if (wanted > limit) f.flags |= object.found ? flag_edge : 0;
@@ -450,6 +445,13 @@ std::string flag_names(int32_t flags) {
   return out;
 }
 
+Place place_of(Wcs const& w, double x, double y) {
+  if (!w.known) return {};
+  if (w.doubtful) return {w.ra, w.dec};
+  auto sky = w.sky(x, y);
+  return {sky[0], sky[1]};
+}
+
 Shape2d measure(Plane const& plane) {
   Shape2d s;
   std::vector<float> border = border_values(plane);
@@ -512,7 +514,7 @@ Frame make_frame(Cutout const& cutout, FrameOptions const& options) {
   f.n_bands = int32_t(cutout.bands.size()), f.note = cutout.note;
   Plane detection = detection_image(cutout, chosen);
   Shape2d object = measure(detection);
-  place(detection, object, cutout.picture, options.zoom, f);
+  place(reference.wcs, detection, object, cutout.picture, options.zoom, f);
   int64_t filled = 0;
   std::array<Plane, 3> planes;
   for (size_t k = 0; k < 3; ++k) {
@@ -522,7 +524,6 @@ Frame make_frame(Cutout const& cutout, FrameOptions const& options) {
   }
   fill_frame(planes, f);
   f.wcs = frame_wcs(reference.wcs, f);
-  locate(reference.wcs, f);
   if (!cutout.picture && object.found) f.snr = signal_to_noise(reference, object);
   set_flags(cutout, reference, chosen, filled, f);
   return f;

@@ -1,6 +1,7 @@
 // Frames: a cutout brought to what networks see - three bands on one grid, the galaxy as large as in training - and how
 // light becomes a picture and a picture light.
 #pragma once
+#include <algorithm>
 #include <array>
 #include <string>
 #include <vector>
@@ -50,11 +51,36 @@ struct Shape2d {
 };
 Shape2d measure(Plane const& plane);
 
+/// Where a pixel is on the sky, degrees; NaN where the header does not say. Without a rotation only the reference
+/// position itself can be trusted, and is given.
+struct Place {
+  double ra = nan, dec = nan;
+};
+Place place_of(Wcs const& wcs, double x, double y);
+
 struct FrameOptions {
   int64_t size = 64;
   std::vector<std::string> bands = {};
   double zoom = 1;
 };
+
+/// The names of the three bands of a frame, red first; with fewer than three some repeat.
+using BandNames = std::array<std::string, 3>;
+
+/// The first channel that shows the band of channel k.
+inline size_t first_channel(BandNames const& bands, size_t k) {
+  return size_t(std::find(bands.begin(), bands.end(), bands[k]) - bands.begin());
+}
+
+/// A number for each channel from draw(channel); channels that show one band share the first one's.
+template <class Draw> std::array<double, 3> for_each_band(BandNames const& bands, Draw const& draw) {
+  std::array<double, 3> out{};
+  for (size_t k = 0; k < 3; ++k) {
+    size_t first = first_channel(bands, k);
+    out[k] = first < k ? out[first] : draw(k);
+  }
+  return out;
+}
 
 /// What networks see of an object and what is known about it.
 struct Frame {
@@ -62,7 +88,7 @@ struct Frame {
   d16::Tensor light;                  ///< (size, size, 3), units of the bands, red first, no NaN
   bool picture = false;               ///< light was taken from a PNG or JPEG: see light_of()
   d16::vision::Stretch stretch = {};  ///< light to a picture; unused when it was one
-  std::array<std::string, 3> bands;   ///< names, red first
+  BandNames bands;
   std::array<std::string, 3> units;
   double x = 0, y = 0, side = 0;  ///< centre and side of the frame in pixels of the reference band
   Wcs wcs = {};                   ///< of the frame's own pixels

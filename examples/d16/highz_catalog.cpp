@@ -325,6 +325,16 @@ void append_column(io::detail::FitsFile& file, io::Column const& column) {
   io::detail::write_values(file, count + 1, column);
 }
 
+/// Takes out the cards of an earlier run that would stand before those that are written now: readers take the first.
+void remove_cards(io::detail::FitsFile& file, std::vector<io::FitsCard> const& cards) {
+  std::vector<std::string> keys{"D16*", "CHECKSUM", "DATASUM"};  // the sums are of the table as it was
+  for (io::FitsCard const& card : cards)
+    if (card.key != "HISTORY" && card.key != "COMMENT") keys.push_back(card.key);
+  for (std::string const& key : keys)
+    for (int missing = 0; missing == 0;) fits_delete_key(file.get(), key.c_str(), &missing);
+  fits_clear_errmsg();
+}
+
 }  // namespace
 
 void write_highz_fits(std::string const& path, HighzRows const& rows, io::Table const& results,
@@ -344,11 +354,8 @@ void write_highz_fits(std::string const& path, HighzRows const& rows, io::Table 
   }
   to.go_to(rows.hdu);
   for (io::Column const& column : results.columns()) append_column(to, column);
+  remove_cards(to, cards);
   io::detail::write_cards(to, "", cards);
-  for (char const* sum : {"CHECKSUM", "DATASUM"}) {  // of the table as it was
-    int missing = 0;
-    fits_delete_key(to.get(), sum, &missing);
-  }
   to.go_to(count - 1);  // take_bytes() wants to be where the file ends
   io::write_file(path, to.take_bytes());
 }

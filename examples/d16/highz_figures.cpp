@@ -202,7 +202,7 @@ std::string highz_spectrum_plot(HighzSpectrum const& spectrum) {
     double flux = spectrum.flux[b], error = spectrum.error[b];
     if (spectrum.truth) ys.push_back((*spectrum.truth)[b]);
     if (!std::isfinite(flux)) continue;
-    measured.x.push_back(all[b]), measured.y.push_back(flux), measured.error.push_back(error);
+    measured.add(all[b], flux, flux - error, flux + error);
     ys.push_back(flux - error), ys.push_back(flux + error);
   }
   auto [low, high] = std::minmax_element(ys.begin(), ys.end());

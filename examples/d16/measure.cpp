@@ -26,7 +26,7 @@ Json measure(MeasureOptions const& o) {
       Cutout cutout = read_cutout(source);
       set_scales(cutout, o.pixscale);
       shape = measure_shape(cutout, {.band = o.bands.empty() ? "" : o.bands[0], .psf = o.psf, .fit = !o.no_fit});
-      if (!shape.band.empty())
+      if (!(shape.flags & (shape_not_found | shape_picture)))
         place = place_of(cutout.bands[shape_band(cutout, {.band = shape.band})].wcs, shape.light.x, shape.light.y);
     } catch (d16::Error const& error) {
       shape.flags = shape_not_found, shape.note = error.what(), ++unreadable;

@@ -159,8 +159,7 @@ std::string comparison(Report const& report) {
 constexpr double snr_middles[] = {3.5, 7, 14, 32, 120};  ///< where the ranges of S/N are drawn
 
 void add_point(html::Series& s, double x, learn::Fraction const& f) {
-  if (f.n == 0) return;
-  s.x.push_back(x), s.y.push_back(f.value), s.error.push_back((f.interval.high - f.interval.low) / 2);
+  if (f.n) s.add(x, f.value, f.interval.low, f.interval.high);
 }
 
 /// A score of the curves against S/N, raw and denoised.
@@ -170,7 +169,7 @@ std::string curve_plot(Curves const& curves, std::string const& source, char con
   for (Shown shown : {Shown::noisy, Shown::denoised}) {
     html::Series s{.name = shown == Shown::noisy ? "raw" : "denoised", .mark = html::Series::Mark::points};
     for (int snr = 0; snr < snr_bins; ++snr) add_point(s, snr_middles[snr], (curves.sum(source, shown, snr).*score)());
-    series.push_back(std::move(s));
+    if (!s.x.empty()) series.push_back(std::move(s));
   }
   return html::plot(
       series,
@@ -278,10 +277,10 @@ std::string tables_by(Report const& report, bool truth) {
 /// Purity and completeness of simulated pictures by S/N and by size.
 std::string curve_table(Report const& report) {
   Curves const& curves = report.curves;
-  Shown shown = report.raw ? Shown::noisy : Shown::denoised;
+  Shown shown = report.raw || report.other_denoiser ? Shown::noisy : Shown::denoised;
   std::string out;
   for (std::string const& source : curves.sources()) {
-    out += text("\n\n| ", source,
+    out += text("\n\n| ", source, shown == Shown::noisy ? ", raw" : ", denoised",
                 " | disks, others | purity | completeness | others called disks |\n|---|---|---|---|---|\n");
     auto add = [&](std::string const& name, Tally const& t) {
       if (t.all() == 0) return;
@@ -298,9 +297,10 @@ std::string believed(Report const& report) {
   std::string out;
   std::vector<std::string> plots;
   for (std::string const& source : report.curves.sources()) {
-    plots.push_back(reliability_plot({reliability_of(report.curves.sum(source, Shown::noisy), "raw"),
-                                      reliability_of(report.curves.sum(source, Shown::denoised), "denoised")},
-                                     "Reliability: " + source));
+    std::vector<html::Series> both{reliability_of(report.curves.sum(source, Shown::noisy), "raw"),
+                                   reliability_of(report.curves.sum(source, Shown::denoised), "denoised")};
+    std::erase_if(both, [](html::Series const& s) { return s.x.empty(); });
+    plots.push_back(reliability_plot(both, "Reliability: " + source));
     plots.push_back(curve_plot(report.curves, source, "purity", &Tally::purity));
     plots.push_back(curve_plot(report.curves, source, "completeness", &Tally::completeness));
   }
@@ -431,6 +431,11 @@ std::string box(Report const& report, Networks const& networks) {
     out += html::notice(text("SIMULATED: purity, completeness, reliability and false disks of ",
                              html::count(curves.pictures(source)), " pictures, ", source,
                              ", which went through this tool."));
+  if (report.other_denoiser)
+    out += html::notice(
+        "Another denoiser than that of the curves: nothing is known of false disks among pictures denoised "
+        "by this one. What is shown is of raw pictures; d16 train calibration makes curves for this denoiser.",
+        html::Tone::warning);
   auto const& c = networks.classifier->calibration();
   if (!c) out += html::notice("Probabilities are not calibrated: the weights carry no calibration.", html::Tone::bad);
   else if (c->shown == Shown::clean)
@@ -469,6 +474,12 @@ Expected expected_disks(std::vector<Row const*> const& rows) {
   return out;
 }
 double Expected::half() const { return 1.96 * std::sqrt(variance); }
+
+void Report::take_curves(Curves all, std::string const& denoiser_sha256) {
+  curves = std::move(all);
+  other_denoiser = !curves.empty() && curves.denoiser != denoiser_sha256;
+  if (other_denoiser) std::erase_if(curves.cells, [](Curves::Cell const& c) { return c.shown == Shown::denoised; });
+}
 
 void Report::show(std::function<Exhibit()> const& make) {
   Row const& row = rows.back();

@@ -34,12 +34,15 @@ struct Report {
   double zoom = 1, seconds = 0;
   int64_t simulated = 0;                 ///< objects whose header says so
   Curves curves = {};                    ///< of the classifier; may be empty
+  bool other_denoiser = false;           ///< not that of the curves: theirs of denoised pictures are left out
   std::string sample = {};               ///< of --purity, in words
   std::vector<std::string> hashes = {};  ///< "disk.safetensors: sha256 ..."
   std::vector<Faded> faded = {};
   std::vector<Exhibit> exhibits = {};  ///< of the first objects
   std::vector<Exhibit> worst = {};     ///< the surest errors, or where raw and denoised image differ most
 
+  /// What the curves say holds for the denoiser that they were made with, and of raw pictures.
+  void take_curves(Curves all, std::string const& denoiser_sha256);
   /// Keeps the pictures of the last row where the report will show them.
   void show(std::function<Exhibit()> const& make);
 };

@@ -83,7 +83,8 @@ void give_up(Finding& f, std::string const& why) {
 /// The catalogue knows where the object is: a header that says another place is wrong.
 void check_place(Tools const& t, size_t i, Frame& frame) {
   double ra = t.sample.ra(i), dec = t.sample.dec(i);
-  double away = std::hypot((frame.ra - ra) * std::cos(dec * 0.017453292519943295), frame.dec - dec) * 3600;
+  double away =
+      std::hypot(std::remainder(frame.ra - ra, 360) * std::cos(dec * 0.017453292519943295), frame.dec - dec) * 3600;
   if (!(away > 1)) return;
   frame.flags |= flag_wcs;
   add_note(frame.note, text("the header says ", decimals(away, 1), " arcsec from the catalogue's place"));
@@ -116,21 +117,18 @@ Finding read_finding(Tools const& t, size_t i) {
   return f;
 }
 
-/// The frame with noise of its own errors added once more; bands that are one band have one noise.
+/// The frame with noise of its own errors added once more.
 Frame noisy(Finding const& f, uint64_t seed, size_t draw) {
   Frame frame = f.object.frame;
   frame.light = frame.light.clone();
   d16::Random random(seed ^ hash(f.object.id), draw);
   bool one = frame.bands[0] == frame.bands[1] && frame.bands[1] == frame.bands[2];
   for (int64_t i = 0; i < frame.size * frame.size; ++i) {
-    double noise = random.normal();
-    for (int64_t k = 0; k < 3; ++k) {
-      if (k > 0 && !one) noise = random.normal();
-      auto const& stretch = f.object.stretch.bands[size_t(k)];
-      bool known = f.sigma.defined() && one && std::isfinite(f.sigma.data<float>()[i]);
-      double sigma = known ? double(f.sigma.data<float>()[i]) : stretch.sigma;
-      frame.light.data<float>()[3 * i + k] += float(sigma * noise);
-    }
+    bool known = f.sigma.defined() && one && std::isfinite(f.sigma.data<float>()[i]);
+    auto noise = for_each_band(frame.bands, [&](size_t k) {
+      return random.normal() * (known ? double(f.sigma.data<float>()[i]) : f.object.stretch.bands[k].sigma);
+    });
+    for (size_t k = 0; k < 3; ++k) frame.light.data<float>()[3 * i + int64_t(k)] += float(noise[k]);
   }
   return frame;
 }
@@ -143,7 +141,7 @@ double spread(std::vector<double> const& values) {
 }
 
 /// Images that the network deems as likely as its best one: the best and its standard deviation, where it predicts one;
-/// else what it makes of the frame with noise added again.
+/// else what it makes of the frame with noise added again. In both, bands that are one band have one noise.
 std::vector<Tensor> draw_denoised(Tools const& t, Finding const& f) {
   std::vector<Tensor> lights;
   size_t count = t.options.no_errors ? 0 : draws;
@@ -151,8 +149,11 @@ std::vector<Tensor> draw_denoised(Tools const& t, Finding const& f) {
     for (size_t k = 0; k < count; ++k) {
       d16::Random random(t.options.seed ^ hash(f.object.id), k);
       Tensor light = f.object.denoised.clone();
-      for (int64_t i = 0; i < light.numel(); ++i)
-        light.data<float>()[i] += float(random.normal()) * f.object.std.data<float>()[i];
+      for (int64_t i = 0; i < light.numel(); i += 3) {
+        auto noise = for_each_band(f.object.frame.bands, [&](size_t) { return random.normal(); });
+        for (int64_t c = 0; c < 3; ++c)
+          light.data<float>()[i + c] += float(noise[size_t(c)]) * f.object.std.data<float>()[i + c];
+      }
       lights.push_back(light);
     }
     return lights;
@@ -215,7 +216,6 @@ void classify_finding(Tools const& t, std::vector<Tensor> const& drawn, Finding&
 Faded fade(Tools const& t, Finding const& f) {
   Frame const& frame = f.object.frame;
   int64_t size = frame.size;
-  d16::vision::BandScale const& band = f.object.stretch.bands[0];
   double lag = d16::sim::autocorrelation(frame.light.select(2, 0).contiguous(), 0, 1);
   d16::sim::DrizzleNoise drizzled(std::isfinite(lag) ? std::clamp(lag, 0.0, 0.69) : 0);
   Faded out{f.object.id, {}, {}, {}};
@@ -236,12 +236,13 @@ Faded fade(Tools const& t, Finding const& f) {
       d16::Random random(t.options.seed ^ hash(f.object.id + text(snr)), draw);
       frames.push_back(frame);
       Tensor& light = frames.back().light = frame.light.clone();
-      double sigma = band.sigma * std::sqrt((frame.snr / snr) * (frame.snr / snr) - 1);
-      for (int64_t k = 0; k < 3; ++k) {
-        bool again = k > 0 && frame.bands[size_t(k)] == frame.bands[0];  // a band that is shown twice has one noise
-        if (!again) drizzled.add(light.data<float>() + k, size, size, 3, sigma, 1e30, random);
-        for (int64_t i = 0; again && i < size * size; ++i)
-          light.data<float>()[3 * i + k] += light.data<float>()[3 * i] - frame.light.data<float>()[3 * i];
+      double times = std::sqrt((frame.snr / snr) * (frame.snr / snr) - 1);
+      for (size_t k = 0; k < 3; ++k) {
+        size_t first = first_channel(frame.bands, k);
+        double sigma = f.object.stretch.bands[k].sigma * times;
+        if (first == k) drizzled.add(light.data<float>() + k, size, size, 3, sigma, 1e30, random);
+        for (size_t i = 0; first < k && i < size_t(3 * size * size); i += 3)
+          light.data<float>()[i + k] += light.data<float>()[i + first] - frame.light.data<float>()[i + first];
       }
     }
     ask(snr, frames);
@@ -439,7 +440,8 @@ Json run(RunOptions const& o) {
   for (std::string const& path : o.classifiers.empty() ? std::vector<std::string>{""} : o.classifiers)
     classifiers.emplace_back(Task::disk, find_weights(path, "disk.safetensors"), o.device);
   Network& classifier = classifiers[0];
-  classifier.prepare_for(o.raw ? Shown::noisy : Shown::denoised, sha256_of_file(denoiser.path()));
+  std::string const denoiser_sha256 = sha256_of_file(denoiser.path());
+  classifier.prepare_for(o.raw ? Shown::noisy : Shown::denoised, denoiser_sha256);
   Networks networks{&denoiser, &classifier};
   std::optional<CasForest> forest = find_forest(o.forest);
   std::unique_ptr<OodScore> ood = find_ood(classifier.path());
@@ -455,7 +457,7 @@ Json run(RunOptions const& o) {
   Tools tools{o, sample, denoiser, classifiers, ood.get(), networks.size(), wanted_sample(classifier, o)};
   Report report{.input = o.input.empty() ? o.mosaic : o.input, .raw = o.raw, .zoom = o.zoom};
   report.has_truth = std::any_of(truth.begin(), truth.end(), [](auto const& known) { return known.has_value(); });
-  report.curves = curves_in(classifier.about(), classifier.path());
+  report.take_curves(curves_in(classifier.about(), classifier.path()), denoiser_sha256);
   if (tools.pure) report.sample = tools.pure->text();
   for (std::string const& path : weights) report.hashes.push_back(base_name(path) + ": sha256 " + sha256_of_file(path));
   std::vector<Finding> all;

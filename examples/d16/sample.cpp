@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <optional>
 #include <set>
+#include <utility>
 
 #include <d16/io/csv.hpp>
 #include <d16/io/fits.hpp>
@@ -58,6 +60,19 @@ Role mosaic_role(std::string const& name) {
   return Role::science;
 }
 
+/// How many pixels have data. Beyond their data mosaics are 0.
+int64_t count_known(Plane const& p) {
+  return std::count_if(p.values.begin(), p.values.end(), [](float v) { return std::isfinite(v) && v != 0; });
+}
+
+/// Exact zeros become NaN where there is noise about a sky of zero, in which no pixel is exactly zero: they lie beyond
+/// the data. Without noise (one known pixel in a hundred below zero) they may be the sky, and stay.
+void drop_zeros(Plane& p) {
+  auto below = std::count_if(p.values.begin(), p.values.end(), [](float v) { return v < 0; });
+  if (below * 100 < count_known(p)) return;
+  for (float& v : p.values) v = v == 0 ? NAN : v;
+}
+
 }  // namespace
 
 /// The images of a field.
@@ -69,6 +84,27 @@ struct Sample::Mosaics {
     int64_t W, H;
     std::string hdu, unit;
     io::PixelScale scale;
+    bool reals;  // not whole numbers
+
+    /// Equal in size, and on the sky to a tenth of a pixel; without coordinates of its own in size alone.
+    bool shares_grid(Image const& science) const {
+      if (W != science.W || H != science.H || wcs.scale() == 0) return W == science.W && H == science.H;
+      for (auto [x, y] : {std::pair(0.0, 0.0), std::pair(double(W - 1), double(H - 1))}) {
+        auto [ra, dec] = science.wcs.sky(x, y);
+        auto at = wcs.pixel(ra, dec);
+        if (!at || !(std::hypot((*at)[0] - x, (*at)[1] - y) < 0.1)) return false;
+      }
+      return true;
+    }
+    /// Whether this sigma, weight or segmentation is of that image.
+    bool belongs_to(Image const& science) const {
+      bool own = role == Role::segments || lower(band) == lower(science.band);
+      return role != Role::science && science.role == Role::science && own && shares_grid(science);
+    }
+  };
+  /// A square of pixels around a place.
+  struct Window {
+    int64_t left, top, size;
   };
   std::vector<Image> images;
 
@@ -82,55 +118,89 @@ struct Sample::Mosaics {
     bool any = std::any_of(images.begin(), images.end(), [](Image const& i) { return i.role == Role::science; });
     require<FileError>(any, place,
                        ": no mosaic in it; FITS images with sky coordinates are needed, named by their band");
+    for (Image const& image : images)
+      if (image.role != Role::science) check_owner(image);
   }
 
-  /// `side` arcseconds around a place, NaN beyond the edges; empty where the mosaic does not reach.
-  Plane cut(Image const& image, double ra, double dec, double side, Wcs& wcs) const {
+  /// `side` arcseconds around a place; nothing where the mosaic does not reach.
+  static std::optional<Window> window_of(Image const& image, double ra, double dec, double side) {
     auto centre = image.wcs.pixel(ra, dec);
-    int64_t half = std::max<int64_t>(8, int64_t(std::ceil(side / image.scale.arcsec / 2))), size = 2 * half + 1;
     bool near = centre && std::abs((*centre)[0]) < 1e9 && std::abs((*centre)[1]) < 1e9;
     if (!near) return {};
-    int64_t left = std::llround((*centre)[0]) - half, top = std::llround((*centre)[1]) - half;
-    io::FitsSection s{std::max<int64_t>(0, left), std::min(image.W, left + size), std::max<int64_t>(0, top),
-                      std::min(image.H, top + size)};
-    if (s.x0 >= s.x1 || s.y0 >= s.y1) return {};
+    int64_t half = std::max<int64_t>(8, int64_t(std::ceil(side / image.scale.arcsec / 2)));
+    Window w{std::llround((*centre)[0]) - half, std::llround((*centre)[1]) - half, 2 * half + 1};
+    bool inside = w.left < image.W && w.top < image.H && w.left + w.size > 0 && w.top + w.size > 0;
+    return inside ? std::optional(w) : std::nullopt;
+  }
+
+  /// The pixels of a window that is not outside, NaN beyond the edges.
+  static Plane cut(Image const& image, Window const& w) {
+    io::FitsSection s{std::max<int64_t>(0, w.left), std::min(image.W, w.left + w.size), std::max<int64_t>(0, w.top),
+                      std::min(image.H, w.top + w.size)};
     io::FitsImage part = io::read_fits(image.file, {.hdu = image.hdu, .section = s});
-    Plane out{size, size, std::vector<float>(size_t(size * size), NAN)};
+    Plane out{w.size, w.size, std::vector<float>(size_t(w.size * w.size), NAN)};
     for (int64_t y = s.y0; y < s.y1; ++y)
       for (int64_t x = s.x0; x < s.x1; ++x) {
         float v = part.pixels.data<float>()[(y - s.y0) * (s.x1 - s.x0) + x - s.x0];
-        out.at(y - top, x - left) = std::isfinite(v) ? v : NAN;
+        out.at(y - w.top, x - w.left) = std::isfinite(v) ? v : NAN;
       }
-    wcs = {image.wcs, true};
-    wcs.x -= double(left), wcs.y -= double(top);
+    if (image.role == Role::science && image.reals) drop_zeros(out);
     return out;
   }
 
+  /// One band of each name: of the tiles that reach there the one with the most data.
   Cutout read(std::string const& id, double ra, double dec, double side) const {
-    Cutout out{.id = id, .file = id};
+    struct Tile {
+      Image const* image;
+      Window window;
+      Plane plane;
+      int64_t known;
+    };
+    std::vector<Tile> best;
     for (Image const& image : images) {
-      if (image.role != Role::science) continue;
-      Band band{image.band, {}, {}, {}, {}, image.unit};
-      band.image = cut(image, ra, dec, side, band.wcs), band.arcsec = image.scale.arcsec;
-      auto known = [](float v) { return std::isfinite(v) && v != 0; };  // beyond their data mosaics are 0
-      if (!std::any_of(band.image.values.begin(), band.image.values.end(), known)) continue;
-      for (Image const& other : images) {
-        bool same = other.W == image.W && other.H == image.H, own = lower(other.band) == lower(image.band);
-        Wcs ignored;
-        if (!same || other.role == Role::science || (other.role != Role::segments && !own)) continue;
-        Plane plane = cut(other, ra, dec, side, ignored);
-        if (other.role == Role::segments) band.segments = std::move(plane);
-        else band.sigma = std::move(plane);
-        if (other.role == Role::weight)
-          for (float& v : band.sigma.values) v = v > 0 ? 1 / std::sqrt(v) : NAN;
-      }
-      out.bands.push_back(std::move(band));
+      auto window = image.role == Role::science ? window_of(image, ra, dec, side) : std::nullopt;
+      if (!window) continue;
+      Tile tile{&image, *window, cut(image, *window), 0};
+      tile.known = count_known(tile.plane);
+      if (tile.known == 0) continue;
+      auto other = std::find_if(best.begin(), best.end(),
+                                [&](Tile const& t) { return lower(t.image->band) == lower(image.band); });
+      if (other == best.end()) best.push_back(std::move(tile));
+      else if (tile.known > other->known) *other = std::move(tile);
     }
+    Cutout out{.id = id, .file = id};
+    for (Tile& tile : best) out.bands.push_back(band_of(*tile.image, tile.window, std::move(tile.plane)));
     require<FileError>(!out.bands.empty(), id, ": no mosaic has data at ra ", ra, ", dec ", dec);
     return out;
   }
 
  private:
+  /// A window of a mosaic and what belongs to it.
+  Band band_of(Image const& image, Window const& window, Plane plane) const {
+    Band band{image.band, std::move(plane), {}, {}, {image.wcs, true}, image.unit};
+    band.wcs.x -= double(window.left), band.wcs.y -= double(window.top), band.arcsec = image.scale.arcsec;
+    for (Image const& other : images) {
+      if (!other.belongs_to(image)) continue;
+      (other.role == Role::segments ? band.segments : band.sigma) = cut(other, window);
+      if (other.role == Role::weight)
+        for (float& v : band.sigma.values) v = v > 0 ? 1 / std::sqrt(v) : NAN;
+    }
+    return band;
+  }
+
+  /// Sigma, weight and segments lie on the grid of an image. Without coordinates they must not fit two different grids.
+  void check_owner(Image const& image) const {
+    Image const* owner = nullptr;
+    for (Image const& science : images) {
+      if (!image.belongs_to(science)) continue;
+      require<FileError>(!owner || science.shares_grid(*owner), image.file, ": has no coordinates, and may belong to ",
+                         owner ? base_name(owner->file) : "", " or to ", base_name(science.file),
+                         "; give it the coordinates of its image");
+      owner = &science;
+    }
+    if (!owner) say(image.file + ": not used: no image of its band has its size and coordinates");
+  }
+
   void add(std::string const& file) {
     Role role = mosaic_role(base_name(file));
     if (role == Role::other) return;
@@ -146,13 +216,10 @@ struct Sample::Mosaics {
                        ": has no tangent-plane coordinates (CTYPE RA---TAN); objects cannot be found in it");
     std::string band = nircam_band_in(base_name(file));
     if (band.empty()) band = corner.string("FILTER").value_or(corner.string("BAND").value_or("1"));
+    double bitpix = corner.header.number("ZBITPIX").value_or(corner.header.number("BITPIX").value_or(0));
     size_t axes = found->sizes.size();
     images.push_back({band, file, role, wcs.value_or(io::TangentWcs{}), found->sizes[axes - 1], found->sizes[axes - 2],
-                      hdu, corner.unit, corner.scale});
-    for (Image& image : images)  // sigma, weight and segments lie on the grid of an image of the same size
-      for (Image const& own : images)
-        if (image.wcs.scale() == 0 && own.role == Role::science && own.W == image.W && own.H == image.H)
-          image.wcs = own.wcs, image.scale = own.scale;
+                      hdu, corner.unit, corner.scale, bitpix < 0});
   }
 };
 
@@ -174,6 +241,7 @@ void Sample::read_catalogue(std::string const& path) {
   ra_ = numbers_of(rows_.table, {"ra", "alpha_j2000", "ra_deg"});
   dec_ = numbers_of(rows_.table, {"dec", "delta_j2000", "dec_deg"});
   redshift_ = numbers_of(rows_.table, {"z_spec", "z", "redshift", "z_phot", "zbest", "z_used_in_fit"});
+  redshift_ = io::detail::redshifts(std::move(redshift_));
 }
 
 Sample::Sample(RunOptions const& o)

@@ -127,6 +127,17 @@ bool is_arc(Plane const& own, vision::Morphology const& m) {
   return length > 4 * width && std::abs(bend) * 3 * length * length > 2 * width;  // ends at 1.7 length
 }
 
+/// The light of the segment over the errors of its pixels.
+void measure_noise(Prepared const& p, Shape& shape) {
+  double variance = 0;
+  for (int64_t i = 0; i < p.image.numel(); ++i) {
+    if (shape.own.values[size_t(i)] == 0 || shape.neighbours.values[size_t(i)] != 0) continue;
+    double sigma = p.sigma.defined() ? double(p.sigma.data<float>()[i]) : p.noise;
+    variance += sigma * sigma;
+  }
+  shape.flux_error = std::sqrt(variance), shape.snr = shape.light.flux / shape.flux_error;
+}
+
 /// Segment, neighbours and light of the object in the middle.
 bool find_object(Band const& band, Prepared const& p, Shape& shape) {
   vision::Segmentation found = band.segments.empty()
@@ -136,16 +147,13 @@ bool find_object(Band const& band, Prepared const& p, Shape& shape) {
   if (own == 0) return false;
   Tensor mask = vision::mask_neighbours(p.image, found, own, {.grow = 2}).mask;
   shape.own = {band.image.h, band.image.w, std::vector<float>(band.image.values.size())};
-  double flux = 0, variance = 0, brightest = 0;
+  double flux = 0, brightest = 0;
   for (int64_t i = 0; i < p.image.numel(); ++i) {
     if (p.bad.data<float>()[i] != 0) mask.data<bool>()[i] = true;
     shape.own.values[size_t(i)] = found.labels.data<int64_t>()[i] == own;
-    if (shape.own.values[size_t(i)] == 0 || mask.data<bool>()[i]) continue;
-    double sigma = p.sigma.defined() ? double(p.sigma.data<float>()[i]) : p.noise;
-    flux += double(p.image.data<float>()[i]), variance += sigma * sigma;
+    if (shape.own.values[size_t(i)] != 0 && !mask.data<bool>()[i]) flux += double(p.image.data<float>()[i]);
   }
   shape.neighbours = plane_of_bools(mask);
-  shape.flux_error = std::sqrt(variance), shape.snr = flux / shape.flux_error;
   vision::DetectedSource const& source = found.sources[size_t(own - 1)];
   for (vision::DetectedSource const& other : found.sources)
     if (other.label != own) brightest = std::max(brightest, other.flux);
@@ -203,7 +211,7 @@ std::string psf_file(std::string const& place, std::string const& band) {
   return {};
 }
 
-/// The PSF with odd sides: of the object, of --psf, or a Gaussian as wide as JWST's.
+/// The PSF with odd sides: of the object, of --psf, or a Gaussian as wide as NIRCam's.
 Tensor psf_of(Band const& band, ShapeOptions const& o, Shape& shape) {
   Tensor psf;
   if (!band.psf.empty()) psf = tensor_of(band.psf);
@@ -214,25 +222,29 @@ Tensor psf_of(Band const& band, ShapeOptions const& o, Shape& shape) {
     return psf.slice(0, 0, h).slice(1, 0, w).contiguous();
   }
   // 6.5 m of diffraction: lambda / D, in arcseconds 0.0317 for each micrometre.
-  bool jwst = lower(band.name).size() == 5 && !nircam_band_in(band.name).empty() && wavelength(band.name) > 0.6;
-  double fwhm = jwst ? 0.0317 * wavelength(band.name) / shape.arcsec : nan;
+  double fwhm = is_nircam(band.name) ? 0.0317 * wavelength(band.name) / shape.arcsec : nan;
   shape.flags |= fwhm > 0 ? shape_psf_assumed : shape_no_psf;
   if (!(fwhm > 0)) return {};
   return d16::sim::gaussian_psf(2 * int64_t(std::ceil(2 * fwhm)) + 1, fwhm);
 }
 
-/// The full width at half maximum of the Gaussian that fits a PSF best; its R_e is half of it.
+/// The full width at half maximum of the Gaussian that fits a PSF best; its R_e is half of it. NaN for fewer than 3x3
+/// pixels.
 double width_of(Tensor const& psf) {
   double y = double(psf.dim(0) / 2), x = double(psf.dim(1) / 2);
-  int64_t reach = std::min<int64_t>({psf.dim(0) / 2, psf.dim(1) / 2, 12});
+  int64_t reach = std::min<int64_t>({psf.dim(0) / 2, psf.dim(1) / 2, 12}), side = 2 * reach + 1;
   Tensor core =
       psf.slice(0, int64_t(y) - reach, int64_t(y) + reach + 1).slice(1, int64_t(x) - reach, int64_t(x) + reach + 1);
   std::vector<double> values = vision::finite_values(core);
   double peak = vision::quantile(values, 1);
-  if (!(peak > 0)) return nan;
+  if (!(peak > 0) || reach == 0) return nan;
   core = core.contiguous();
-  Tensor wings = d16::zeros(core.shape(), {.device = d16::Device()});  // the width at half of the peak is asked for
-  for (int64_t i = 0; i < core.numel(); ++i) wings.data<float>()[i] = core.data<float>()[i] < 0.2f * float(peak);
+  // The width at half of the peak is asked for, so wings are left out; never the middle 3x3 pixels, which a fit needs.
+  Tensor wings = d16::zeros(core.shape(), {.device = d16::Device()});
+  for (int64_t i = 0; i < core.numel(); ++i) {
+    bool middle = std::abs(i / side - reach) <= 1 && std::abs(i % side - reach) <= 1;
+    wings.data<float>()[i] = !middle && core.data<float>()[i] < 0.2f * float(peak);
+  }
   vision::SersicFit fit =
       vision::fit_sersic(core, {.r_eff = 1.5, .n = 0.5, .q = 0.9, .x0 = double(reach), .y0 = double(reach)},
                          {.sigma = 0.01 * peak, .mask = wings, .fit_sky = false, .least_n = 0.4999, .most_n = 0.5001});
@@ -353,9 +365,11 @@ size_t shape_band(Cutout const& cutout, ShapeOptions const& o) {
   size_t best = named("F277W");
   if (!(o.redshift >= 0)) return best < bands.size() ? best : choose_bands(cutout, {})[0];
   double target = 0.55 * (1 + o.redshift), nearest = std::numeric_limits<double>::infinity();
-  for (size_t i = 0; i < bands.size(); ++i)
-    if (double distance = std::abs(std::log(wavelength(bands[i].name) / target)); distance < nearest)
-      nearest = distance, best = i;
+  bool nircam = std::any_of(bands.begin(), bands.end(), [](Band const& b) { return is_nircam(b.name); });
+  for (size_t i = 0; i < bands.size(); ++i) {
+    double distance = std::abs(std::log(wavelength(bands[i].name) / target));
+    if (distance < nearest && is_nircam(bands[i].name) == nircam) nearest = distance, best = i;
+  }
   return best < bands.size() ? best : choose_bands(cutout, {})[0];
 }
 
@@ -376,6 +390,7 @@ Shape measure_shape(Cutout const& cutout, ShapeOptions const& o) {
     auto look = [&] {
       shape.light = vision::measure_morphology(
           p.image, {.segment = tensor_of(shape.own), .mask = tensor_of(shape.neighbours), .sky_sigma = p.noise});
+      measure_noise(p, shape);
     };
     look();
     if (mask_one_sided(p, shape)) look();
@@ -393,7 +408,7 @@ Shape measure_shape(Cutout const& cutout, ShapeOptions const& o) {
 
 Frame frame_of(Cutout& cutout, Shape const& shape, FrameOptions o) {
   if (!shape.neighbours.empty()) mask_neighbours(cutout, shape);
-  bool one = o.bands.empty() && !nircam_band_in(shape.band).empty();  // colours break with redshift
+  bool one = o.bands.empty() && is_nircam(shape.band);  // colours break with redshift
   if (one) o.bands = {shape.band};
   Frame frame = make_frame(cutout, o);
   if (one) frame.flags &= ~flag_few_bands;
@@ -406,13 +421,6 @@ void add_cas(CasForest const& forest, std::vector<Shape>& shapes) {
   for (Shape const& shape : shapes) rows.push_back(shape.features());
   std::vector<double> p = forest(rows);
   for (size_t i = 0; i < shapes.size(); ++i) shapes[i].p_disk_cas = p[i];
-}
-
-Place place_of(Wcs const& w, double x, double y) {
-  if (!w.known) return {};
-  if (w.doubtful) return {w.ra, w.dec};
-  auto sky = w.sky(x, y);
-  return {sky[0], sky[1]};
 }
 
 void add_shape_columns(Described& out, std::vector<Shape> const& shapes) {

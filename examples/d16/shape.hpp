@@ -57,7 +57,8 @@ struct ShapeOptions {
   bool fit = true;
 };
 
-/// The band to measure: that of rest-frame 0.55 um where the redshift is known, else F277W, else the one that is red.
+/// The band to measure: that of rest-frame 0.55 um where the redshift is known, of NIRCam's if there are any; else
+/// F277W, else the one that is red.
 size_t shape_band(Cutout const& cutout, ShapeOptions const& o);
 
 /// Measures the object in the middle of a cutout. Nothing that is wrong with the pixels is an error: flags say so.
@@ -68,13 +69,6 @@ Frame frame_of(Cutout& cutout, Shape const& shape, FrameOptions o);
 
 /// Sets p_disk_cas of all shapes.
 void add_cas(CasForest const& forest, std::vector<Shape>& shapes);
-
-/// Where the object is on the sky, degrees; NaN where the header does not say. Without a rotation only the reference
-/// position itself can be trusted, and is given.
-struct Place {
-  double ra = nan, dec = nan;
-};
-Place place_of(Wcs const& wcs, double x, double y);
 
 /// The columns of shapes, for the catalogues of `measure` and `run`.
 void add_shape_columns(Described& out, std::vector<Shape> const& shapes);

@@ -93,24 +93,26 @@ std::vector<Simulated> simulate_one(SimulateOptions const& o, sim::CutoutOptions
 std::vector<io::FitsCard> cards_of(Simulated const& s, std::string const& band, int64_t size) {
   double centre = double(size + 1) / 2, step = arcsec_per_pixel / 3600, degree = std::numbers::pi / 180;
   sim::Truth const& t = s.cutout.truth;
-  return {{"BUNIT", "nJy", "per pixel; AB magnitude = 31.4 - 2.5 log10"},
-          {"BAND", band, "simulated: no real filter"},
-          {"CTYPE1", "RA---TAN"},
-          {"CTYPE2", "DEC--TAN"},
-          {"CRPIX1", centre},
-          {"CRPIX2", centre},
-          {"CRVAL1", s.ra, "deg, invented"},
-          {"CRVAL2", s.dec, "deg, invented"},
-          {"CD1_1", -step, "deg per pixel"},
-          {"CD1_2", 0.0},
-          {"CD2_1", 0.0},
-          {"CD2_2", step, "deg per pixel"},
-          {"SIMULATD", true, "all of it"},
-          {"SIMCLASS", name_of(t.galaxy.kind), "truth: elliptical or disk"},
-          {"SIMBT", t.galaxy.bulge_fraction, "truth: bulge to total light"},
-          {"SIMINCL", t.galaxy.inclination() / degree, "deg, truth: of the disk, 0 face-on"},
-          {"SIMSNR", t.snr, "truth: S/N of the light inside r_eff"},
-          {"SIMREFW", t.re_over_fwhm(), "truth: r_eff / FWHM of the PSF"}};
+  std::vector<io::FitsCard> cards{{"BUNIT", "nJy", "per pixel; AB magnitude = 31.4 - 2.5 log10"},
+                                  {"BAND", band, "simulated: no real filter"},
+                                  {"CTYPE1", "RA---TAN"},
+                                  {"CTYPE2", "DEC--TAN"},
+                                  {"CRPIX1", centre},
+                                  {"CRPIX2", centre},
+                                  {"CRVAL1", s.ra, "deg, invented"},
+                                  {"CRVAL2", s.dec, "deg, invented"},
+                                  {"CD1_1", -step, "deg per pixel"},
+                                  {"CD1_2", 0.0},
+                                  {"CD2_1", 0.0},
+                                  {"CD2_2", step, "deg per pixel"},
+                                  {"SIMULATD", true, "all of it"},
+                                  {"SIMCLASS", name_of(t.galaxy.kind), "truth: elliptical or disk"},
+                                  {"SIMBT", t.galaxy.bulge_fraction, "truth: bulge to total light"},
+                                  {"SIMSNR", t.snr, "truth: S/N of the light inside r_eff"},
+                                  {"SIMREFW", t.re_over_fwhm(), "truth: r_eff / FWHM of the PSF"}};
+  if (t.galaxy.kind == sim::Kind::disk)
+    cards.push_back({"SIMINCL", t.galaxy.inclination() / degree, "deg, truth: of the disk, 0 face-on"});
+  return cards;
 }
 
 std::vector<std::string> band_names(int64_t channels) {

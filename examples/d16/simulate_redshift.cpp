@@ -9,6 +9,7 @@
 #include <d16/io/fits.hpp>
 #include <d16/io/flux_unit.hpp>
 #include <d16/io/png.hpp>
+#include <d16/io/wcs.hpp>
 #include <d16/sim/psf.hpp>
 #include <d16/sim/redshift.hpp>
 
@@ -30,9 +31,10 @@ namespace {
 /// A galaxy to be moved, in nJy per pixel.
 struct RealGalaxy {
   std::string id = {}, band = {};
-  double z = 0, pixel = 0, ra = nan, dec = nan;
-  double micrometres = 0;  ///< of the band; 0: unknown
+  double z = 0, pixel = 0, ra = nan, dec = nan;  ///< the middle of the image
+  double micrometres = 0;                        ///< of the band; 0: unknown
   Tensor image = {}, psf = {};
+  std::optional<io::TangentWcs> wcs = {};
 };
 
 double micrometres_of(std::string const& band) {
@@ -55,6 +57,11 @@ RealGalaxy read_one(SimulateRedshiftOptions const& o, std::string const& file, s
                      "); give it with --pixel-in, in arcsec");
   if (s.band.empty()) s.band = image.string("FILTER").value_or(image.string("BAND").value_or(""));
   s.ra = image.number("CRVAL1").value_or(nan), s.dec = image.number("CRVAL2").value_or(nan);
+  s.wcs = io::tangent_wcs(image.header);
+  if (s.wcs) {  // cutouts of mosaics keep a reference that is far away
+    auto middle = s.wcs->sky(double(image.pixels.dim(1) - 1) / 2, double(image.pixels.dim(0) - 1) / 2);
+    s.ra = middle[0], s.dec = middle[1];
+  }
   s.micrometres = micrometres_of(s.band);
   s.image = image.pixels, s.psf = io::read_fits(psf).pixels;
   to_nanojansky(s, o.unit.empty() ? image.unit : o.unit, file);
@@ -148,9 +155,17 @@ std::string nearest_band(double micrometres) {
   return best;
 }
 
+/// The input's plane with other pixels about the same middle; north is up where the input's orientation is not known.
+io::TangentWcs plane_of(SimulateRedshiftOptions const& o, RealGalaxy const& s, Tensor const& image) {
+  double step = o.pixel_out / 3600;
+  io::TangentWcs out{double(image.dim(1) - 1) / 2, double(image.dim(0) - 1) / 2, s.ra, s.dec, {-step, 0, 0, step}};
+  if (s.wcs && !s.wcs->doubtful)
+    for (size_t i = 0; i < out.cd.size(); ++i) out.cd[i] = s.wcs->cd[i] * (o.pixel_out / s.wcs->scale());
+  return out;
+}
+
 std::vector<io::FitsCard> cards_of(SimulateRedshiftOptions const& o, RealGalaxy const& s, Moved const& m) {
   sim::Redshifted const& r = m.result;
-  double step = o.pixel_out / 3600;
   std::vector<io::FitsCard> cards{{"BUNIT", "nJy", "per pixel"},
                                   {"SIMULATD", true, "artificially redshifted"},
                                   {"OBJECT", s.id},
@@ -171,18 +186,11 @@ std::vector<io::FitsCard> cards_of(SimulateRedshiftOptions const& o, RealGalaxy 
                                   {"NOISE", o.sigma, "nJy, of a pixel; 0: none was added"},
                                   {"NOISECOR", o.correlation, "of neighbouring pixels' noise"},
                                   {"OWNNOISE", r.own_sigma, "nJy, of the input, left in this image"},
-                                  {"NFILLED", r.filled, "input pixels that were not finite"},
-                                  {"CTYPE1", "RA---TAN"},
-                                  {"CTYPE2", "DEC--TAN"},
-                                  {"CRPIX1", double(r.image.dim(1) + 1) / 2},
-                                  {"CRPIX2", double(r.image.dim(0) + 1) / 2},
-                                  {"CD1_1", -step, "deg per pixel"},
-                                  {"CD1_2", 0.0},
-                                  {"CD2_1", 0.0},
-                                  {"CD2_2", step, "deg per pixel"}};
+                                  {"NFILLED", r.filled, "input pixels that were not finite"}};
+  bool placed = std::isfinite(s.ra) && std::isfinite(s.dec);
+  for (io::FitsCard const& card : io::wcs_cards(plane_of(o, s, r.image)))
+    if (placed || !card.key.starts_with("CRVAL")) cards.push_back(card);
   cards.push_back({"HISTORY", made_by()});
-  if (std::isfinite(s.ra) && std::isfinite(s.dec))
-    cards.push_back({"CRVAL1", s.ra, "deg, of the input"}), cards.push_back({"CRVAL2", s.dec, "deg, of the input"});
   return cards;
 }
 

@@ -19,9 +19,9 @@ namespace io = d16::io;
 namespace {
 
 /// Objects for the picture: the first four of each class, and of the little red dots.
-std::vector<int64_t> examples_of(sim::Survey const& survey, sim::Split split, int64_t count) {
+std::vector<int64_t> examples_of(sim::Survey const& survey, sim::Split split, int64_t first, int64_t count) {
   std::vector<int64_t> groups[4], out;
-  for (int64_t i = 0; i < std::min<int64_t>(count, 2000); ++i) {
+  for (int64_t i = first; i < first + std::min<int64_t>(count, 2000); ++i) {
     sim::SurveyTruth t = survey.truth(split, i);
     std::vector<int64_t>& group = groups[t.flags & sim::survey_little_red_dot ? 3 : int(t.label)];
     if (group.size() < 4) group.push_back(i);
@@ -65,7 +65,7 @@ Json simulate_survey(SimulateSurveyOptions const& o) {
   out.write("catalog.fits",
             [&](std::string const& path) { io::write_fits_table(path, sim::survey_table(rows), "SIMULATED", cards); });
   out.write("examples.png", [&](std::string const& path) {
-    io::write_png(path, sim::survey_sheet(survey, data.filters, split, examples_of(survey, split, count)));
+    io::write_png(path, sim::survey_sheet(survey, data.filters, split, examples_of(survey, split, o.first, count)));
   });
   out.write("README.txt", [&](std::string const& path) {
     io::write_file(path, sim::survey_readme(survey, split, count, command_line(), version));

@@ -239,7 +239,7 @@ struct DiskData::Body {
     read_pictures();
   }
 
-  std::string made() const { return text("seed ", o.seed, ", limit ", o.limit, ", parts 1"); }
+  std::string made() const { return text("seed ", o.seed, ", limit ", o.limit, ", parts 2"); }
   void check_made(io::TensorFile const& file, std::string const& path) const {
     auto found = file.metadata.find("made");
     require<FileError>(found != file.metadata.end() && found->second == made(), path, ": was made for \"",
@@ -348,6 +348,7 @@ struct DiskData::Body {
       return of_items(items_of(0), fixed(usual));
     }
     if (name == "field-other") {
+      usual.re_over_fwhm *= usual.fwhm / 3.5;  // as small as before it, under a wider PSF
       usual.fwhm = 3.5, usual.correlation = 0;
       return of_items(items_of(0), fixed(usual));
     }
@@ -387,12 +388,26 @@ struct DiskData::Body {
   }
 
   std::string ceers() const { return join(o.shared, "jwst_ceers_nircam"); }
+  /// The correlation of neighbouring pixels in the corners of a cutout, which are sky; elsewhere faint wings add to it.
+  static double noise_correlation(Cutout const& cutout, std::string const& band) {
+    for (Band const& one : cutout.bands) {
+      if (lower(one.name) != lower(band)) continue;
+      Plane const& plane = one.image;
+      Tensor pixels = d16::from(plane.values, {plane.h, plane.w}), mask = d16::zeros({plane.h, plane.w});
+      auto end = [](int64_t i, int64_t n) { return std::min(i, n - 1 - i) < n / 4; };
+      for (int64_t i = 0; i < plane.h * plane.w; ++i)
+        mask.data<float>()[i] = !(end(i / plane.w, plane.h) && end(i % plane.w, plane.w));
+      return sim::autocorrelation(pixels, 0, 1, mask);
+    }
+    throw FileError(text(cutout.file, ": has no band ", band));
+  }
   /// Six galaxies of F277W as framed by d16 run, at S/N 100, 30, 10, 3, three times each; noise correlated as measured.
   Recipe faded(double shrink) const {
     Recipe r;
     std::vector<Tensor> pictures;
     for (Source const& source : find_sources(ceers())) {
-      Frame frame = make_frame(read_cutout(source), {.size = disk_side, .bands = {"F277W"}});
+      Cutout cutout = read_cutout(source);
+      Frame frame = make_frame(cutout, {.size = disk_side, .bands = {"F277W"}});
       Tensor plane = frame.light.slice(2, 1, 2).contiguous(), picture = d16::zeros({wide, wide, 1});
       std::vector<double> values = vision::finite_values(plane);
       double sky = vision::median(values), white = vision::quantile(values, 0.998) - sky;
@@ -400,7 +415,7 @@ struct DiskData::Body {
       for (int64_t k = 0; k < plane.numel(); ++k)
         picture.data<float>()[(k / disk_side + margin) * wide + k % disk_side + margin] =
             to_picture((double(plane.data<float>()[k]) - sky) / white);
-      double lag = sim::autocorrelation(plane.reshape({disk_side, disk_side}), 0, 1);
+      double lag = noise_correlation(cutout, "F277W");
       for (double snr : {100.0, 30.0, 10.0, 3.0})
         for (int copy = 0; copy < 3; ++copy) {
           pictures.push_back(picture);
@@ -413,15 +428,26 @@ struct DiskData::Body {
     return r;
   }
 
-  /// In so many pieces, which have the same noise.
+  /// In so many pieces of alike pictures, which have the same PSF and noise: those of the first piece.
   static sim::Degraded degraded(Recipe const& r, uint64_t seed, int64_t pieces) {
-    sim::Degraded all;
+    sim::Degraded all, first;
     std::vector<Tensor> noisy, clean;
     for (int64_t piece = 0, n = r.pictures.dim(0) / pieces; piece < pieces; ++piece) {
-      Random random(seed);
-      auto from = r.looks.begin() + piece * n;
-      sim::Degraded d = sim::degrade_appearances(r.pictures.slice(0, piece * n, (piece + 1) * n).contiguous(),
-                                                 {from, from + n}, random, appearance_options());
+      std::vector<sim::Appearance> looks(r.looks.begin() + piece * n, r.looks.begin() + (piece + 1) * n);
+      Tensor pictures = r.pictures.slice(0, piece * n, (piece + 1) * n).contiguous();
+      auto degrade = [&] {
+        Random random(seed);
+        return sim::degrade_appearances(pictures, looks, random, appearance_options());
+      };
+      for (size_t i = 0; i < looks.size() && piece > 0; ++i)
+        looks[i].re_over_fwhm = 0, looks[i].shrink = first.shrink[i];
+      sim::Degraded d = degrade();
+      if (piece > 0) {  // noise goes as one over the S/N
+        for (size_t i = 0; i < looks.size(); ++i) looks[i].snr *= d.sigma[i] / first.sigma[i];
+        d = degrade();
+      } else {
+        first = d;
+      }
       noisy.push_back(d.noisy), clean.push_back(d.clean);
       all.stretch.insert(all.stretch.end(), d.stretch.begin(), d.stretch.end());
     }

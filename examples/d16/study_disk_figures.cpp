@@ -35,8 +35,8 @@ std::string level_plots(DiskStudy& study, std::string const& model) {
           list.push_back(balanced(all, t.label, calls));
         }
         learn::Spread spread = learn::spread_of_runs(list);
-        s.x.push_back(snr), s.y.push_back(spread.mean);
-        s.error.push_back(std::isfinite(spread.sigma) ? spread.sigma : 0);
+        double error = std::isfinite(spread.sigma) ? spread.sigma : 0;
+        s.add(snr, spread.mean, spread.mean - error, spread.mean + error);
       }
       series.push_back(std::move(s));
     }
@@ -56,9 +56,7 @@ std::string false_plots(DiskStudy& study, std::string const& model) {
       html::Series s{.name = regime};
       for (double snr : disk_snr) {
         learn::Fraction f = sure_disks(study, study.runs(model, regime), null_part(kind, snr), kind.label);
-        if (!f.n) continue;
-        s.x.push_back(snr), s.y.push_back(f.value);
-        s.error.push_back((f.interval.high - f.interval.low) / 2);
+        if (f.n) s.add(snr, f.value, f.interval.low, f.interval.high);
       }
       if (!s.x.empty()) series.push_back(std::move(s));
     }
@@ -88,8 +86,8 @@ std::string reliability_plots(DiskStudy& study) {
       html::Series s{.name = regime};
       for (auto const& bin : learn::reliability_bins(d16::from(p, {n}), d16::from(label, {n}))) {
         if (!bin.count) continue;
-        s.x.push_back(bin.mean_probability), s.y.push_back(bin.fraction);
-        s.error.push_back(std::sqrt(bin.fraction * (1 - bin.fraction) / double(bin.count)));
+        double error = std::sqrt(bin.fraction * (1 - bin.fraction) / double(bin.count));
+        s.add(bin.mean_probability, bin.fraction, bin.fraction - error, bin.fraction + error);
       }
       series.push_back(std::move(s));
     }
@@ -182,7 +180,7 @@ std::string fading(DiskStudy& study) {
             for (size_t copy = 0; copy < 3; ++copy) list.push_back(p[first + 3 * level + copy]);
           }
           learn::Spread spread = learn::spread_of_runs(list);
-          s.x.push_back(levels[level]), s.y.push_back(spread.mean), s.error.push_back(spread.sigma);
+          s.add(levels[level], spread.mean, spread.mean - spread.sigma, spread.mean + spread.sigma);
         }
         series.push_back(std::move(s));
       }

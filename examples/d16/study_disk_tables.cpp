@@ -339,7 +339,9 @@ std::vector<std::string> false_disk_warnings(DiskStudy& study, std::string const
         learn::Fraction f = sure_disks(study, study.runs(model, regime), null_part(kind, snr), kind.label);
         called += f.successes, all += f.n;
       }
-      rate[regime] = learn::fraction(called, all);
+      // the same test ellipticals at each level: as many are counted as there are galaxies
+      int64_t looks = kind.label < 0 ? 1 : int64_t(std::size(disk_snr));
+      rate[regime] = learn::fraction(std::llround(double(called) / double(looks)), all / looks);
     }
     for (std::string const regime : {"d", "e"})
       if (rate[regime].n && rate["b"].n && rate[regime].value > rate["b"].value)

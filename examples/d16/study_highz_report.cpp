@@ -452,8 +452,8 @@ html::Series reliability_series(Study const& study, Done const& d, int64_t k) {
                  .mark = html::Series::Mark::points};
   for (learn::ReliabilityBin const& bin : bins) {
     if (bin.count == 0) continue;
-    s.x.push_back(bin.mean_probability), s.y.push_back(bin.fraction);
-    s.error.push_back(std::sqrt(bin.fraction * (1 - bin.fraction) / double(bin.count)));
+    double error = std::sqrt(bin.fraction * (1 - bin.fraction) / double(bin.count));
+    s.add(bin.mean_probability, bin.fraction, bin.fraction - error, bin.fraction + error);
   }
   return s;
 }

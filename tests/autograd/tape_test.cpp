@@ -56,6 +56,18 @@ TEST_CASE("misuse is told apart") {
   CHECK(message.find("changed in place") != std::string::npos);
 }
 
+TEST_CASE("an input without gradient that another's gradient needs may not change either") {
+  Tensor w = full({1}, 3).set_requires_grad(), batch = full({1}, 2);
+  Tensor y = w * batch;
+  batch.assign(full({1}, 7));  // the next batch in the same memory: dy/dw would be 7
+  CHECK_THROWS_AS(y.backward(), GradError);
+  CHECK_FALSE(w.grad().defined());
+  Tensor z = w * batch;
+  z.backward();
+  batch.assign(full({1}, 8));  // after the way back it may
+  CHECK(w.grad().item() == 7);
+}
+
 TEST_CASE("the graph frees its memory after backward and when dropped") {
   size_t before = host_arena().use().used;
   for (bool walk : {true, false}) {

@@ -54,6 +54,13 @@ TEST_CASE("a restored state continues the sequence") {
   CHECK(other.next() == c);
 }
 
+TEST_CASE("a state taken between the two normals of a pair restores the second") {
+  Random random(5), other;
+  random.normal();
+  other.restore(random.state());
+  for (int i = 0; i < 5; ++i) CHECK(other.normal() == random.normal());
+}
+
 TEST_CASE("random tensors do not depend on the number of threads") {
   int before = threads();
   std::vector<float> runs[2];

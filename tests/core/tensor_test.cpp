@@ -30,6 +30,30 @@ TEST_CASE("shapes name their axes and refuse overflow") {
   CHECK_THROWS_AS((Shape{1, 1, 1, 1, 1, 1, 1, 1, 1}), ShapeError);
 }
 
+TEST_CASE("an empty shape with huge axes is no overflow") {
+  int64_t huge = int64_t(1) << 62;
+  Shape s{0, huge, huge};
+  CHECK(s.numel() == 0);
+  CHECK(s.strides()[2] == 1);
+  CHECK(zeros({0, 3}).is_contiguous());
+  CHECK(zeros({0, 4, 5}).permute({2, 1, 0}).is_contiguous());
+}
+
+TEST_CASE("memory that could not be filled is still to be filled") {
+  int tries = 0;
+  auto storage = std::make_shared<detail::Storage>(sizeof(float), [&](void* memory) {
+    require<OutOfMemory>(++tries > 1, "no scratch");
+    *static_cast<float*>(memory) = 5;
+  });
+  Tensor x = Tensor::make({1}, {}, storage);
+  size_t before = host_arena().use().used;
+  CHECK_THROWS_AS(x.item(), OutOfMemory);
+  CHECK(host_arena().use().used == before);
+  CHECK(x.item() == 5);
+  CHECK(x.item() == 5);
+  CHECK(tries == 2);
+}
+
 TEST_CASE("factories") {
   CHECK(zeros({2, 3}).dtype() == DType::f32);
   Tensor a = arange(5, {.dtype = DType::i64});
@@ -49,6 +73,8 @@ TEST_CASE("wrap borrows, clone copies") {
   pixels[0] = 9;
   CHECK(borrowed.host<float>()[0] == 9);
   CHECK(copy.host<float>()[0] == 1);
+  CHECK(copy.exclusive());
+  CHECK_FALSE(borrowed.exclusive());
 }
 
 TEST_CASE("typed access is checked") {

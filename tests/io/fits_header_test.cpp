@@ -50,6 +50,19 @@ TEST_CASE("pixel scale: CDELT, CD, PC, rotated or not") {
   CHECK(contains(pixel_scale(sky({{"CDELT1", d}, {"CDELT2", 2 * d}})).how, "not square, 0.5 to 1"));
 }
 
+TEST_CASE("wcs matrix: CROTA2 turns CDELT, unless PC or CD say it all") {
+  using d16::io::detail::wcs_matrix;
+  std::vector<FitsCard> turned{{"CDELT1", -2.0}, {"CDELT2", 1.0}, {"CROTA2", 30.0}};
+  double c = std::sqrt(0.75), s = 0.5;
+  std::array<double, 4> const expected{-2 * c, -s, -2 * s, c};  // CD1_2 = -CDELT2 sin, CD2_1 = CDELT1 sin
+  for (size_t i = 0; i < 4; ++i) CHECK(wcs_matrix(sky(turned)).m[i] == doctest::Approx(expected[i]).epsilon(1e-14));
+  CHECK(!wcs_matrix(sky(turned)).doubtful);
+  turned.insert(turned.end(), {{"PC1_1", 0.0}, {"PC1_2", -1.0}, {"PC2_1", 1.0}, {"PC2_2", 0.0}});
+  CHECK(wcs_matrix(sky(turned)).m == std::array{-0.0, 2.0, 1.0, 0.0});
+  turned.insert(turned.end(), {{"CD1_1", -1.0}, {"CD2_2", 1.0}});
+  CHECK(wcs_matrix(sky(turned)).m == std::array{-1.0, 0.0, 0.0, 1.0});
+}
+
 TEST_CASE("pixel scale: a rotation that lost its sines keeps the scale of CDELT and says so") {
   PixelScale s = pixel_scale(sky({{"PC1_1", -0.64594511254689},
                                   {"PC2_2", 0.64594511254689},

@@ -138,10 +138,24 @@ TEST_CASE("plot: logarithmic axes, gaps, steps, error bars") {
   CHECK(occurrences(html::plot({{.name = "", .x = {1, 2}, .y = {1, 2}, .mark = html::Series::Mark::steps}}), "L") == 2);
   CHECK(occurrences(html::reliability({0.1, 0.5, 0.9}, {0.1, 0.4, 0.9}, {10, 0, 10}), "<circle") == 2);
   CHECK(contains(html::roc_curve({0, 1}, {0, 1}, 0.9731), "area 0.973"));
-  std::string bars = html::plot({{.name = "", .x = {1, 2, 3}, .y = {1, 2, 3}, .error = {0.5, NAN, 0}}});
-  CHECK(occurrences(bars, "<path") == 3);  // the line and two bars: nothing is known of the third error
+  std::string bars =
+      html::plot({{.name = "", .x = {1, 2, 3}, .y = {1, 2, 3}, .low = {0.5, NAN, 3}, .high = {1.5, NAN, 3}}});
+  CHECK(occurrences(bars, "<path") == 3);  // the line and two bars: nothing is known of the second error
   CHECK(occurrences(bars, "<circle") == 3);
   CHECK(!contains(bars, "nan"));
+}
+
+TEST_CASE("plot: bars end where they are said to") {
+  html::Series s{.name = "three of three", .mark = html::Series::Mark::points};
+  s.add(1, 1, 0.44, 1);
+  std::string bar = html::plot({s}, {.y = {"share", 0, 1}});  // from 274 at 0 up to 10 at 1
+  CHECK(contains(bar, "V10\""));
+  CHECK(contains(bar, text(" ", 274 - 0.44 * 264, "V").substr(0, 5)));
+  CHECK(contains(html::plot({s}), ">0.4</text>"));  // a free axis has room for them
+  s.low = {-1};                                     // below a logarithmic axis: down to its edge
+  CHECK(contains(html::plot({s}, {.y = {"share", 0.1, 1, true}}), " 274V10\""));
+  s.low.clear();
+  CHECK(contains(error_of<ShapeError>([&] { html::plot({s}); }), "1 x, 1 y, 0 low, 1 high"));
 }
 
 TEST_CASE("plot: odd data give a drawing without nan, inside its box") {

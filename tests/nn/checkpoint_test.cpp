@@ -153,10 +153,19 @@ TEST_CASE("a file that cannot be written leaves the old one as it was") {
 TEST_CASE("a description that asks for more weights than the file has does not get the memory") {
   TemporaryFolder folder;
   io::TensorFile file;
-  file.metadata["network"] = "{\"type\": \"linear\", \"in\": 65536, \"out\": 65536}";
   file.tensors.emplace_back("weight", zeros({4, 4}));
-  io::write_safetensors(folder / "bomb.safetensors", file);
   size_t peak = host_arena().use().peak;
-  CHECK(contains(error_of<WeightsError>([&] { load_network(folder / "bomb.safetensors"); }), "more than there are"));
+  for (char const* network :
+       {R"({"type": "linear", "in": 65536, "out": 65536})", R"({"type": "batch_norm2d", "channels": 65536})",
+        R"({"type": "group_norm", "groups": 1, "channels": 65536})"}) {
+    file.metadata["network"] = network;
+    io::write_safetensors(folder / "bomb.safetensors", file);
+    CHECK(contains(error_of<WeightsError>([&] { load_network(folder / "bomb.safetensors"); }), "more than there are"));
+  }
   CHECK(host_arena().use().peak < peak + (1 << 20));
+}
+
+TEST_CASE("a basis that no network needs is refused before it fills the memory") {
+  CHECK_THROWS_AS(steerable_basis(dihedral(64), 63), ValueError);
+  CHECK(steerable_basis(dihedral(16), 15).V > 0);
 }

@@ -42,6 +42,29 @@ TEST_CASE("batch_norm2d: backward through running statistics changed meanwhile i
   CHECK(x.grad().shape() == x.shape());
 }
 
+TEST_CASE("batch_norm2d: a seed in the caller's memory stays as it is") {
+  manual_seed(3);
+  std::vector<float> const before{1, 2, 3, 4, 5, 6, 7, 8};
+  std::vector<float> seed = before;
+  Tensor x = normal({1, 2, 2, 2}).set_requires_grad();
+  batch_norm2d(x, {}, {}, {}, {}, {.training = true}).backward(wrap(seed.data(), x.shape()));
+  CHECK(seed == before);
+}
+
+TEST_CASE("batch_norm2d: a result that is read late is of the weights as they were") {
+  manual_seed(3);
+  for (bool late : {false, true}) {
+    Tensor x = normal({1, 2, 2, 2}).set_requires_grad(), w = full({2}, 2), b = full({2}, 1);
+    BatchNormOptions o{.training = true, .relu = true, .recompute = true};
+    Tensor y = batch_norm2d(x, w, b, {}, {}, o), read = late ? Tensor() : y.clone();
+    w.assign(full({2}, 50)), b.assign(full({2}, -50));
+    if (late) read = y.clone();
+    NoGrad off;
+    CHECK(difference(read, batch_norm2d(x.detach(), full({2}, 2), full({2}, 1), {}, {},
+                                        {.training = true, .relu = true})) == 0);
+  }
+}
+
 TEST_CASE("inner_batch_norm: is batch_norm2d of the elements as pixels") {
   manual_seed(4);
   Tensor x = normal({2, 3, 5, 4, 8}, {.dtype = DType::f64, .group = dihedral(4)}),

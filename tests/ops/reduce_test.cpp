@@ -103,6 +103,7 @@ TEST_CASE("reduce: a tag lasts as long as its axis") {
 TEST_CASE("reduce: errors") {
   CHECK_THROWS_AS(sum(zeros({2, 3}), 2), ShapeError);
   CHECK(message_of<ShapeError>([] { max(zeros({2, 0}), 1); }) == "max: x is (2,0); the maximum over no elements");
+  CHECK_THROWS_AS(max(zeros({2, 0})), ShapeError);
   CHECK_THROWS_AS(argmax(zeros({2, 0}), 1), ShapeError);
   CHECK(message_of<ShapeError>([] { sum_to(zeros({2, 3}), {2}); }) == "sum_to: (2,3) is no repetition of (2)");
   CHECK(message_of<ShapeError>([] {

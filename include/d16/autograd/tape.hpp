@@ -99,13 +99,15 @@ class Saved {
   std::function<Tensor()> again_;
 };
 
-/// One differentiable input of an op and how its gradient follows from dy.
+/// One input of an op and how its gradient follows from dy, where it wants one. Without gradient it still has to stay as
+/// it is until the way back: the other pullbacks may need its values.
 struct Wrt {
   Tensor input;
   std::function<Tensor(Tensor)> pull;
 };
 template <class F> Wrt wrt(Tensor const& input, F pull) {
-  if (NoGrad::off() || !input.requires_grad()) return {};
+  if (NoGrad::off()) return {};
+  if (!input.requires_grad()) return {input, {}};
   return {input, std::move(pull)};
 }
 
@@ -132,7 +134,7 @@ inline Tensor record(char const* name, Tensor y, std::vector<Tensor> inputs, Pul
   return y;
 }
 
-/// Records one pullback per input: record("conv2d", y, wrt(x, ...), wrt(w, ...)). Inputs without gradient are dropped.
+/// Records one pullback per input: record("conv2d", y, wrt(x, ...), wrt(w, ...)).
 template <class... More> Tensor record(char const* name, Tensor y, Wrt first, More... more) {
   std::vector<Tensor> inputs;
   std::vector<std::function<Tensor(Tensor)>> pulls;
@@ -141,10 +143,9 @@ template <class... More> Tensor record(char const* name, Tensor y, Wrt first, Mo
       inputs.push_back(std::move(w->input));
       pulls.push_back(std::move(w->pull));
     }
-  if (inputs.empty()) return y;
-  return record(name, y, std::move(inputs), [pulls = std::move(pulls)](Tensor dy, std::vector<bool> const&) {
+  return record(name, y, std::move(inputs), [pulls = std::move(pulls)](Tensor dy, std::vector<bool> const& needed) {
     std::vector<Tensor> gradients;
-    for (auto const& pull : pulls) gradients.push_back(pull(dy));
+    for (size_t i = 0; i < pulls.size(); ++i) gradients.push_back(needed[i] ? pulls[i](dy) : Tensor());
     return gradients;
   });
 }

@@ -85,10 +85,12 @@ class Random {
   struct State {
     uint64_t seed, stream, counter;
     uint32_t at;
+    double spare = 0;  ///< the second of a pair of normals, where it has not been taken yet
+    bool has_spare = false;
   };
-  State state() const { return {seed_, stream_, counter_, at_}; }
+  State state() const { return {seed_, stream_, counter_, at_, spare_, has_spare_}; }
   void restore(State s) {
-    seed_ = s.seed, stream_ = s.stream, counter_ = s.counter, at_ = s.at, has_spare_ = false;
+    seed_ = s.seed, stream_ = s.stream, counter_ = s.counter, at_ = s.at, spare_ = s.spare, has_spare_ = s.has_spare;
     if (at_ < 4) words_ = philox(seed_, counter_ - 1, stream_);
   }
 

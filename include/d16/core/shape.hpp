@@ -55,7 +55,8 @@ class Shape {
     int64_t step = 1;
     for (int i = rank_ - 1; i >= 0; --i) {
       s[i] = step;
-      step *= std::max<int64_t>(sizes_[i], 1);
+      bool bad = __builtin_mul_overflow(step, std::max<int64_t>(sizes_[i], 1), &step);
+      if (bad) step = 0;  // an axis further on is empty, or numel() has thrown
     }
     return s;
   }

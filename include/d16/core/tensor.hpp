@@ -55,10 +55,15 @@ struct Storage {
     if (data && !borrowed) release_on(device, data, bytes);
   }
   void* memory() {
-    if (fill) {
-      data = host_arena().allocate(bytes);
-      std::exchange(fill, nullptr)(data);
+    if (!fill) return data;
+    void* filled = host_arena().allocate(bytes);
+    try {
+      fill(filled);
+    } catch (...) {  // still to be filled
+      host_arena().release(filled, bytes);
+      throw;
     }
+    data = filled, fill = nullptr;
     return data;
   }
 };
@@ -83,6 +88,7 @@ class Tensor {
   /// dtype, device and group: for a new tensor that is like this one.
   TensorOptions like() const { return {dtype(), device(), group()}; }
   bool is_contiguous() const {
+    if (numel() == 0) return true;
     int64_t step = 1;
     for (int i = rank() - 1; i >= 0; --i) {
       if (shape()[i] != 1 && strides()[i] != step) return false;
@@ -173,7 +179,9 @@ class Tensor {
   /// Counts those changes, of this memory and of all views of it.
   uint64_t version() const { return *body().storage->version; }
   /// Nobody else has this tensor or its memory.
-  bool exclusive() const { return body_.use_count() == 1 && body().storage.use_count() == 1; }
+  bool exclusive() const {
+    return body_.use_count() == 1 && body().storage.use_count() == 1 && !body().storage->borrowed;
+  }
   bool same_memory(Tensor const& other) const { return body().storage == other.body().storage; }
 
   /// A view of this memory with other sizes; `offset` in elements from the first element of this tensor.

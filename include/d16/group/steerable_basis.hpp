@@ -69,6 +69,10 @@ inline void check_basis(Group group, int kernel, Rings const& rings) {
     require<ValueError>(rings.rings[i] >= 0 && rings.sigmas[i] > 0 && rings.max_freqs[i] >= 0, "steerable_basis: ring ",
                         i, " has radius ", rings.rings[i], ", sigma ", rings.sigmas[i], ", max_freq ",
                         rings.max_freqs[i], "; needs radius >= 0, sigma > 0, max_freq >= 0");
+  constexpr double most = 1 << 24;  // 128 MiB, a hundred times what networks take: a damaged description asks for more
+  double values = double(group.order()) * rings.functions() * kernel * kernel;
+  require<ValueError>(values <= most, "steerable_basis: ", rings.functions(), " functions on ", kernel, "x", kernel,
+                      " pixels for ", group, " are ", values, " values; ", most, " are the most");
 }
 }  // namespace detail
 

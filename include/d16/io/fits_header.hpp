@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <numbers>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -81,7 +82,8 @@ struct WcsMatrix {
   bool doubtful = false;
 };
 
-/// CD when it is there, else CDELT times PC. A PC matrix beside a CDELT is a rotation, of determinant one; where it is
+/// CD when it is there, else CDELT times PC, else CDELT turned by CROTA2, degrees (Calabretta & Greisen 2002, eq. 189:
+/// 2MASS, Spitzer, DSS). A PC matrix beside a CDELT is a rotation, of determinant one; where it is
 /// not, and nothing stands off its diagonal, a cutout tool has dropped PC1_2 and PC2_1: CDELT alone is the scale.
 inline WcsMatrix wcs_matrix(FitsHeader const& h) {
   auto number = [&](char const* key, double otherwise) { return h.number(key).value_or(otherwise); };
@@ -92,6 +94,10 @@ inline WcsMatrix wcs_matrix(FitsHeader const& h) {
   bool has_cdelt = h.has("CDELT1") && h.has("CDELT2"),
        has_pc = h.has("PC1_1") || h.has("PC2_2") || h.has("PC1_2") || h.has("PC2_1");
   if (!has_cdelt && !has_pc) return {};
+  if (!has_pc && number("CROTA2", 0) != 0) {
+    double angle = number("CROTA2", 0) * std::numbers::pi / 180, c = std::cos(angle), s = std::sin(angle);
+    return {{sx * c, -sy * s, sx * s, sy * c}, "CDELT turned by CROTA2"};
+  }
   if (!has_pc) return {{sx, 0, 0, sy}, "CDELT"};
   WcsMatrix product{{sx * pc[0], sx * pc[1], sy * pc[2], sy * pc[3]}, "CDELT times the PC matrix"};
   bool cdelt_is_scale = has_cdelt && (sx != 1 || sy != 1);

@@ -25,7 +25,11 @@ struct Series {
   std::string name = {};
   std::vector<double> x = {}, y = {};
   Mark mark = Mark::line;
-  std::vector<double> error = {};  ///< half the length of a vertical bar at each point, of lines too; may be empty
+  std::vector<double> low = {}, high = {};  ///< ends of a vertical bar at each point, of lines too; may be empty
+
+  void add(double at, double value, double from, double to) {
+    x.push_back(at), y.push_back(value), low.push_back(from), high.push_back(to);
+  }
 };
 
 struct PlotOptions {
@@ -228,9 +232,9 @@ inline std::string draw_points(Frame const& frame, Series const& s, size_t index
     size_t i = k * n / drawn;
     if (!frame.x.shows(s.x[i]) || !frame.y.shows(s.y[i])) continue;
     std::string x = coordinate(frame.x.at(s.x[i]));
-    if (!s.error.empty() && std::isfinite(s.error[i]))
-      out += text("<path d=\"M", x, " ", coordinate(frame.y.at(s.y[i] - s.error[i])), "V",
-                  coordinate(frame.y.at(s.y[i] + s.error[i])), "\" stroke-width=\"1.3\" opacity=\".6\"/>");
+    if (!s.low.empty() && frame.y.shows(s.high[i]) && std::isfinite(s.low[i]))
+      out += text("<path d=\"M", x, " ", coordinate(frame.y.at(std::max(s.low[i], frame.y.low()))), "V",
+                  coordinate(frame.y.at(s.high[i])), "\" stroke-width=\"1.3\" opacity=\".6\"/>");
     out += text("<circle cx=\"", x, "\" cy=\"", coordinate(frame.y.at(s.y[i])), "\" r=\"", radius,
                 "\" stroke=\"none\" opacity=\"", opacity, "\"/>\n");
   }
@@ -240,17 +244,19 @@ inline std::string draw_points(Frame const& frame, Series const& s, size_t index
 }  // namespace detail
 
 /// Lines, steps and points over two axes. Values that are not finite leave gaps.
-/// Errors   ShapeError when x and y (and error, if given) of a series differ in length.
+/// Errors   ShapeError when x and y (and low and high, if given) of a series differ in length.
 inline std::string plot(std::vector<Series> const& series, PlotOptions const& o = {}) {
   std::vector<double> xs, ys;
   std::vector<std::string> names;
   for (Series const& s : series) {
-    require<ShapeError>(s.x.size() == s.y.size() && (s.error.empty() || s.error.size() == s.y.size()),
-                        "html::plot: series \"", s.name, "\" has ", s.x.size(), " x, ", s.y.size(), " y, ",
-                        s.error.size(), " errors; as many of each are needed");
+    size_t n = s.x.size(), bars = s.low.size();
+    require<ShapeError>(n == s.y.size() && bars == s.high.size() && (bars == 0 || bars == n), "html::plot: series \"",
+                        s.name, "\" has ", n, " x, ", s.y.size(), " y, ", bars, " low, ", s.high.size(),
+                        " high; as many of each are needed");
     xs.insert(xs.end(), s.x.begin(), s.x.end());
     ys.insert(ys.end(), s.y.begin(), s.y.end());
-    for (size_t i = 0; i < s.error.size(); ++i) ys.push_back(s.y[i] - s.error[i]), ys.push_back(s.y[i] + s.error[i]);
+    ys.insert(ys.end(), s.low.begin(), s.low.end());
+    ys.insert(ys.end(), s.high.begin(), s.high.end());
     bool thinned = s.mark == Series::Mark::points && int64_t(s.x.size()) > o.max_points;
     names.push_back(thinned ? text(s.name, " (", count(o.max_points), " of ", count(int64_t(s.x.size())), " drawn)")
                             : s.name);
@@ -263,7 +269,7 @@ inline std::string plot(std::vector<Series> const& series, PlotOptions const& o 
   for (size_t i = 0; i < series.size(); ++i) {
     bool points = series[i].mark == Series::Mark::points;
     if (!points) svg += detail::draw_line(frame, series[i], i);
-    if (points || !series[i].error.empty()) svg += detail::draw_points(frame, series[i], i, o.max_points);
+    if (points || !series[i].low.empty()) svg += detail::draw_points(frame, series[i], i, o.max_points);
   }
   return detail::framed(o.title, names, svg + frame.close());
 }
@@ -328,9 +334,8 @@ inline std::string reliability(std::vector<double> const& predicted, std::vector
   Series s{.name = "observed", .mark = Series::Mark::points};
   for (size_t i = 0; i < counts.size(); ++i) {
     if (counts[i] == 0) continue;
-    s.x.push_back(predicted[i]);
-    s.y.push_back(observed[i]);
-    s.error.push_back(std::sqrt(std::max(0.0, observed[i] * (1 - observed[i])) / double(counts[i])));
+    double error = std::sqrt(std::max(0.0, observed[i] * (1 - observed[i])) / double(counts[i]));
+    s.add(predicted[i], observed[i], observed[i] - error, observed[i] + error);
   }
   return plot({s}, {.title = std::string(title),
                     .x = {"predicted probability", 0, 1},

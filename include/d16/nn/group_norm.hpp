@@ -1,6 +1,7 @@
 // Group norm as a layer: each sample is normalised by itself, so that small batches and evaluation make no difference.
 #pragma once
 #include "../ops/group_norm.hpp"
+#include "init.hpp"
 #include "module.hpp"
 
 namespace d16::nn {
@@ -12,7 +13,9 @@ struct GroupNorm : Module {
   GroupNormOptions options;
 
   GroupNorm(int groups, int channels, double eps = 1e-5)
-      : weight(ones({channels})), bias(zeros({channels})), options{.groups = groups, .eps = eps} {
+      : weight(ones(WeightLimit::of_each(2, channels))),
+        bias(zeros({channels})),
+        options{.groups = groups, .eps = eps} {
     require<ValueError>(groups > 0 && channels % groups == 0, "GroupNorm: ", channels, " channels in ", groups,
                         " groups; the groups must divide the channels");
   }

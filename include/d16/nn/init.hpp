@@ -34,6 +34,11 @@ class WeightLimit {
                         " weights, more than there are");
     detail::weights_left() -= count;
   }
+  /// The shape (channels) of each of some tensors, when all have been claimed.
+  static Shape of_each(int tensors, int channels) {
+    claim({tensors, channels});
+    return {channels};
+  }
 
  private:
   int64_t before_;
@@ -59,12 +64,13 @@ inline Tensor he_normal(Shape shape, int64_t fan_in, double gain = relu_gain) {
 /// Source   the equal share is that of Weiler & Cesa 2019, arXiv:1911.08251, whose basis functions have norm 1.
 inline Tensor steerable_he_normal(Group group, Sides sides, int kernel, int Co, int Ci, Rings rings = {},
                                   double gain = relu_gain) {
-  auto basis = shared_basis(group, kernel, std::move(rings));
+  if (rings.empty()) rings = default_rings(kernel);
   FilterRule rule{group, sides};
-  int V = basis->V, order = group.order(), slots = rule.slots();
+  int V = rings.functions(), order = group.order(), slots = rule.slots();
   Shape shape{Co, Ci, V};
   if (sides == Sides::regular) shape.push_back(order);
   WeightLimit::claim(shape);
+  auto basis = shared_basis(group, kernel, std::move(rings));
   Tensor w = normal(shape);
   auto values = w.host<float>();
   for (int v = 0; v < V; ++v) {

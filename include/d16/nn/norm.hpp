@@ -3,6 +3,7 @@
 #include "../ops/batch_norm.hpp"
 #include "../ops/inner_batch_norm.hpp"
 #include "../ops/squeeze_excitation.hpp"
+#include "init.hpp"
 #include "module.hpp"
 
 namespace d16::nn {
@@ -21,7 +22,7 @@ struct Norm : Module {
   NormOptions options;
 
   Norm(int channels, NormOptions o)
-      : weight(ones({channels})),
+      : weight(ones(WeightLimit::of_each(4, channels))),
         bias(zeros({channels})),
         running_mean(zeros({channels})),
         running_var(ones({channels})),

@@ -115,9 +115,12 @@ struct NormCall {
     a.y = y;
     run(batch_norm_apply_slot<T>, x.device(), a);
   }
-  /// The result as a tensor that is computed when it is first read.
+  /// The result as a tensor that is computed when it is first read, with the weights as they are now.
   Tensor deferred(TensorOptions like) const {
-    auto fill = [call = *this](void* y) {
+    NormCall now = *this;
+    for (Tensor* values : {&now.weight, &now.bias})
+      if (values->defined()) *values = values->clone();
+    auto fill = [call = std::move(now)](void* y) {
       for_any_float(call.x.dtype(), [&]<class T>(T) { call.apply(static_cast<T*>(y)); });
     };
     return Tensor::make(x.shape(), like,

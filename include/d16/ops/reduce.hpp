@@ -175,7 +175,10 @@ inline Tensor max(Tensor x, Axes axes, bool keep = true) {
   return keep ? y : y.reshape(detail::dropped_shape(x.shape(), mask));
 }
 /// Maximum of all elements, of shape (1).
-inline Tensor max(Tensor x) { return detail::max_run(x, 0, x.rank()).reshape({1}); }
+inline Tensor max(Tensor x) {
+  require<ShapeError>(x.numel() > 0, "max: x is ", x.shape(), "; the maximum over no elements");
+  return detail::max_run(x, 0, x.rank()).reshape({1});
+}
 
 /// Position of the first maximum along one axis, int64. The axis goes.
 /// Errors   ShapeError for an axis that x does not have or that is empty.

@@ -152,7 +152,8 @@ inline std::vector<Cutout> simulate_variants(Random& random, CutoutOptions const
     own.contaminants = add_contaminants(all, random, g.flux, o.contamination, frame);
     for (Contaminant& c : own.contaminants) c.x0 -= double(frame), c.y0 -= double(frame);
     own.trail = o.contamination.scheme == Scheme::all && random.uniform() < o.contamination.trail_probability;
-    if (own.trail) add_random_trail(all, random, std::max(3 * o.noise.sigma(), 0.3 * g.flux / (g.r_eff() * g.r_eff())));
+    double bright = std::max(3 * o.noise.sigma(), 0.3 * g.flux / (g.r_eff() * g.r_eff()));
+    if (own.trail) add_random_trail(all, random, bright, double(o.size));  // not where only the frame would see it
     cutout.contaminated = finish(all);
     cutout.noisy = add_noise(cutout.contaminated, random, o.noise);
     out.push_back(std::move(cutout));
