@@ -163,6 +163,45 @@ check "denoise keeps the unit" grep -q nJy stdout
 works "denoise PNG" "$d16" denoise --input pictures --out denoised-pictures
 works "denoised images can be run again" "$d16" run --input denoised --out results3
 
+# placed FILE CRVAL1 CRPIX1 CRPIX2: 81x81 bytes of 0.04 arcsec at declination 53, a galaxy at column 48, row 44. With
+# --zoom 0.5 its frame has to move towards the middle.
+placed() {
+  {
+    fits_header "SIMPLE  =                    T" "BITPIX  =                    8" "NAXIS   =                    2" \
+      "NAXIS1  =                   81" "NAXIS2  =                   81" "CTYPE1  = 'RA---TAN'" "CTYPE2  = 'DEC--TAN'" \
+      "CRVAL1  = $2" "CRVAL2  = 53.0" "CRPIX1  = $3" "CRPIX2  = $4" "CD1_1   = -1.1111111111e-05" "CD2_2   = 1.1111111111e-05"
+    LC_ALL=C awk 'BEGIN { srand(3)
+      for (y = 0; y < 81; ++y) for (x = 0; x < 81; ++x) {
+        r = sqrt((x - 48) ^ 2 + (y - 44) ^ 2); printf "%c", 20 + 4 * rand() + 100 * exp(-r / 3) }
+      for (i = 0; i < 2079; ++i) printf "%c", 1 }'
+  } >"$1"
+}
+# sky CRVAL1 CRPIX1 CRPIX2: where that galaxy is, by the gnomonic projection.
+sky() {
+  awk -v ra="$1" -v x="$2" -v y="$3" 'BEGIN {
+    d = 3.14159265358979 / 180; s = 1.1111111111e-05 * d; xi = -(49 - x) * s; eta = (45 - y) * s; below = cos(53 * d) - eta * sin(53 * d)
+    a = ra + atan2(xi, below) / d; if (a >= 360) a -= 360; if (a < 0) a += 360
+    printf "%.8f,%.8f\n", a, atan2(sin(53 * d) + eta * cos(53 * d), sqrt(xi * xi + below * below)) / d }'
+}
+# near RA,DEC RA,DEC: within 0.1 arcsec, 0 hours being no border.
+near() {
+  awk -F'[, ]' '{ a = ($1 - $3) * 0.6018; if (a > 100) a -= 216.6; if (a < -100) a += 216.6; b = $2 - $4
+    exit !($4 != "" && sqrt(a * a + b * b) * 3600 < 0.1) }' <<<"$1 $2"
+}
+place_in() { paste -d, <(values ra "$1") <(values dec "$1"); }
+mkdir far wrapped
+placed far/far.fits 150.0 -15000 12000
+for band in F115W:359.9999:54 F277W:0.0001:43.1676 F444W:359.9999:54; do
+  IFS=: read -r name ra x <<<"$band"
+  placed "wrapped/gal_${name}_sci.fits" "$ra" "$x" 40
+done
+works "run far from the tangent point" "$d16" run --input far --out far-results --no-errors --zoom 0.5
+check "the place is the galaxy's, on the sphere" near "$(place_in far-results/catalog.csv)" "$(sky 150 -15000 12000)"
+printf 'id,ra,dec\ngal,0.00001,%s\n' "$(sky 359.9999 54 40 | cut -d, -f2)" >wrapped.csv  # the header says 359.99999
+works "run across 0 hours" "$d16" run --input wrapped --catalog wrapped.csv --bands F444W,F277W,F115W --out wrapped-results --no-errors
+check "across 0 hours: three bands" grep -q '"F444W,F277W,F115W"' wrapped-results/catalog.csv
+check "across 0 hours: header and catalogue agree" sh -c "! grep -q 'the header says' wrapped-results/catalog.csv"
+
 if [[ -d $shared/jwst_ceers_nircam ]]; then
   works "run on JWST cutouts" "$d16" run --input "$shared/jwst_ceers_nircam" --out jwst
   check "JWST: six objects" test "$(wc -l <jwst/catalog.csv)" = 7
