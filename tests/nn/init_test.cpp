@@ -71,3 +71,10 @@ TEST_CASE("every basis function gets the same share of the variance") {
     CHECK(std::abs(share / nn::relu_gain - 1) < 5 * 0.022);
   }
 }
+
+TEST_CASE("rings that do not fit are refused as the basis refuses them, before weights are counted") {
+  auto draw = [](Rings const& rings) { return nn::steerable_he_normal(dihedral(4), Sides::regular, 3, 2, 2, rings); };
+  CHECK(draw({{0}, {0.5}, {1}}).shape() == Shape{2, 2, 3, 8});
+  CHECK_THROWS_AS(draw({{0}, {0.5}, {-1}}), ValueError);
+  CHECK_THROWS_AS(draw({{0}, {0.5, 0.5}, {1}}), ValueError);
+}

@@ -65,6 +65,7 @@ inline Tensor he_normal(Shape shape, int64_t fan_in, double gain = relu_gain) {
 inline Tensor steerable_he_normal(Group group, Sides sides, int kernel, int Co, int Ci, Rings rings = {},
                                   double gain = relu_gain) {
   if (rings.empty()) rings = default_rings(kernel);
+  d16::detail::check_basis(group, kernel, rings);
   FilterRule rule{group, sides};
   int V = rings.functions(), order = group.order(), slots = rule.slots();
   Shape shape{Co, Ci, V};
