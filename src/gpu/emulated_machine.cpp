@@ -73,6 +73,7 @@ void leave_graph(void* handle) noexcept { entered = graph_of(handle)->before; }
 void begin_capture(void* handle) {
   require<DeviceError>(!capturing, "cuda_emulated: a captured step inside of another one");
   capturing = graph_of(handle);
+  capturing->arena->hold(true);
   capturing->actions.clear();
   capturing->freed_what_it_did_not_make = false;
   emulator::recorded() = &capturing->actions;
@@ -103,7 +104,6 @@ Machine machine() {
       .clear = clear,
       .fill = fill,
       .store = store,
-      .set_deterministic = [](bool on) { kernels::emulated::gpu::deterministic() = on; },
       .names = [] { return std::vector<std::string>{"CUDA kernels run by the host: slow, for tests and debuggers"}; },
       .new_graph = new_graph,
       .enter_graph = enter_graph,

@@ -47,27 +47,6 @@ int count_devices() {
   return count;
 }
 
-DeviceInfo info_of(int index) {
-  cudaDeviceProp properties;
-  check(cudaGetDeviceProperties(&properties, index), "cuda:", index, ": its properties");
-  DeviceInfo info{properties.name, properties.major, properties.minor, properties.multiProcessorCount, 0, 0};
-  check(cudaSetDevice(index), "cuda:", index);
-  check(cudaMemGetInfo(&info.free_bytes, &info.memory_bytes), "cuda:", index, ": its memory");
-  return info;
-}
-
-/// A GPU that no kernel was compiled for would only say so at the first launch.
-void check_kernels_fit(int index) {
-  check(cudaSetDevice(index), "cuda:", index);
-  cudaFuncAttributes attributes;
-  if (cudaFuncGetAttributes(&attributes, probe) == cudaSuccess) return;
-  static_cast<void>(cudaGetLastError());
-  DeviceInfo const info = info_of(index);
-  throw DeviceError(text("cuda:", index, ": ", info.name, " has compute capability ", info.major, ".", info.minor,
-                         ", for which this program has no kernels; build with CMAKE_CUDA_ARCHITECTURES=", info.major,
-                         info.minor));
-}
-
 /// Of this thread: the GPU that the driver has as current one, and the stream on each.
 constexpr int most_devices = 64;
 struct Current {
@@ -85,6 +64,27 @@ void select(int index) {
   current().index = index;
 }
 cudaStream_t stream_of(int index) { return native(current().stream[index]); }
+
+DeviceInfo info_of(int index) {
+  cudaDeviceProp properties;
+  check(cudaGetDeviceProperties(&properties, index), "cuda:", index, ": its properties");
+  DeviceInfo info{properties.name, properties.major, properties.minor, properties.multiProcessorCount, 0, 0};
+  select(index);
+  check(cudaMemGetInfo(&info.free_bytes, &info.memory_bytes), "cuda:", index, ": its memory");
+  return info;
+}
+
+/// A GPU that no kernel was compiled for would only say so at the first launch.
+void check_kernels_fit(int index) {
+  select(index);
+  cudaFuncAttributes attributes;
+  if (cudaFuncGetAttributes(&attributes, probe) == cudaSuccess) return;
+  static_cast<void>(cudaGetLastError());
+  DeviceInfo const info = info_of(index);
+  throw DeviceError(text("cuda:", index, ": ", info.name, " has compute capability ", info.major, ".", info.minor,
+                         ", for which this program has no kernels; build with CMAKE_CUDA_ARCHITECTURES=", info.major,
+                         info.minor));
+}
 
 /// A captured step: its stream, whose arena nobody else uses, and what was captured.
 struct Graph {
@@ -331,6 +331,7 @@ void start_clock(int index) {
   check(cudaEventRecord(clock_of(index).start, stream_of(index)), "cuda: an event");
 }
 double stop_clock(int index) {
+  select(index);
   Clock& clock = clock_of(index);
   float ms = 0;
   check(cudaEventRecord(clock.stop, stream_of(index)), "cuda: an event");
@@ -361,7 +362,7 @@ void release_pinned(void* memory) noexcept { static_cast<void>(cudaFreeHost(memo
 
 Graph* graph_of(void* handle) { return static_cast<Graph*>(handle); }
 
-/// Streams of graphs and threads that are gone, for the next ones: blocks of their arenas may still be in use.
+/// Streams of graphs, threads and Streams that are gone, for the next ones: blocks of their arenas may still be in use.
 struct FreeStreams {
   std::mutex mutex;
   std::vector<void*> of_device[most_devices];
@@ -432,6 +433,7 @@ void begin_capture(void* handle) {
   Graph& g = *graph_of(handle);
   require<DeviceError>(!capturing, "cuda:", g.index, ": a captured step inside of another one");
   drop_executable(g);
+  memory(g.index).hold(g.stream, true);
   // Relaxed: the arena may ask for memory, and other threads may do what they like.
   check(cudaStreamBeginCapture(native(g.stream), cudaStreamCaptureModeRelaxed), "cuda:", g.index, ": capturing a step");
   g.freed_what_it_did_not_make = false;
@@ -462,6 +464,7 @@ void free_graph(void* handle) noexcept {
   std::unique_ptr<Graph> const g(graph_of(handle));
   static_cast<void>(cudaStreamSynchronize(native(g->stream)));
   drop_executable(*g);
+  memory(g->index).hold(g->stream, false);
   give_back(g->index, g->stream);
 }
 
@@ -481,7 +484,6 @@ Machine machine() {
           .after = after,
           .start_clock = start_clock,
           .stop_clock = stop_clock,
-          .set_deterministic = [](bool on) { kernels::gpu::deterministic() = on; },
           .names = names,
           .allocate_pinned = allocate_pinned,
           .release_pinned = release_pinned,
@@ -503,8 +505,11 @@ Machine machine() {
 
 std::vector<DeviceInfo> devices() {
   std::vector<DeviceInfo> all;
-  for (int i = 0, count = count_devices(); i < count; ++i) all.push_back(info_of(i));
-  current().index = -1;
+  int const count = count_devices();
+  int before = 0;
+  check(cudaGetDevice(&before), "cuda: the current GPU");
+  for (int i = 0; i < count; ++i) all.push_back(info_of(i));
+  select(before);
   return all;
 }
 
@@ -521,16 +526,17 @@ void trim_memory(int index) {
 
 Stream::Stream(int index) : index_(index) {
   select(index);
-  cudaStream_t stream;
-  check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cuda:", index, ": a stream");
-  handle_ = stream;
+  handle_ = spare_stream(index);
 }
 Stream::~Stream() {
   if (!handle_) return;
   static_cast<void>(cudaStreamSynchronize(native(handle_)));
-  static_cast<void>(cudaStreamDestroy(native(handle_)));
+  give_back(index_, handle_);
 }
-void Stream::synchronise() const { check(cudaStreamSynchronize(native(handle_)), "cuda:", index_); }
+void Stream::synchronise() const {
+  select(index_);
+  check(cudaStreamSynchronize(native(handle_)), "cuda:", index_);
+}
 Stream& Stream::main(int index) {
   require<DeviceError>(index >= 0 && index < most_devices, "cuda:", index, ": there is no such GPU");
   static std::vector<std::unique_ptr<Stream>>& all = *[] {
@@ -545,24 +551,33 @@ StreamScope::StreamScope(Stream const& stream)
     : index_(stream.index_), before_(std::exchange(current().stream[stream.index_], stream.handle_)) {}
 StreamScope::~StreamScope() { current().stream[index_] = before_; }
 
-Event::Event() {
-  cudaEvent_t event;
-  check(cudaEventCreate(&event), "cuda: an event");
-  handle_ = event;
+Event::~Event() { drop(); }
+void Event::drop() noexcept {
+  if (void* const handle = std::exchange(handle_, nullptr))
+    static_cast<void>(cudaEventDestroy(static_cast<cudaEvent_t>(handle)));
 }
-Event::~Event() { static_cast<void>(cudaEventDestroy(static_cast<cudaEvent_t>(handle_))); }
 Event& Event::record(Stream const& stream) {
   select(stream.index());
+  if (index_ != stream.index()) drop();
+  if (!handle_) {
+    cudaEvent_t event;
+    check(cudaEventCreate(&event), "cuda: an event");
+    handle_ = event, index_ = stream.index();
+  }
   check(cudaEventRecord(static_cast<cudaEvent_t>(handle_), native(stream.handle_)), "cuda: an event");
   return *this;
 }
 Event& Event::wait(Stream const& stream) {
+  if (!handle_) return *this;
   select(stream.index());
   check(cudaStreamWaitEvent(native(stream.handle_), static_cast<cudaEvent_t>(handle_), 0), "cuda: an event");
   return *this;
 }
-void Event::synchronise() const { check(cudaEventSynchronize(static_cast<cudaEvent_t>(handle_)), "cuda: an event"); }
+void Event::synchronise() const {
+  if (handle_) check(cudaEventSynchronize(static_cast<cudaEvent_t>(handle_)), "cuda: an event");
+}
 double Event::milliseconds_since(Event const& start) const {
+  require<DeviceError>(handle_ && start.handle_, "cuda: the time between two events, one of which was never recorded");
   float ms = 0;
   check(cudaEventElapsedTime(&ms, static_cast<cudaEvent_t>(start.handle_), static_cast<cudaEvent_t>(handle_)),
         "cuda: the time between two events");

@@ -81,6 +81,23 @@ TEST_CASE("large blocks share regions: what is left over serves smaller ones, an
   CHECK(arena.use().used == 0);
 }
 
+TEST_CASE("what a held arena has free stays there, until it is let go") {
+  HostArena arena;
+  size_t const MB = size_t(1) << 20;
+  void *const small = arena.allocate(1000), *const large = arena.allocate(8 * MB);
+  arena.release(small, 1000), arena.release(large, 8 * MB);
+  arena.hold(true);
+  arena.trim();
+  void* const larger = arena.allocate(9 * MB);  // 8 MB are free and too small
+  CHECK(arena.use().cached == 8 * MB + HostArena::rounded(1000));
+  CHECK(arena.allocate(1000) == small);
+  CHECK(arena.allocate(8 * MB) == large);
+  arena.release(small, 1000), arena.release(large, 8 * MB), arena.release(larger, 9 * MB);
+  arena.hold(false);
+  arena.trim();
+  CHECK(arena.use().cached == 0);
+}
+
 TEST_CASE("tensors give their memory back") {
   size_t before = host_arena().use().used;
   {

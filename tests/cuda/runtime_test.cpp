@@ -284,3 +284,22 @@ TEST_CASE("stream arenas: what other streams have cached is given back before me
   CHECK(arenas.use().used == most);
   arenas.release(2, b, most);
 }
+
+TEST_CASE("stream arenas: the memory of a stream that is held is given to no other, and not to the system") {
+  Bank bank;
+  auto const order = [](int, int) noexcept {};
+  cuda::StreamArenas<BankMemory, int, decltype(order)> arenas(BankMemory{&bank}, order);
+  size_t const most = size_t(48) << 20;
+  void* const a = arenas.allocate(1, most);
+  arenas.release(1, a, most);
+  arenas.hold(1, true);
+  CHECK_THROWS_AS(arenas.allocate(2, most), OutOfMemory);
+  arenas.trim();
+  CHECK(bank.out.count(a) == 1);
+  CHECK(arenas.allocate(1, most) == a);
+  arenas.release(1, a, most);
+  arenas.hold(1, false);
+  void* const b = arenas.allocate(2, most);
+  CHECK(bank.out.size() == 1);
+  arenas.release(2, b, most);
+}

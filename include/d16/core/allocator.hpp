@@ -139,6 +139,11 @@ template <class System> class Arena {
     std::lock_guard lock(mutex_);
     give_back();
   }
+  /// While it is held nothing goes back to the system: somebody, a captured graph, still uses what is free.
+  void hold(bool on) {
+    std::lock_guard lock(mutex_);
+    held_ = on;
+  }
   MemoryUse use() const {
     std::lock_guard lock(mutex_);
     return use_;
@@ -146,7 +151,10 @@ template <class System> class Arena {
   /// The arena keeps more than `bytes` live never; asking for more throws OutOfMemory. For tests and small machines.
   void set_limit(size_t bytes) { limit_ = bytes; }
 
-  ~Arena() { give_back(); }
+  ~Arena() {
+    held_ = false;
+    give_back();
+  }
 
   static bool is_large(size_t size) { return size >= 16 * LargeBlocks::grain; }
   static size_t rounded(size_t bytes) {
@@ -179,6 +187,7 @@ template <class System> class Arena {
     return block;
   }
   void give_back() {
+    if (held_) return;
     for (auto& [size, blocks] : free_) {
       for (void* block : blocks) system_.release(block);
       use_.cached -= size * blocks.size();
@@ -187,6 +196,7 @@ template <class System> class Arena {
     trim_regions();
   }
   void trim_regions() {
+    if (held_) return;
     use_.cached -= large_.trim([this](char* region) { system_.release(region); });
   }
 
@@ -196,6 +206,7 @@ template <class System> class Arena {
   LargeBlocks large_;
   MemoryUse use_;
   size_t limit_ = SIZE_MAX / 2;
+  bool held_ = false;
 };
 using HostArena = Arena<HostMemory>;
 

@@ -70,8 +70,8 @@ inline char const* how_to_get_kernels(Device device) {
       return cuda_machine.allocate ? "the op runs on the cpu only: use to(\"cpu\")"
                                    : "link d16::cuda and call use_cuda()";
     case Device::Kind::cuda_emulated:
-      return emulated_machine.set_deterministic ? "the op runs on the cpu only: use to(\"cpu\")"
-                                                : "link d16::cuda_emulated and call use_cuda_emulated()";
+      return emulated_machine.allocate ? "the op runs on the cpu only: use to(\"cpu\")"
+                                       : "link d16::cuda_emulated and call use_cuda_emulated()";
     case Device::Kind::cpu: return "bfloat16 is for CUDA devices: cast to float32";
     case Device::Kind::reference: break;
   }

@@ -23,7 +23,6 @@ struct Machine {
   void (*after)(int index, char const* op) = nullptr;   ///< throws what the launch has reported
   void (*start_clock)(int index) = nullptr;
   double (*stop_clock)(int index) = nullptr;  ///< milliseconds of the device since start_clock, which it waits for
-  void (*set_deterministic)(bool on) = nullptr;
   std::vector<std::string> (*names)() =
       nullptr;  ///< of all devices of this kind: "NVIDIA H200, 132 multiprocessors, ..."
 
@@ -44,13 +43,6 @@ struct Machine {
   void (*free_graph)(void* graph) noexcept = nullptr;
 };
 inline constinit Machine cuda_machine, emulated_machine;
-
-/// Whether CUDA kernels keep one order of summation, as kernels of the CPU always do: the default. Otherwise some add
-/// to the same number from several blocks in the order in which they come: faster, and a run is no longer repeatable.
-inline void set_deterministic(bool on) {
-  for (Machine const* machine : {&cuda_machine, &emulated_machine})
-    if (machine->set_deterministic) machine->set_deterministic(on);
-}
 
 /// The functions of a device; those of the host are null.
 inline Machine const& machine_of(Device device) {

@@ -24,7 +24,8 @@ void synchronise(int index = 0);
 /// switched on by the environment, D16_CUDA_SYNC=1.
 void set_synchronous(bool on);
 
-/// Memory of tensors and scratch on one GPU, and how to give what is cached back to the system.
+/// Memory of tensors and scratch on one GPU, and how to give what is cached back to the system. What a captured step
+/// computes in stays until the step is gone.
 MemoryUse memory_use(int index = 0);
 void trim_memory(int index = 0);
 
@@ -68,10 +69,11 @@ class StreamScope {
   void* before_;
 };
 
-/// A mark in a stream: others can wait for it, and two of them tell the time between.
+/// A mark in a stream: others can wait for it, and two of one GPU tell the time between. Before it is recorded there is
+/// nothing to wait for.
 class Event {
  public:
-  Event();
+  Event() = default;
   ~Event();
   Event(Event const&) = delete;
   Event& operator=(Event const&) = delete;
@@ -82,6 +84,8 @@ class Event {
   double milliseconds_since(Event const& start) const;
 
  private:
+  void drop() noexcept;
+  int index_ = 0;  ///< an event belongs to the GPU of the stream in which it is recorded
   void* handle_ = nullptr;
 };
 

@@ -18,7 +18,7 @@ template <class System, class Stream, class Order> class StreamArenas {
  public:
   StreamArenas(System system, Order order) : system_(std::move(system)), order_(std::move(order)) {}
 
-  /// Errors   OutOfMemory, after everything that any stream has cached was given back.
+  /// Errors   OutOfMemory, after everything that any stream has cached, and that is not held, was given back.
   void* allocate(Stream stream, size_t bytes) {
     std::lock_guard lock(mutex_);
     void* const block = allocate_or_trim(arena(stream), bytes);
@@ -36,6 +36,11 @@ template <class System, class Stream, class Order> class StreamArenas {
   void trim() {
     std::lock_guard lock(mutex_);
     for (auto& [stream, arena] : arenas_) arena->trim();
+  }
+  /// While a graph that was captured on a stream lives, it uses memory that is free for the stream.
+  void hold(Stream stream, bool on) {
+    std::lock_guard lock(mutex_);
+    arena(stream).hold(on);
   }
   /// Of all streams together; the peak is the sum of their peaks.
   MemoryUse use() const {
