@@ -64,7 +64,7 @@ template <class T> void scale_and_cut(GroupConv2d<T> const& a) {
     for (int64_t r = begin; r < end; ++r)
       for (int64_t o = 0; o < a.Co; ++o) {
         T *y = a.y + r * row + o * G, scale = a.scale ? a.scale[o] : T(1), shift = a.bias ? a.bias[o] : T(0);
-        T const least = a.relu ? T(0) : std::numeric_limits<T>::lowest();
+        T const least = a.relu ? T(0) : -std::numeric_limits<T>::infinity();
         for (int64_t g = 0; g < G; ++g) {
           T const value = scale * y[g] + shift;
           y[g] = value < least ? least : value;

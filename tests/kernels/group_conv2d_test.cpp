@@ -207,6 +207,22 @@ TEST_CASE("group_conv2d: without a bias") {
   CHECK(with == without);
 }
 
+TEST_CASE("group_conv2d: minus infinity stays what it is behind a scale, and ReLU cuts it") {
+  auto basis = shared_basis(D16, 3);
+  GroupConv2d<float> a{.group = D16, .N = 1, .H = 3, .W = 3, .Ci = 1, .Co = 1, .V = basis->V};
+  auto x = random_values<float>(9 * 16, 1), w = random_values<float>(6 * 16, 2);
+  float const scale = 2, bias = -INFINITY;
+  std::vector<float> y(9 * 16);
+  a.basis = basis->values.data(), a.x = x.data(), a.w = w.data(), a.scale = &scale, a.bias = &bias, a.y = y.data();
+  a.rings = int(basis->rings.max_freqs.size()), a.max_freqs = basis->rings.max_freqs.data();
+  for (Path path : {Path::expanded, Path::fourier})
+    for (bool relu : {false, true}) {
+      a.path = path, a.relu = relu;
+      call<float>(kernels::cpu::group_conv2d<float>, kernels::cpu::group_conv2d_work_bytes<float>, a);
+      CHECK(y == std::vector<float>(y.size(), relu ? 0 : -INFINITY));
+    }
+}
+
 TEST_CASE("group_conv2d: a NaN or infinity of one filter gradient stays in its own weights") {
   // registers reach past the nine taps of a filter into the next one, whose values must not leak
   auto basis = shared_basis(cyclic(4), 3);
