@@ -43,7 +43,8 @@ template <class Tiles, class A, class B, class C> struct GemmPlan {
                        partial, finish(), sizes);
   }
   int run() const {
-    if (turned) launch_fill_turned(Transposed{g.b, g.row_of_b()}, g.K, g.N, b_turned);
+    if (turned)
+      if (int const status = launch_fill_turned(Transposed{g.b, g.row_of_b()}, g.K, g.N, b_turned)) return status;
     a.fill(), b.fill();
     if (g.trans_a) return multiply_as<false, false>();
     return deep_b ? multiply_as<true, true>() : multiply_as<true, false>();

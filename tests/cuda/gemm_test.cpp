@@ -135,6 +135,17 @@ TEST_CASE("cuda gemm: a product of bf16 and float32, which is rounded, and one o
     }
 }
 
+TEST_CASE("cuda gemm: what cannot be transposed first is unsupported, not computed from something else") {
+  int const N = 65535 * 32 + 1;
+  std::vector<float> const a{2}, b(size_t(N), 3);
+  std::vector<float> c(size_t(N), NAN);
+  Gemm<float> g{.M = 1, .N = N, .K = 1, .trans_a = true, .trans_b = true};
+  g.a = a.data(), g.b = b.data(), g.c = c.data();
+  Work work(kernels::gemm_work_bytes(g));
+  g.work = work.data();
+  CHECK(kernels::gemm(g) == kernels::unsupported);
+}
+
 TEST_CASE("cuda gemm: the same bits in every order of the threads") {
   for (auto precision : precisions)
     for (bool trans_a : {false, true}) {
