@@ -36,6 +36,7 @@ struct Settings {
   bool late = true;    ///< cp.async data lands when it is waited for, not when asked for: D16_EMULATOR_ASYNC=late|early
   bool strict = true;  ///< a thread that has left a block which still meets at barriers is an error:
                        ///< D16_EMULATOR_STRICT=0 allows it
+  size_t most_shared_bytes = 227 << 10;  ///< of a block, as a GPU of compute capability 9.0 has it; 99 << 10: 8.6, 8.9
 };
 
 inline Settings settings_of_environment() {
@@ -403,7 +404,7 @@ inline void run_block(dim3 block, size_t shared_bytes) {
 
 inline void check_launch(dim3 grid, dim3 block, size_t shared_bytes) {
   constexpr unsigned max_grid_yz = 65535, max_grid_x = 0x7fffffff, max_block_z = 64;
-  constexpr size_t max_shared = 227 << 10;
+  size_t const max_shared = settings().most_shared_bytes;
   size_t const threads = size_t(block.x) * block.y * block.z;
   bool const fits = threads > 0 && threads <= Worker::max_threads && block.z <= max_block_z && grid.x > 0 &&
                     grid.y > 0 && grid.z > 0 && grid.x <= max_grid_x && grid.y <= max_grid_yz &&

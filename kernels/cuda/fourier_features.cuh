@@ -331,9 +331,10 @@ template <class E> class Describe {
     f.g = g, f.fields = fields, f.V = a.V, f.harmonics = plan.sizes().harmonics, f.rows = g.H, f.columns = g.W;
     with_transform(a.group, [&](auto transform) {
       int most = 0;
+      size_t const room = std::min(most_shared, gpu::most_shared_bytes());
       for (int planes : {2, 4, 6}) {
         f.planes = planes;
-        if (shared_bytes(f, transform) <= most_shared) most = planes;
+        if (shared_bytes(f, transform) <= room) most = planes;
       }
       return f.planes = most, int(ok);
     });
@@ -344,7 +345,8 @@ template <class E> class Describe {
   Features<E> f{};
 
  private:
-  static constexpr size_t most_shared = size_t(163) << 10;  // what a block of compute capability 8.0 may have
+  // What a block of compute capability 8.0 may have: sums have one order on every card with as much. Some have less.
+  static constexpr size_t most_shared = size_t(163) << 10;
 
   /// Whether the basis is that of a point and a ring with m = 0, 1, 2 on 3 x 3 pixels, one at the sides.
   bool has_simple_basis(GroupConv2d<E> const& a, Plan<float> const& plan) {

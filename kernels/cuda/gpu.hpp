@@ -45,11 +45,6 @@ inline Stream& current_stream() {
   static thread_local Stream stream = nullptr;
   return stream;
 }
-/// Whether launchers have to choose kernels whose sums have one order; else they may use atomic additions.
-inline bool& deterministic() {
-  static bool on = true;
-  return on;
-}
 
 /// What went wrong in a launch of this thread that nobody has asked for yet; null when nothing. The runtime asks after
 /// each launcher and throws. The emulator throws in the launch itself.
@@ -79,10 +74,9 @@ int launch(void (*kernel)(P...), dim3 grid, dim3 block, size_t shared_bytes, Str
 inline void clear(void* at, size_t bytes, Stream stream) {
   note(cudaMemsetAsync(at, 0, bytes, reinterpret_cast<cudaStream_t>(stream)));
 }
-/// Copies a small array of the host, a basis or a table, to the device, in order with the launches of the stream. The
-/// host may change it at once.
-inline void upload(void* to, void const* from, size_t bytes, Stream stream) {
-  note(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, reinterpret_cast<cudaStream_t>(stream)));
+/// Bytes of the device to another place on it, in order with the launches of the stream.
+inline void copy_bytes(void* to, void const* from, size_t bytes, Stream stream) {
+  note(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, reinterpret_cast<cudaStream_t>(stream)));
 }
 /// Device memory that holds these bytes of the host to the end of the process, in place when the call returns. Null,
 /// and the error noted, where there is no memory, or while a graph is captured, in which nothing can be waited for.
@@ -114,6 +108,21 @@ inline int multiprocessors() {
   note(cudaDeviceGetAttribute(&count, cudaDevAttrMultiProcessorCount, device));
   return count;
 }
+/// The shared memory that a block can have on every device of this machine: scratch memory, which is counted before a
+/// device is selected, must not depend on which one that will be.
+inline size_t most_shared_bytes() {
+  static size_t const most = [] {
+    int devices = 0, least = 0;
+    note(cudaGetDeviceCount(&devices));
+    for (int i = 0; i < devices; ++i) {
+      int of_device = 0;
+      note(cudaDeviceGetAttribute(&of_device, cudaDevAttrMaxSharedMemoryPerBlockOptin, i));
+      least = i == 0 ? of_device : min(least, of_device);
+    }
+    return size_t(least);
+  }();
+  return most;
+}
 #else
 template <class... P, class... A>
 int launch(void (*kernel)(P...), dim3 grid, dim3 block, size_t shared_bytes, Stream, A&&... args) {
@@ -123,10 +132,13 @@ int launch(void (*kernel)(P...), dim3 grid, dim3 block, size_t shared_bytes, Str
 inline void clear(void* at, size_t bytes, Stream) {
   emulator::do_or_record([=] { std::memset(at, 0, bytes); });
 }
-inline void upload(void* to, void const* from, size_t bytes, Stream) { std::memcpy(to, from, bytes); }
+inline void copy_bytes(void* to, void const* from, size_t bytes, Stream) {
+  emulator::do_or_record([=] { std::memcpy(to, from, bytes); });
+}
 inline void* keep(void const* from, size_t bytes, Stream) { return std::memcpy(::operator new(bytes), from, bytes); }
 inline int current_device() { return 0; }
 inline int multiprocessors() { return 4; }
+inline size_t most_shared_bytes() { return emulator::settings().most_shared_bytes; }
 #endif
 
 /// Blocks of `threads` for n elements, one each; at most `most`, for kernels that go on with a stride of all_threads().

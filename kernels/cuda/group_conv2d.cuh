@@ -19,9 +19,14 @@ template <class E> bool chosen(GroupConv2d<E> const& a) {
 }
 
 /// Fused kernels move 16 bytes at a time.
-template <class E> bool aligned(GroupConv2d<E> const& a) {
-  auto is = [](void const* p) { return reinterpret_cast<uintptr_t>(p) % 16 == 0; };
-  return is(a.x) && is(a.y) && is(a.dy) && is(a.dx);
+inline bool aligned(void const* p) { return reinterpret_cast<uintptr_t>(p) % 16 == 0; }
+
+/// Whether x is copied before they read it. So weights can be packed for them before anybody knows where x will lie.
+template <class E> bool copies_x(GroupConv2d<E> const& a) {
+  return a.sides == Sides::regular && !std::is_same_v<E, double> && !aligned(a.x);
+}
+template <class E> int64_t values_of_x(GroupConv2d<E> const& a) {
+  return int64_t(a.N) * a.H * a.W * a.Ci * a.rule().in_order();
 }
 
 /// Calls visit(products) with how a fused kernel multiplies features of E.
@@ -44,11 +49,14 @@ Result with_engine(GroupConv2d<E> const& a, bool adjoint, Result otherwise, Run 
     return any ? run(Unfused<Wide<E>, E>(a, adjoint)) : otherwise;
   };
   if constexpr (!std::is_same_v<E, double>)
-    if (a.sides == Sides::regular && aligned(a))
-      return with_products<E>(a.precision, [&](auto products) {
-        Fused<decltype(products), E> const engine(a, adjoint);
-        return engine.fits() ? run(engine) : in_steps();
-      });
+    if (a.sides == Sides::regular) {
+      if (adjoint ? aligned(a.dy) && aligned(a.dx) : aligned(a.y))
+        return with_products<E>(a.precision, [&](auto products) {
+          Fused<decltype(products), E> const engine(a, adjoint);
+          return engine.fits() ? run(engine) : in_steps();
+        });
+      if (a.packed && !adjoint) return otherwise;  // the four kernels read them in another order
+    }
   return in_steps();
 }
 /// The same for the gradient of the weights. Products are as exact as the features are.
@@ -56,7 +64,7 @@ template <class E, class Run, class Result>
 Result with_gradient_engine(GroupConv2d<E> const& a, Result otherwise, Run const& run) {
   if (!Plan<Wide<E>>::takes(a)) return otherwise;
   if constexpr (!std::is_same_v<E, double>)
-    if (a.sides == Sides::regular && aligned(a)) {
+    if (a.sides == Sides::regular && aligned(a.x) && aligned(a.dy)) {
       FusedGradient<std::conditional_t<std::is_same_v<E, bf16>, Bf16Products, ExactProducts>, E> const engine(a);
       if (engine.fits()) return run(engine);
     }
@@ -64,13 +72,22 @@ Result with_gradient_engine(GroupConv2d<E> const& a, Result otherwise, Run const
 }
 
 template <class E> size_t work_bytes(GroupConv2d<E> const& a, bool adjoint) {
-  return with_engine(a, adjoint, size_t(0), [&](auto const& engine) { return engine.work_bytes(a, adjoint); });
+  Scratch copy(nullptr);
+  if (!adjoint && copies_x(a)) copy.take<E>(values_of_x(a));
+  return copy.used +
+         with_engine(a, adjoint, size_t(0), [&](auto const& engine) { return engine.work_bytes(a, adjoint); });
 }
 /// Coefficients have no norm that is read through, and no moments.
-template <class E> int convolve(GroupConv2d<E> const& a) {
+template <class E> int convolve(GroupConv2d<E> a) {
   if ((a.x_coefficients && (a.norm || a.sides == Sides::lifting)) ||
       (a.y_coefficients && (a.moments || a.sides == Sides::projecting)))
     return unsupported;
+  if (copies_x(a)) {
+    Scratch scratch(a.work);
+    E* const copy = scratch.take<E>(values_of_x(a));
+    gpu::copy_bytes(copy, a.x, size_t(values_of_x(a)) * sizeof(E), gpu::current_stream());
+    a.x = copy, a.work = scratch.take<char>(0);
+  }
   return with_engine(a, false, int(unsupported), [&](auto const& engine) {
     return engine.convolve(a, false, a.x, a.norm, Ending<Wide<E>>{a.scale, a.bias, a.relu}, a.y);
   });
@@ -212,7 +229,9 @@ template <class T> int group_conv2d(GroupConv2d<T> const& a) {
 /// Weights for the forward pass, or how many numbers they are. For the same kind of features and precision only.
 template <class T> int group_conv2d_pack(GroupConv2d<T> const& a) {
   if (!fourier::chosen(a)) return a.packed_count ? (*a.packed_count = 0, ok) : unsupported;
-  return fourier::with_engine(a, false, int(unsupported), [&](auto const& engine) {
+  GroupConv2d<T> weights = a;
+  weights.y = nullptr;  // where a result lies does not matter yet
+  return fourier::with_engine(weights, false, int(unsupported), [&](auto const& engine) {
     if (!a.packed_count) return engine.pack(a);
     *a.packed_count = engine.packed_count();
     return int(ok);

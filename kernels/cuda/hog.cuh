@@ -204,11 +204,12 @@ template <class T> __global__ void __launch_bounds__(most_threads, 2)
 
 /// Floor: x read once, y written once; with scikit-image's usual options y is 0.7 times as many values as x has pixels.
 /// The pixels around a tile are read by its neighbours too, from L2. For up to 128 bins, and blocks whose cells fit into
-/// shared memory: 12,000 bins together; for pictures of up to 2^31 values.
+/// shared memory: 12,000 bins together, fewer on cards with less of it; for pictures of up to 2^31 values.
 template <class T> int hog(Hog<T> const& a) {
   if (a.bins > oriented::most_bins || a.H * a.W * a.C >= int64_t(1) << 31) return unsupported;
   oriented::Plan const p(a);
-  if (p.cell_bins(p.tile_h, p.tile_w) > oriented::most_cell_bins) return unsupported;
+  bool const fits = p.shared_bytes() <= gpu::most_shared_bytes();
+  if (!fits || p.cell_bins(p.tile_h, p.tile_w) > oriented::most_cell_bins) return unsupported;
   int64_t const tiles = a.N * p.tiles_down * p.tiles_across;
   if (tiles <= 0) return ok;
   return gpu::launch(oriented::hog_kernel<T>, gpu::blocks_for(tiles, 1, 16 * gpu::multiprocessors()),

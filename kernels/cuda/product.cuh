@@ -309,24 +309,29 @@ template <class Tiles> ProductSizes split(ProductSizes s) {
   return s;
 }
 
-template <class Tile, class A, class B, class Out>
-int launch_product(A const& a, B const& b, Out const& out, ProductSizes const& s) {
+/// The shared memory of a tile's block.
+template <class Tile, class A, class B, class Out> constexpr size_t shared_bytes() {
   using E = typename Tile::Element;
-  int64_t const tiles = int64_t(ceil_div(s.M, Tile::rows)) * ceil_div(s.N, Tile::columns);
-  if (tiles > 0x7fffffff || s.blocks > 65535) return unsupported;
   size_t bytes = gpu::Smem::bytes<E>(Tile::stages * Layout<E, Tile::rows, A::deep>::size) +
                  gpu::Smem::bytes<E>(Tile::stages * Layout<E, Tile::columns, B::deep>::size);
   if constexpr (has_sums<Out>) bytes += gpu::Smem::bytes<channels::Sums>(Tile::lines * pitch_of_sums<Tile>);
+  return bytes;
+}
+template <class Tile, class A, class B, class Out>
+int launch_product(A const& a, B const& b, Out const& out, ProductSizes const& s) {
+  int64_t const tiles = int64_t(ceil_div(s.M, Tile::rows)) * ceil_div(s.N, Tile::columns);
+  if (tiles > 0x7fffffff || s.blocks > 65535) return unsupported;
   return gpu::launch(product<Tile, A, B, Out>, dim3(unsigned(tiles), unsigned(s.splits), unsigned(s.blocks)),
-                     dim3(Tile::threads), bytes, gpu::current_stream(), a, b, out, s);
+                     dim3(Tile::threads), shared_bytes<Tile, A, B, Out>(), gpu::current_stream(), a, b, out, s);
 }
 
-/// C = A B for a split that `split` has chosen.
+/// C = A B for a split that `split` has chosen. Large tiles with sums of their columns do not fit every card.
 template <class Tiles, class A, class B, class Out>
 int multiply(A const& a, B const& b, Out const& out, ProductSizes const& s) {
   if (s.M <= 0 || s.N <= 0 || s.blocks <= 0) return ok;
   if (takes_slim<Tiles>(s)) return launch_product<typename Tiles::Slim>(a, b, out, s);
-  if (takes_large<Tiles>(s)) return launch_product<typename Tiles::Large>(a, b, out, s);
+  bool const fits = shared_bytes<typename Tiles::Large, A, B, Out>() <= gpu::most_shared_bytes();
+  if (takes_large<Tiles>(s) && fits) return launch_product<typename Tiles::Large>(a, b, out, s);
   return launch_product<typename Tiles::Narrow>(a, b, out, s);
 }
 

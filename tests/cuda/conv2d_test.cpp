@@ -301,6 +301,16 @@ TEST_CASE("cuda conv2d: the sums of its result over each image") {
   in_every_order([] { check_sums<float>(sized({}, 3, 4, 4, 5, 6, 1)); });
 }
 
+TEST_CASE("cuda conv2d: large tiles with sums, which not every card has the shared memory for") {
+  for (Precision precision : precisions) {
+    Conv2d<float> s = sized({}, 1, 128, 132, 8, 128, 1);
+    s.precision = precision;
+    CHECK(kernels::dense::takes_large<kernels::dense::Exact<float>>({.M = 128 * 132, .N = s.Co, .K = s.Ci}));
+    check_sums<float>(s);
+    with_little_shared_memory([&] { check_sums<float>(s); });
+  }
+}
+
 TEST_CASE("cuda conv2d: the sums of bf16 images are those of what is written") {
   Bf16Case c(sized(same3, 2, 4, 8, 8, 16, 1));
   std::vector<double> sums(2 * 16 * 2, NAN), expected = sums;

@@ -59,5 +59,12 @@ template <class Check> void in_every_order(Check const& check) {
     }
   kernels::emulator::settings() = before;
 }
+/// Runs `check` as on a card of compute capability 8.6, 8.9 or 12.0, whose blocks have 99 KB of shared memory.
+template <class Check> void with_little_shared_memory(Check const& check) {
+  auto& settings = kernels::emulator::settings();
+  size_t const before = std::exchange(settings.most_shared_bytes, size_t(99) << 10);
+  check();
+  settings.most_shared_bytes = before;
+}
 
 }  // namespace d16::testing

@@ -204,6 +204,69 @@ TEST_CASE("cuda group_conv2d: packed weights are those of the call") {
   check(converted<bf16>(GroupCase<float>({.group = D16, .H = 3, .W = 4, .Ci = 9, .Co = 3})));
 }
 
+TEST_CASE("cuda group_conv2d: packed weights meet an input at any address") {
+  auto check = [](auto c) {
+    using T = std::decay_t<decltype(c.x[0])>;
+    INFO(c.text(), " bytes ", sizeof(T), " ", name_of(c.a.precision));
+    auto const expected = c.launched().y;
+    Results<T> r;
+    auto with = c.arguments(r);
+    std::vector<T> shifted(c.x.size() + 1);
+    std::copy(c.x.begin(), c.x.end(), shifted.begin() + 1);
+    with.x = shifted.data() + 1;
+    int64_t count = 0;
+    with.packed_count = &count;
+    CHECK(kernels::group_conv2d_pack(with) == kernels::ok);  // what an op asks, which knows its input
+    std::vector<Wide<T>> packed(size_t(count), NAN);
+    auto alone = c.a;
+    alone.w = with.w, alone.packed = packed.data();
+    CHECK(kernels::group_conv2d_pack(alone) == kernels::ok);
+    CHECK(
+        std::none_of(packed.begin(), packed.end(), [](Wide<T> w) { return std::memcmp(&w, "\0\0\xc0\x7f", 4) == 0; }));
+    with.packed_count = nullptr, with.packed = packed.data(), with.w = nullptr;
+    Work work(kernels::group_conv2d_work_bytes(with));
+    with.work = work.data();
+    CHECK(kernels::group_conv2d(with) == kernels::ok);
+    CHECK(std::vector<float>(r.y.begin(), r.y.end()) == std::vector<float>(expected.begin(), expected.end()));
+  };
+  GroupCase<float> c({.group = D16, .H = 3, .W = 4, .Ci = 8, .Co = 24});  // as many weights in either order
+  for (Precision precision : {Precision::float32, Precision::tf32, Precision::bfloat16}) {
+    c.a.precision = precision;
+    check(c);
+  }
+  check(converted<bf16>(c));
+  for (Sides sides : every_side) {
+    GroupCase<float> const any({.group = dihedral(3), .sides = sides, .H = 3, .W = 4, .Ci = 2, .Co = 3});
+    check(any), check(converted<double>(any));
+  }
+}
+
+TEST_CASE("cuda group_conv2d: packed weights and a result that the fused kernel cannot write are refused") {
+  GroupCase<float> const c({.group = D16, .H = 3, .W = 4, .Ci = 8, .Co = 24});
+  Results<float> r;
+  auto with = c.arguments(r);
+  std::vector<float> packed(8 * 24 * 6 * 16), y(r.y.size() + 1);
+  with.packed = packed.data(), with.y = y.data() + 1;
+  CHECK(kernels::group_conv2d(with) == kernels::unsupported);
+}
+
+TEST_CASE("cuda group_conv2d: on cards with little shared memory") {
+  for (int kernel : {3, 5})
+    for (Group group : {D16, cyclic(4), dihedral(16)}) {
+      GroupCase<float> c({.group = group, .H = 5, .W = 9, .Ci = 5, .Co = 3, .kernel = kernel, .padding = kernel / 2});
+      INFO(c.text());
+      auto const expected = c.reference();
+      with_little_shared_memory([&] {
+        using Exact = kernels::fourier::Fused<kernels::fourier::ExactProducts, float>;
+        if (kernel == 3) CHECK(Exact(c.a, false).fits());
+        auto const got = c.launched();
+        CHECK(error(got.y, expected.y, c.terms(5)) <= 1);
+        CHECK(error(got.dx, expected.dx, c.terms(3)) <= 1);
+        CHECK(error(got.dw, expected.dw, c.terms(1, c.pixels())) <= 1);
+      });
+    }
+}
+
 TEST_CASE("cuda group_conv2d: what is kept on the device is made once") {
   std::vector<float> const one{1, 2, 3}, two{1, 2, 4};
   float const* const kept = kernels::kept_numbers(one);
