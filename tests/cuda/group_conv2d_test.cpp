@@ -207,7 +207,7 @@ TEST_CASE("cuda group_conv2d: packed weights are those of the call") {
 TEST_CASE("cuda group_conv2d: packed weights meet an input at any address") {
   auto check = [](auto c) {
     using T = std::decay_t<decltype(c.x[0])>;
-    INFO(c.text(), " bytes ", sizeof(T), " ", name_of(c.a.precision));
+    INFO(c.text(), " bytes ", sizeof(T), " ", std::string(name_of(c.a.precision)));
     auto const expected = c.launched().y;
     Results<T> r;
     auto with = c.arguments(r);
@@ -247,6 +247,8 @@ TEST_CASE("cuda group_conv2d: packed weights and a result that the fused kernel 
   auto with = c.arguments(r);
   std::vector<float> packed(8 * 24 * 6 * 16), y(r.y.size() + 1);
   with.packed = packed.data(), with.y = y.data() + 1;
+  Work work(kernels::group_conv2d_work_bytes(with));
+  with.work = work.data();
   CHECK(kernels::group_conv2d(with) == kernels::unsupported);
 }
 
