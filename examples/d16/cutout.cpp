@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <optional>
 
+#include <d16/io/band_cutout.hpp>
 #include <d16/io/fits.hpp>
 #include <d16/io/jpeg.hpp>
 #include <d16/io/npy.hpp>
@@ -124,11 +124,6 @@ Band* find_band(Cutout& cutout, std::string const& name) {
   return nullptr;
 }
 
-/// The name of plane k of a cube: cards BAND1, BAND2 ..., or BAND0, BAND1 ... as the Legacy Surveys count.
-std::optional<std::string> plane_name(io::FitsHeader const& h, int k) {
-  return h.string("BAND" + std::to_string(h.has("BAND0") ? k : k + 1));
-}
-
 /// An image, or the planes of a cube: science becomes bands. All else belongs to the band of its name; without one, plane
 /// by plane to the bands of the last cube, an image to the last band.
 void add_hdu(Cutout& cutout, std::string const& path, io::FitsHdu const& hdu, size_t& last_cube) {
@@ -138,7 +133,7 @@ void add_hdu(Cutout& cutout, std::string const& path, io::FitsHdu const& hdu, si
     io::FitsImage image =
         io::read_fits(path, {.hdu = std::to_string(hdu.index), .section = {}, .plane = k, .max_pixels = max_pixels});
     Part part = part_of_hdu(image, int64_t(before) + 1);
-    if (planes > 1) part.band = plane_name(image.header, k).value_or(std::to_string(k + 1));
+    if (planes > 1) part.band = io::cube_band(image.header, k).value_or(std::to_string(k + 1));
     cutout.simulated |= image.header.has("SIMULATD");
     if (part.role == Role::science) cutout.bands.push_back(band_of(image, part.band));
     else if (part.role == Role::other || before == 0) return;
