@@ -120,6 +120,13 @@ works "run with the truth" "$d16" run --input field --catalog field/truth.csv --
 for words in "SIMULATED: 6 of the 6 objects" "true disks" "Expected number of disks" "residual / σ" "truth" "made fainter" "disk.safetensors: sha256 $(sha256sum weights/disk.safetensors | cut -c1-64)"; do
   check "run with the truth: the report has $words" grep -q "$words" truth/report.html
 done
+check "looks of one galaxy are not independent in the curves" grep -q "looks of one galaxy do not count as independent" results/report.html
+works "run --purity" "$d16" run --input field/sim_00001.fits --out pure --no-errors --purity 0.8 --prior 0.9
+check "nor in the intervals of --purity" sh -c "grep -q 'for a purity of 0.8' stdout && ! grep -q 'too narrow' stdout"
+LC_ALL=C sed 's/"effects\\"/"effectz\\"/g; s/disk_fields/dusk_fields/g; s/other_fields/ether_fields/g' weights/disk.safetensors >older.safetensors
+works "run with weights that do not know their galaxies" "$d16" run --input field/sim_00001.fits --classifier older.safetensors --out older --no-errors --purity 0.8 --prior 0.9
+check "intervals of --purity are said to be too narrow" grep -q "intervals too narrow" stdout
+check "so are those of the curves" grep -q "intervals, too narrow" older/report.html
 values() { cut -d, -f"$(head -1 "$2" | tr , '\n' | grep -nx "$1" | cut -d: -f1)" "$2" | tail -n +2; }
 check "p_disk_cal and p_ood are numbers between 0 and 1" \
   awk '!($1 > 0 && $1 < 1 && $2 >= 0 && $2 <= 1) { exit 1 }' <(paste -d' ' <(values p_disk_cal results/catalog.csv) <(values p_ood results/catalog.csv))

@@ -21,6 +21,11 @@ for words in '"variance": true' '"blend": true' '"channels": 1' '"softness": 5' 
   check "the weights say $words" grep -q "$words" stdout
 done
 works "Gaussian likelihood, masked, all drawn, no mean of the weights" "$d16" train denoise "${tiny[@]}" --loss gaussian --masked --snr 5,20 --form plain --average 0 --out gaussian.safetensors
+# Pictures of 32 x 32 white pixels: what there is to learn is the dark around them, once they are smaller.
+white=iVBORw0KGgoAAAANSUhEUgAAACAAAAAgCAAAAABWESUoAAAAFklEQVR42mP4TwAwjCoYVTCqYKQqAAA/aPwuqUTQyAAAAABJRU5ErkJggg==
+mkdir white && for i in {01..60}; do base64 -d <<<"$white" >"white/white_$i.png"; done
+works "masked, all is white" "$d16" train denoise "${tiny[@]:2}" --data white --masked --beta 0 --sharpness 0.6,0.6 --out white.safetensors
+check "the mask is as small as the picture" grep -q '"loss":[0-9.e-]*[1-9]' white.training/log.jsonl
 works "Noise2Self" "$d16" train denoise "${tiny[@]}" --channels 1 --self-supervised noise2self --contaminants none --out n2s.safetensors
 works "Noise2Noise" "$d16" train denoise "${tiny[@]}" --channels 1 --self-supervised noise2noise --contaminants none --out n2n.safetensors
 check "Noise2Noise and Noise2Self are two things" test "$(grep '^| this' n2s.md)" != "$(grep '^| this' n2n.md)"

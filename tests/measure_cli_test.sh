@@ -192,10 +192,25 @@ check "a cube: planes of science are bands, counted from 0" test "$(column cubed
 check "a cube: weights and models are none" test "$(column cubed/catalog.csv n_bands)" = 3
 check "a cube: it is simulated" grep -q 'SIMULATED: 1 of the 1 objects' cubed/report.html
 check "a cube: z has the weights of z" between 5 60 < <(flux_error cubed/catalog.csv)
+mkdir shared_errors
+reals shared_errors/grz.fits 61 3 "$galaxy + noise()" "BAND0   = 'g'" "BAND1   = 'r'" "BAND2   = 'z'"
+HDU=XTENSION reals shared_errors/grz.fits 61 1 '50' "EXTNAME = 'ERR'"
+for band in g z; do
+  works "measure a cube with one error image: $band" "$d16" measure --input shared_errors --bands $band --out errors.csv --no-fit
+  check "a cube: an image of errors is that of $band" between 500 5000 < <(flux_error errors.csv)
+done
 
 wcs=("CTYPE1  = 'RA---TAN'" "CTYPE2  = 'DEC--TAN'" "CRVAL1  = 150" "CRVAL2  = 2" "CD1_1   = -2.7777777777778e-05" "CD2_2   = 2.7777777777778e-05")
 tile() { reals "$1" 81 1 "$2" "${wcs[@]}" "CRPIX1  = $3" "CRPIX2  = 41"; } # the place is column $3
 printf 'id,ra,dec,z_spec\nthere,150,2,-1\n' >place.csv
+mkdir lopsided
+reals lopsided/a.fits 61 1 "90 * exp(-sqrt((x - 2) ^ 2 + y * y) / 8) + 20 * exp(-sqrt((x + 12) ^ 2 + (y - 12) ^ 2) / 9) + noise()" \
+  "${wcs[@]}" "CRPIX1  = 31" "CRPIX2  = 31"
+works "measure a lopsided galaxy" "$d16" measure --input lopsided --out lopsided.csv --no-fit
+works "run on it" "$d16" run --input lopsided --out lopsided-out --no-errors
+for name in ra dec x y; do
+  check "run and measure have one $name" test "$(column lopsided.csv $name)" = "$(column lopsided-out/catalog.csv $name)"
+done
 mosaic() { "$d16" run --mosaic "$1" --catalog place.csv --out "$1-out" --side 5 --no-errors; }
 mkdir tiles
 tile tiles/a_f277w_sci.fits 'noise()' 91
@@ -218,14 +233,20 @@ check "they are said not to be used" grep -q 'd_f277w_rms.fits: not used' stdout
 reals tiles/d_f277w_rms.fits 81 1 '9'
 fails "tiles: errors of any of them" 1 d_f277w_rms.fits none "$d16" run --mosaic tiles --catalog place.csv --out none
 
-mkdir edge whole smooth
+mkdir edge whole smooth sky bright
 tile edge/f277w_sci.fits "x < -12 ? 0 : $galaxy + noise()" 41
 tile whole/f277w_sci.fits "$galaxy + noise()" 41
 tile smooth/f277w_sci.fits "x * x + y * y > 144 ? 0 : $galaxy" 41
-for place in edge whole smooth; do works "a mosaic: $place" mosaic $place; done
+tile sky/f277w_sci.fits "x < -12 ? 0 : 20 + $galaxy + noise()" 41
+tile bright/f277w_sci.fits 'x < -12 ? 0 : 400 * exp(-sqrt(x * x + y * y) / 9) + noise()' 41
+for place in edge whole smooth sky bright; do works "a mosaic: $place" mosaic $place; done
 check "zeros beyond the data do not make noise less" awk -v a="$(flux_error edge-out/catalog.csv)" -v b="$(flux_error whole-out/catalog.csv)" \
   'BEGIN { exit !(a > 0.85 * b && a < 1.15 * b) }'
-check "zeros beyond the data are missing" has_flag 2 < <(column edge-out/catalog.csv flags)
+for place in edge sky bright; do
+  check "zeros beyond the data are missing: $place" has_flag 2 < <(column $place-out/catalog.csv flags)
+done
+check "zeros beyond the data are not those of the sky" awk -v a="$(flux_error sky-out/catalog.csv)" -v b="$(flux_error whole-out/catalog.csv)" \
+  'BEGIN { exit !(a > 0.85 * b && a < 1.15 * b) }'
 check "zeros of an image without noise are its sky" test $(($(column smooth-out/catalog.csv flags) / 2 % 2)) = 0
 
 # --- a mosaic of 6.4 GB with one galaxy, sparse on the disk --------------------------------------------------------------

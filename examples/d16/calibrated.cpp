@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <numeric>
 
 #include <d16/core/parallel.hpp>
@@ -11,6 +12,7 @@
 #include <d16/learn/curves.hpp>
 #include <d16/sim/field.hpp>
 
+#include "design_effect.hpp"
 #include "sha256.hpp"
 #include "shape.hpp"
 #include "study.hpp"
@@ -30,6 +32,7 @@ namespace sim = d16::sim;
 
 namespace {
 
+constexpr size_t sure_bin = size_t(sure_disk * double(Tally::bins) + 0.5);
 constexpr char const* shown_names[] = {"clean", "noisy", "denoised"};
 
 double logit(double p) { return std::log(std::max(p, 1e-7) / std::max(1 - p, 1e-7)); }
@@ -55,6 +58,15 @@ std::vector<double> numbers_in(Json const& list) {
   return out;
 }
 
+/// One for each of `count` numbers; weights that were calibrated before fields were kept have none.
+std::vector<int64_t> fields_in(Json const& json, char const* key, size_t count) {
+  std::vector<int64_t> out;
+  if (!json.has(key)) return out;
+  for (Json const& item : json.at(key).array()) out.push_back(item.integer());
+  require<d16::ValueError>(out.size() == count, key, " are ", out.size(), ", not ", count);
+  return out;
+}
+
 std::array<int64_t, Tally::bins> counts_in(Json const& list) {
   std::array<int64_t, Tally::bins> out{};
   require<d16::ValueError>(list.array().size() == out.size(), "a tally has ", list.array().size(), " counts, not ",
@@ -72,6 +84,8 @@ DiskCalibration calibration_in(Json const& json) {
   for (Json const& scale : json.at("scales").array())
     c.scales.push_back({scale.number("slope"), scale.number("shift")});
   c.disks = numbers_in(json.at("disks")), c.others = numbers_in(json.at("others"));
+  c.disk_fields = fields_in(json, "disk_fields", c.disks.size());
+  c.other_fields = fields_in(json, "other_fields", c.others.size());
   bool good = c.scales.size() == 1 || c.scales.size() == size_t(snr_bins);
   for (DiskCalibration::Scale const& scale : c.scales) good = good && scale.slope >= 0;
   require<d16::ValueError>(good && !c.disks.empty() && !c.others.empty(), c.scales.size(), " scales, ", c.disks.size(),
@@ -225,19 +239,72 @@ DiskCalibration::Scale fit_scale(std::vector<double> const& z, std::vector<int64
   return {0, logit(disks / double(is_disk.size()))};
 }
 
+/// A picture of the curves with its calibrated probability.
+struct Counted {
+  double p;
+  bool is_disk;
+  int64_t field;
+};
+
+TallyEffects effects_of(std::vector<Counted> const& pictures) {
+  std::vector<Answer> called, disks, others;
+  std::vector<std::vector<Answer>> bins(Tally::bins);
+  for (Counted const& c : pictures) {
+    size_t bin = Tally::bin_of(c.p);
+    bool sure = bin >= sure_bin;
+    if (sure) called.push_back({c.field, c.is_disk});
+    (c.is_disk ? disks : others).push_back({c.field, sure});
+    bins[bin].push_back({c.field, c.is_disk});
+  }
+  TallyEffects out{design_effect(called), design_effect(disks), design_effect(others)};
+  for (size_t bin = 0; bin < bins.size(); ++bin) out.observed[bin] = design_effect(bins[bin]);
+  return out;
+}
+
 void add_cells(Curves& curves, char const* source, DiskCalibration const& c, std::vector<Judged> const& all) {
-  for (int snr = 0; snr < snr_bins; ++snr)
-    for (int size = 0; size < size_bins; ++size) {
+  for (int snr = -1; snr < snr_bins; ++snr)
+    for (int size = -1; size < size_bins; ++size) {
+      std::vector<Counted> pictures;
+      for (Judged const& j : all) {
+        bool here = (snr < 0 || snr_bin(j.snr) == snr) && (size < 0 || size_bin(j.re_over_fwhm) == size);
+        double p = c(c.shown == Shown::noisy ? j.noisy : j.denoised, j.snr, c.prior());
+        if (here && !std::isnan(p)) pictures.push_back({p, j.is_disk, j.field});
+      }
+      if (pictures.empty()) continue;
+      curves.effects.push_back({source, c.shown, snr, size, effects_of(pictures)});
       Tally tally;
-      for (Judged const& j : all)
-        if (snr_bin(j.snr) == snr && size_bin(j.re_over_fwhm) == size)
-          tally.add(c(c.shown == Shown::noisy ? j.noisy : j.denoised, j.snr, c.prior()), j.is_disk);
-      if (tally.all() > 0) curves.cells.push_back({source, c.shown, snr, size, tally});
+      for (Counted const& one : pictures) tally.add(one.p, one.is_disk);
+      if (snr >= 0 && size >= 0) curves.cells.push_back({source, c.shown, snr, size, tally});
     }
 }
 
+Json json_of(Curves::Effects const& e) {
+  return Json::object({{"source", e.source},
+                       {"shown", name_of(e.shown)},
+                       {"snr", e.snr},
+                       {"size", e.size},
+                       {"purity", e.effects.purity},
+                       {"completeness", e.effects.completeness},
+                       {"false_disks", e.effects.false_disks},
+                       {"observed", rounded(e.effects.observed)}});
+}
+Curves::Effects effects_in(Json const& json) {
+  Curves::Effects e{json.string("source"),
+                    shown_named(json.string("shown")),
+                    int(json.integer("snr")),
+                    int(json.integer("size")),
+                    {json.number("purity"), json.number("completeness"), json.number("false_disks"),
+                     numbers_in(json.at("observed"))}};
+  std::vector<double> all = e.effects.observed;
+  require<d16::ValueError>(all.size() == Tally::bins, all.size(), " effects of bins, not ", Tally::bins);
+  all.insert(all.end(), {e.effects.purity, e.effects.completeness, e.effects.false_disks});
+  for (double effect : all) require<d16::ValueError>(effect >= 1, "the effect ", effect, " is below 1");
+  return e;
+}
+
 Json json_of(Curves const& curves) {
-  Json cells = Json::array({});
+  Json cells = Json::array({}), effects = Json::array({});
+  for (Curves::Effects const& e : curves.effects) effects.push_back(json_of(e));
   for (Curves::Cell const& c : curves.cells)
     cells.push_back(Json::object({{"source", c.source},
                                   {"shown", name_of(c.shown)},
@@ -245,7 +312,8 @@ Json json_of(Curves const& curves) {
                                   {"size", c.size},
                                   {"disks", std::vector<int64_t>(c.tally.disks.begin(), c.tally.disks.end())},
                                   {"others", std::vector<int64_t>(c.tally.others.begin(), c.tally.others.end())}}));
-  return Json::object({{"denoiser_sha256", curves.denoiser}, {"command", curves.command}, {"cells", cells}});
+  return Json::object(
+      {{"denoiser_sha256", curves.denoiser}, {"command", curves.command}, {"cells", cells}, {"effects", effects}});
 }
 
 /// Purity and completeness at p >= 0.7 by S/N, as a table for people.
@@ -294,10 +362,13 @@ DiskCalibration fit_calibration(Shown shown, DiskAnswers const& validation) {
     if (std::min(disks, others) >= 20) c.scales[size_t(bin)] = fit_scale(z, label);
     else if (bin + 1 < snr_bins) c.scales[size_t(bin)] = c.scales[size_t(bin + 1)];
   }
+  std::map<int64_t, int64_t> numbers;  // of the fields
   for (size_t i = 0; i < all.size(); ++i) {
     double snr = validation.snr.empty() ? nan : validation.snr[i];
     DiskCalibration::Scale const& scale = c.scales[c.scales.size() == 1 ? 0 : size_t(snr_bin(snr))];
     (validation.is_disk[i] ? c.disks : c.others).push_back(scale.slope * all[i] + scale.shift);
+    int64_t field = numbers.try_emplace(validation.fields[i], int64_t(numbers.size())).first->second;
+    (validation.is_disk[i] ? c.disk_fields : c.other_fields).push_back(field);
   }
   return c;
 }
@@ -316,13 +387,17 @@ PureSample pure_sample(DiskCalibration const& c, double purity, double prior, ui
   require<d16::ValueError>(found.has_value(), "--purity ", purity,
                            ": no threshold makes the validation pictures so pure; ask for less");
   for (double v : p) call.push_back(v >= found->value);
-  auto score = learn::scores_at_prevalence(labels, vector_of(call), frequencies, {.samples = 400, .seed = seed})[1];
-  return {purity, prior, found->value, score.precision, score.recall};
+  learn::BootstrapOptions o{.samples = 400, .seed = seed, .groups = c.disk_fields};
+  o.groups.insert(o.groups.end(), c.other_fields.begin(), c.other_fields.end());
+  auto score = learn::scores_at_prevalence(labels, vector_of(call), frequencies, o)[1];
+  return {purity, prior, found->value, !o.groups.empty(), score.precision, score.recall};
 }
 std::string PureSample::text() const {
-  return d16::text("p_disk_cal >= ", decimals(threshold, 4), " for a purity of ", wanted, " where ",
-                   decimals(100 * prior, 1), " % are disks: on validation pictures purity ", with_interval(purity),
-                   ", completeness ", with_interval(completeness));
+  return d16::text(
+      "p_disk_cal >= ", decimals(threshold, 4), " for a purity of ", wanted, " where ", decimals(100 * prior, 1),
+      " % are disks: on validation pictures purity ", with_interval(purity), ", completeness ",
+      with_interval(completeness),
+      whole_fields ? "" : " (intervals too narrow: older weights do not say which pictures are of one galaxy)");
 }
 Json json_of(PureSample const& s) {
   auto one = [](learn::Bootstrap const& b) {
@@ -331,13 +406,14 @@ Json json_of(PureSample const& s) {
   return Json::object({{"purity_wanted", s.wanted},
                        {"prior", s.prior},
                        {"threshold", s.threshold},
+                       {"whole_fields", s.whole_fields},
                        {"purity", one(s.purity)},
                        {"completeness", one(s.completeness)}});
 }
 
 void Tally::add(double p, bool is_disk) {
   if (std::isnan(p)) return;
-  ++(is_disk ? disks : others)[std::min(bins - 1, size_t(p * double(bins)))];
+  ++(is_disk ? disks : others)[bin_of(p)];
 }
 void Tally::add(Tally const& other) {
   for (size_t i = 0; i < bins; ++i) disks[i] += other.disks[i], others[i] += other.others[i];
@@ -347,18 +423,23 @@ namespace {
 int64_t sum_of(std::array<int64_t, Tally::bins> const& counts, size_t first = 0) {
   return std::accumulate(counts.begin() + std::ptrdiff_t(first), counts.end(), int64_t(0));
 }
-constexpr size_t sure_bin = size_t(sure_disk * double(Tally::bins) + 0.5);
 }  // namespace
 
 int64_t Tally::all_disks() const { return sum_of(disks); }
 int64_t Tally::all() const { return sum_of(disks) + sum_of(others); }
 learn::Fraction Tally::purity() const {
   int64_t right = sum_of(disks, sure_bin);
-  return learn::fraction(right, right + sum_of(others, sure_bin));
+  return share(right, right + sum_of(others, sure_bin), effects.purity);
 }
-learn::Fraction Tally::completeness() const { return learn::fraction(sum_of(disks, sure_bin), sum_of(disks)); }
-learn::Fraction Tally::false_disks() const { return learn::fraction(sum_of(others, sure_bin), sum_of(others)); }
-learn::Fraction Tally::observed(size_t bin) const { return learn::fraction(disks[bin], disks[bin] + others[bin]); }
+learn::Fraction Tally::completeness() const {
+  return share(sum_of(disks, sure_bin), sum_of(disks), effects.completeness);
+}
+learn::Fraction Tally::false_disks() const {
+  return share(sum_of(others, sure_bin), sum_of(others), effects.false_disks);
+}
+learn::Fraction Tally::observed(size_t bin) const {
+  return share(disks[bin], disks[bin] + others[bin], effects.observed[bin]);
+}
 
 int size_bin(double re_over_fwhm) {
   int bin = 0;
@@ -383,7 +464,14 @@ Tally Curves::sum(std::string const& source, Shown shown, int snr, int size) con
   for (Cell const& c : cells)
     if (c.source == source && c.shown == shown && (snr < 0 || c.snr == snr) && (size < 0 || c.size == size))
       out.add(c.tally);
+  for (Effects const& e : effects)
+    if (e.source == source && e.shown == shown && e.snr == snr && e.size == size) out.effects = e.effects;
   return out;
+}
+std::string Curves::intervals_text() const {
+  return effects.empty() ? "95 % binomial intervals, too narrow: these weights do not say which pictures are of one "
+                           "galaxy (d16 train calibration writes curves that do)"
+                         : "95 % intervals in which looks of one galaxy do not count as independent";
 }
 
 std::vector<DiskCalibration> calibrations_in(Json const& about, std::string const& path) {
@@ -406,6 +494,8 @@ Curves curves_in(Json const& about, std::string const& path) {
                            int(c.integer("snr")),
                            int(c.integer("size")),
                            {counts_in(c.at("disks")), counts_in(c.at("others"))}});
+    if (json.has("effects"))
+      for (Json const& e : json.at("effects").array()) out.effects.push_back(effects_in(e));
     return out;
   });
 }
@@ -450,7 +540,9 @@ Json json_of(DiskCalibration const& c, CalibrationTest const& test) {
                        {"test_error_after", test.after},
                        {"test_pictures", test.pictures},
                        {"disks", rounded(c.disks)},
-                       {"others", rounded(c.others)}});
+                       {"others", rounded(c.others)},
+                       {"disk_fields", c.disk_fields},
+                       {"other_fields", c.other_fields}});
 }
 
 std::string words_of(DiskCalibration const& c, CalibrationTest const& test) {

@@ -1,6 +1,7 @@
 // How far a classifier's probabilities can be believed: calibrated on validation pictures, and how pure and complete its
 // disks are among simulated ones. Weights carry both in what they say about themselves.
 #pragma once
+#include <algorithm>
 #include <array>
 #include <optional>
 #include <string>
@@ -30,6 +31,8 @@ struct DiskCalibration {
   std::string denoiser = {};          ///< sha256 of the weights that it was fitted behind; of `denoised` only
   std::vector<Scale> scales = {};     ///< one, or one of each range of S/N
   std::vector<double> disks, others;  ///< logit(p_cal) of the validation pictures
+  /// The sky field of each, by a number: looks of one galaxy are in one. Empty: not known, in older weights.
+  std::vector<int64_t> disk_fields = {}, other_fields = {};
 
   double prior() const { return double(disks.size()) / double(disks.size() + others.size()); }
   /// The probability where disks have the frequency `prior`; NaN stays NaN, an S/N of NaN is the lowest.
@@ -41,7 +44,8 @@ struct DiskCalibration {
 /// choice of the threshold is not in the intervals.
 struct PureSample {
   double wanted, prior;
-  double threshold;  ///< of the calibrated probability
+  double threshold;   ///< of the calibrated probability
+  bool whole_fields;  ///< in the intervals; else each picture counts as a galaxy of its own
   d16::learn::Bootstrap purity, completeness;
   /// "p_disk_cal >= 0.71 for a purity of 0.9: on validation pictures purity 0.90 [..], completeness ...".
   std::string text() const;
@@ -61,13 +65,24 @@ struct DiskAnswers {
 /// Errors   ValueError where all are of one class.
 DiskCalibration fit_calibration(Shown shown, DiskAnswers const& validation);
 
+constexpr size_t tally_bins = 20;
+
+/// How much larger than those of independent pictures the variances of a tally's shares are (design_effect.hpp): several
+/// looks of one galaxy are alike.
+struct TallyEffects {
+  double purity = 1, completeness = 1, false_disks = 1;
+  std::vector<double> observed = std::vector<double>(tally_bins, 1.0);
+};
+
 /// How often disks and others were given which calibrated probability, in twenty equal bins.
 struct Tally {
-  static constexpr size_t bins = 20;
+  static constexpr size_t bins = tally_bins;
   std::array<int64_t, bins> disks{}, others{};
+  TallyEffects effects = {};  ///< in the intervals of what follows
 
+  static size_t bin_of(double p) { return std::min(bins - 1, size_t(p * double(bins))); }
   void add(double p, bool is_disk);
-  void add(Tally const& other);
+  void add(Tally const& other);  ///< the counts
   int64_t all_disks() const;
   int64_t all() const;
   // at p >= sure_disk
@@ -92,13 +107,23 @@ struct Curves {
     int snr, size;
     Tally tally;
   };
+  /// Of sums of cells: a range of S/N or of size is every one where it is -1.
+  struct Effects {
+    std::string source;
+    Shown shown;
+    int snr, size;
+    TallyEffects effects;
+  };
   std::vector<Cell> cells = {};
+  std::vector<Effects> effects = {};  ///< empty: not known, in older weights
   std::string denoiser = {}, command = {};
 
   bool empty() const { return cells.empty(); }
+  /// What intervals of these curves are, for people.
+  std::string intervals_text() const;
   int64_t pictures(std::string const& source) const;
   std::vector<std::string> sources() const;
-  /// All cells of a source, of one range of S/N or of size; -1: of every one.
+  /// All cells of a source, of one range of S/N or of size (-1: of every one), with their effects.
   Tally sum(std::string const& source, Shown shown, int snr = -1, int size = -1) const;
 };
 

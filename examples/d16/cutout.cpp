@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <optional>
 
+#include <d16/io/band_cutout.hpp>
 #include <d16/io/fits.hpp>
 #include <d16/io/jpeg.hpp>
 #include <d16/io/npy.hpp>
@@ -124,36 +124,38 @@ Band* find_band(Cutout& cutout, std::string const& name) {
   return nullptr;
 }
 
-/// The name of plane k of a cube: cards BAND1, BAND2 ..., or BAND0, BAND1 ... as the Legacy Surveys count.
-std::optional<std::string> plane_name(io::FitsHeader const& h, int k) {
-  return h.string("BAND" + std::to_string(h.has("BAND0") ? k : k + 1));
-}
+/// The bands that a cube became.
+struct Cube {
+  size_t begin = 0, end = 0;
+};
 
 /// An image, or the planes of a cube: science becomes bands. All else belongs to the band of its name; without one, plane
-/// by plane to the bands of the last cube, an image to the last band.
-void add_hdu(Cutout& cutout, std::string const& path, io::FitsHdu const& hdu, size_t& last_cube) {
+/// by plane to the bands of the last cube, an image to the last band, which behind a cube are all of its bands.
+void add_hdu(Cutout& cutout, std::string const& path, io::FitsHdu const& hdu, Cube& last_cube) {
   size_t before = cutout.bands.size(), axes = hdu.sizes.size();
   int planes = axes > 2 ? int(hdu.sizes[axes - 3]) : 1;
   for (int k = 0; k < planes; ++k) {
     io::FitsImage image =
         io::read_fits(path, {.hdu = std::to_string(hdu.index), .section = {}, .plane = k, .max_pixels = max_pixels});
     Part part = part_of_hdu(image, int64_t(before) + 1);
-    if (planes > 1) part.band = plane_name(image.header, k).value_or(std::to_string(k + 1));
+    if (planes > 1) part.band = io::cube_band(image.header, k).value_or(std::to_string(k + 1));
     cutout.simulated |= image.header.has("SIMULATD");
     if (part.role == Role::science) cutout.bands.push_back(band_of(image, part.band));
     else if (part.role == Role::other || before == 0) return;
     else {
-      Band* band = find_band(cutout, part.band);
-      size_t other = planes > 1 ? std::min(last_cube + size_t(k), before - 1) : before - 1;
-      attach(band ? *band : cutout.bands[other], part.role, plane_of(image.pixels), path + ": HDU " + hdu.name);
+      size_t first = planes > 1 ? std::min(last_cube.begin + size_t(k), before - 1) : before - 1, end = first + 1;
+      if (planes == 1 && last_cube.end == before) first = last_cube.begin;
+      if (Band* band = find_band(cutout, part.band)) first = size_t(band - cutout.bands.data()), end = first + 1;
+      for (size_t b = first; b < end; ++b)
+        attach(cutout.bands[b], part.role, plane_of(image.pixels), path + ": HDU " + hdu.name);
     }
   }
-  if (planes > 1 && cutout.bands.size() > before) last_cube = before;
+  if (planes > 1 && cutout.bands.size() > before) last_cube = {before, cutout.bands.size()};
 }
 
 /// All images of one FITS file.
 void add_fits(Cutout& cutout, std::string const& path) {
-  size_t last_cube = 0;
+  Cube last_cube;
   for (io::FitsHdu const& hdu : io::list_fits(path))
     if (hdu.kind == io::FitsHdu::Kind::image && hdu.has_data() && hdu.sizes.size() >= 2)
       add_hdu(cutout, path, hdu, last_cube);

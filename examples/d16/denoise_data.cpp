@@ -141,13 +141,24 @@ DenoiseExample with_weight(DenoisePairs const& pairs, Tensor const& weight) {
   return {pairs.noisy, d16::concat({pairs.clean, wide}, d16::axis::C)};
 }
 
-Tensor unsaturated(Tensor const& pictures) {
+Tensor unsaturated(Tensor const& pictures, std::vector<double> const& shrink) {
   constexpr float white = 254.5f / 255;  // of bytes
-  Tensor in = pictures.contiguous(), out = d16::empty({in.dim(0), in.dim(1), in.dim(2), 1});
-  for (int64_t i = 0; i < out.numel(); ++i) {
-    float const* p = in.data<float>() + 3 * i;
-    out.data<float>()[i] = std::max({p[0], p[1], p[2]}) < white;
-  }
+  constexpr float rounding = 1e-5f;      // of the shares below
+  vision::Extent e = vision::extent_of("unsaturated", pictures.shape());
+  Tensor in = pictures.contiguous(), out = d16::empty({e.N, e.H, e.W, 1});
+  d16::parallel_tasks(e.N, [&](int64_t n) {
+    Tensor saturated = d16::empty({e.H, e.W, 1});
+    for (int64_t i = 0; i < e.pixels(); ++i) {
+      float const* p = in.data<float>() + n * e.picture() + 3 * i;
+      saturated.data<float>()[i] = std::max({p[0], p[1], p[2]}) >= white;
+    }
+    auto map = [&](int64_t size) {  // as the picture was shrunk
+      double middle = double(size) / 2, reach = middle * (shrink.empty() ? 1 : shrink[size_t(n)]);
+      return sim::detail::dark_window(size, middle - reach, middle + reach, size);
+    };
+    Tensor share = vision::apply("unsaturated", map(e.H), map(e.W), saturated);
+    for (int64_t i = 0; i < e.pixels(); ++i) out.data<float>()[n * e.pixels() + i] = share.data<float>()[i] < rounding;
+  });
   return out;
 }
 

@@ -54,8 +54,10 @@ DenoiseExample other_noise(DenoisePairs const& pairs);
 /// The pairs as examples; with `masked` (N,H,W,1) values count by it.
 DenoiseExample with_weight(DenoisePairs const& pairs, d16::Tensor const& weight);
 
-/// 0 where a survey's picture (N,H,W,3) is white in any band, so that nobody knows how bright it was; else 1. (N,H,W,1)
-d16::Tensor unsaturated(d16::Tensor const& pictures);
+/// The mask of pairs that were spoilt from a survey's pictures (N,H,W,3): 0 where a white pixel (in any band), of which
+/// nobody knows how bright it was, went into the pair's pixel; else 1, so beyond the picture too. `shrink` is that of the
+/// pairs, which were not reframed; empty: none is smaller. (N,H,W,1)
+d16::Tensor unsaturated(d16::Tensor const& pictures, std::vector<double> const& shrink);
 
 /// The loss of a batch of such examples.
 d16::Tensor denoise_loss(d16::nn::UNetVae& net, DenoiseExample const& batch, double beta, d16::nn::ImageLoss image);

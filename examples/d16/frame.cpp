@@ -200,15 +200,6 @@ Plane resample(Plane const& p, Mapping const& to_band, double x0, double y0, dou
   return out;
 }
 
-/// The image with masked pixels taken out.
-Plane unmasked(Band const& band) {
-  Plane out = band.image;
-  if (band.mask.empty()) return out;
-  for (size_t i = 0; i < out.values.size(); ++i)
-    if (band.mask.values[i] != 0) out.values[i] = NAN;
-  return out;
-}
-
 /// Fills NaN layer by layer with the mean of known neighbours, fading to the sky. Returns how many there were.
 int64_t fill(Plane& p, double sky) {
   int64_t filled = 0;
@@ -442,6 +433,14 @@ std::string flag_names(int32_t flags) {
   std::string out;
   for (auto const& f : flag_table)
     if (flags & f.bit) out += (out.empty() ? "" : ", ") + std::string(f.name);
+  return out;
+}
+
+Plane unmasked(Band const& band) {
+  Plane out = band.image;
+  if (band.mask.empty()) return out;
+  for (size_t i = 0; i < out.values.size(); ++i)
+    if (band.mask.values[i] != 0) out.values[i] = NAN;
   return out;
 }
 

@@ -51,6 +51,9 @@ struct Shape2d {
 };
 Shape2d measure(Plane const& plane);
 
+/// The image with masked pixels taken out.
+Plane unmasked(Band const& band);
+
 /// Where a pixel is on the sky, degrees; NaN where the header does not say. Without a rotation only the reference
 /// position itself can be trusted, and is given.
 struct Place {
@@ -92,7 +95,8 @@ struct Frame {
   std::array<std::string, 3> units;
   double x = 0, y = 0, side = 0;  ///< centre and side of the frame in pixels of the reference band
   Wcs wcs = {};                   ///< of the frame's own pixels
-  double ra = nan, dec = nan, snr = nan, r50 = nan, r90 = nan, scale = nan;  ///< r50, r90: pixels of the reference band
+  double ra = nan, dec = nan;     ///< of the object, which need not be in the middle
+  double snr = nan, r50 = nan, r90 = nan, scale = nan;  ///< r50, r90: pixels of the reference band
   int32_t n_bands = 0, flags = 0;
   std::string note = {};
 };

@@ -199,7 +199,7 @@ std::string false_disks(Report const& report) {
     plots.push_back(curve_plot(report.curves, source, "others called disks", &Tally::false_disks));
   return html::section("False disks",
                        text("Of SIMULATED pictures of ellipticals, the share with a calibrated p of ", sure_disk,
-                            " and more; bars are 95 % binomial intervals."),
+                            " and more; bars are ", report.curves.intervals_text(), "."),
                        html::grid(plots));
 }
 
@@ -317,7 +317,9 @@ std::string believed(Report const& report) {
       "Reliability, purity, completeness",
       text("Disks are those with a calibrated p of ", sure_disk,
            " and more, purity is at the share of disks in each set. "
-           "Brackets and bars: 95 % binomial intervals. By redshift only where objects of known class have one: "
+           "Brackets and bars: ",
+           report.curves.empty() ? "95 % binomial intervals" : report.curves.intervals_text(),
+           ". By redshift only where objects of known class have one: "
            "degraded pictures of nearby galaxies are at no redshift."),
       plots.empty() ? html::paragraph("Neither the class of these objects is known (--truth) nor do the weights carry "
                                       "curves (d16 train calibration).")

@@ -9,6 +9,7 @@
 #include <d16/sim/drizzle_noise.hpp>
 #include <d16/vision/views.hpp>
 
+#include "corner_noise.hpp"
 #include "ood.hpp"
 #include "report.hpp"
 #include "sample.hpp"
@@ -35,6 +36,7 @@ struct Finding {
   Tensor sigma, mask;  // of the frame, (size,size)
   Tensor std;          // of the denoised image
   bool simulated = false;
+  double correlation = nan;  // of the noise of neighbouring pixels of the frame
   double redshift = nan, posterior = nan, orbit = nan, seed = nan, ood = nan, residual = nan;
   bool readable() const { return object.readable(); }
 };
@@ -74,6 +76,15 @@ void add_planes(Band const& band, Finding& f) {
   f.sigma = tensor_of(cut_like(band.sigma, frame)) / averaged;
 }
 
+/// The noise of neighbouring pixels of the frame, as it is in the corners of its whole cutout, drawn on the same grid.
+double noise_correlation(Band const& band, Frame const& frame) {
+  Frame whole = frame;
+  double pixel = frame.side / double(frame.size), least = double(std::min(band.image.h, band.image.w));
+  whole.size = int64_t(least / pixel), whole.side = double(whole.size) * pixel;
+  whole.x = double(band.image.w - 1) / 2, whole.y = double(band.image.h - 1) / 2;
+  return corner_correlation(cut_like(unmasked(band), whole));
+}
+
 void give_up(Finding& f, std::string const& why) {
   f.object.frame = Frame();
   f.object.frame.flags = flag_unreadable, f.object.frame.note = why;
@@ -107,6 +118,7 @@ Finding read_finding(Tools const& t, size_t i) {
     auto band =
         std::find_if(cutout.bands.begin(), cutout.bands.end(), [&](Band const& b) { return b.name == reference; });
     add_planes(*band, f);
+    if (o.fade > 0) f.correlation = noise_correlation(*band, frame);
   } catch (FileError const& error) {
     give_up(f, error.what());
   } catch (d16::Error const& error) {  // these do not know the file
@@ -212,12 +224,11 @@ void classify_finding(Tools const& t, std::vector<Tensor> const& drawn, Finding&
 }
 
 /// A real object with noise added until its S/N is 30, 10 and 3: uncorrelated noise would be easier to see through, so
-/// it is correlated as what is dark in the frame.
+/// it is correlated as that of its cutout.
 Faded fade(Tools const& t, Finding const& f) {
   Frame const& frame = f.object.frame;
   int64_t size = frame.size;
-  double lag = d16::sim::autocorrelation(frame.light.select(2, 0).contiguous(), 0, 1);
-  d16::sim::DrizzleNoise drizzled(std::isfinite(lag) ? std::clamp(lag, 0.0, 0.69) : 0);
+  d16::sim::DrizzleNoise drizzled(std::isfinite(f.correlation) ? std::clamp(f.correlation, 0.0, 0.69) : 0);
   Faded out{f.object.id, {}, {}, {}};
   auto ask = [&](double snr, std::vector<Frame> const& frames) {
     std::vector<Tensor> lights;

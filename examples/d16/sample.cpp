@@ -12,6 +12,8 @@
 #include <d16/io/fits.hpp>
 #include <d16/io/survey_catalog.hpp>
 
+#include "beyond_data.hpp"
+
 namespace tool {
 
 using d16::FileError;
@@ -58,19 +60,6 @@ Role mosaic_role(std::string const& name) {
   if (any({"err", "rms", "sigma", "unc"})) return Role::sigma;
   if (any({"wht", "weight", "ivar"})) return Role::weight;
   return Role::science;
-}
-
-/// How many pixels have data. Beyond their data mosaics are 0.
-int64_t count_known(Plane const& p) {
-  return std::count_if(p.values.begin(), p.values.end(), [](float v) { return std::isfinite(v) && v != 0; });
-}
-
-/// Exact zeros become NaN where there is noise about a sky of zero, in which no pixel is exactly zero: they lie beyond
-/// the data. Without noise (one known pixel in a hundred below zero) they may be the sky, and stay.
-void drop_zeros(Plane& p) {
-  auto below = std::count_if(p.values.begin(), p.values.end(), [](float v) { return v < 0; });
-  if (below * 100 < count_known(p)) return;
-  for (float& v : p.values) v = v == 0 ? NAN : v;
 }
 
 }  // namespace

@@ -413,6 +413,9 @@ Frame frame_of(Cutout& cutout, Shape const& shape, FrameOptions o) {
   Frame frame = make_frame(cutout, o);
   if (one) frame.flags &= ~flag_few_bands;
   frame.flags |= frame_flags(shape);
+  if (shape.flags & (shape_not_found | shape_picture)) return frame;
+  Place centre = place_of(cutout.bands[shape_band(cutout, {.band = shape.band})].wcs, shape.light.x, shape.light.y);
+  frame.ra = centre.ra, frame.dec = centre.dec;
   return frame;
 }
 

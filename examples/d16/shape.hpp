@@ -64,7 +64,8 @@ size_t shape_band(Cutout const& cutout, ShapeOptions const& o);
 /// Measures the object in the middle of a cutout. Nothing that is wrong with the pixels is an error: flags say so.
 Shape measure_shape(Cutout const& cutout, ShapeOptions const& o);
 
-/// The frame that classifiers see: neighbours masked, of JWST's bands the measured one unless o.bands says others.
+/// The frame that classifiers see: neighbours masked, of JWST's bands the measured one unless o.bands says others. Its
+/// place on the sky is that of the measured centre, where there is one.
 Frame frame_of(Cutout& cutout, Shape const& shape, FrameOptions o);
 
 /// Sets p_disk_cas of all shapes.

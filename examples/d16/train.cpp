@@ -268,7 +268,7 @@ data::Batch denoise_example(TrainOptions const& o, DenoiseSetup const& setup, Te
     return {example.image, example.label};
   }
   if (!o.denoise.masked) return {pairs.noisy, pairs.clean};
-  DenoiseExample weighted = with_weight(pairs, unsaturated(pictures));
+  DenoiseExample weighted = with_weight(pairs, unsaturated(pictures, pairs.shrink));
   return {weighted.image, weighted.label};
 }
 

@@ -100,6 +100,9 @@ TEST_CASE("band cutout: cubes by the names of their planes, or by their number")
   CHECK(at(c, 0, 1, 6) == 2);
   CHECK(at(c, 0, 1, 0) == 8);
   CHECK(std::isnan(at(c, 0, 0, 3)));
+  BandCutout legacy = read_band_cube(cube({"BUNIT   = 'nJy     '", "BAND0   = 'F444W   '", "BAND1   = 'F090W   '"}));
+  CHECK(at(legacy, 0, 0, 6) == 0.5f);  // the Legacy Surveys count from 0
+  CHECK(at(legacy, 0, 1, 0) == 8);
   std::string plain = cube({"BUNIT   = 'nJy     '"});
   CHECK(at(read_band_cube(plain, {.bands = {"a", "b"}}), 0, 1, 1) == 8);
   CHECK(contains(error_of([&] { read_band_cube(plain); }), "2 planes without cards BAND1 .., 7 bands were asked for"));

@@ -164,6 +164,13 @@ TEST_CASE("the sets: counts of the poster, pairs that alias, bright centres, lit
     CHECK((high.flags & low.flags & sim::survey_bimodal) != 0);
     CHECK(low.templates.find("old") != std::string::npos);  // the only member with a strong break
   }
+  sim::SurveyOptions near = tiny::options(SurveySet::bimodal);
+  near.threshold = 3, near.high_z_scale = 10;
+  sim::Survey below(tiny_data(), near);  // at the usual redshifts partners would lie above it
+  for (int64_t i = 0; i < 60; i += 2) {
+    CHECK(below.truth(Split::test, i).z >= 3);
+    CHECK(below.truth(Split::test, i + 1).z < 3);
+  }
   sim::Survey stress(tiny_data(), tiny::options(SurveySet::stress)), plain(tiny_data(), tiny::options());
   for (int64_t i = 0; i < 20; ++i) {
     sim::SurveyObject o = stress.object(Split::test, i);

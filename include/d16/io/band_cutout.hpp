@@ -122,8 +122,13 @@ inline BandCutout read_band_cutout(std::vector<std::pair<std::string, std::strin
   return detail::cutout_of(images, where, o);
 }
 
-/// Reads one FITS cube whose planes are the bands: named by the cards BAND1, BAND2 ... or, without those, as many
-/// planes as bands in their order. Units and errors as read_band_cutout().
+/// The band of plane k of a cube, k from 0: cards BAND1, BAND2 ..., or BAND0, BAND1 ... as the Legacy Surveys count.
+inline std::optional<std::string> cube_band(FitsHeader const& header, int k) {
+  return header.string("BAND" + std::to_string(header.has("BAND0") ? k : k + 1));
+}
+
+/// Reads one FITS cube whose planes are the bands: named by cards as cube_band() says or, without those, as many planes
+/// as bands in their order. Units and errors as read_band_cutout().
 inline BandCutout read_band_cube(std::string const& path, BandCutoutOptions const& o = {}) {
   std::vector<FitsHdu> hdus = list_fits(path);
   auto cube = std::find_if(hdus.begin(), hdus.end(), [](FitsHdu const& hdu) {
@@ -136,7 +141,7 @@ inline BandCutout read_band_cube(std::string const& path, BandCutoutOptions cons
   std::vector<std::string> where(o.bands.size(), path);
   for (int k = 0; k < planes; ++k) {
     FitsImage image = read_fits(path, {.hdu = std::to_string(cube->index), .section = o.section, .plane = k});
-    auto name = image.header.string("BAND" + std::to_string(k + 1));
+    auto name = cube_band(image.header, k);
     require<FileError>(name || planes == int(o.bands.size()), path, ": ", planes, " planes without cards BAND1 .., ",
                        o.bands.size(), " bands were asked for; add the cards or ask for as many bands");
     for (size_t c = 0; c < o.bands.size(); ++c)

@@ -305,8 +305,11 @@ class Survey {
     s.theta = random.uniform(0, std::numbers::pi);
     return s;
   }
+  /// The redshift below which a share u of the high-z galaxies lies; those of pairs have a partner below the threshold.
   double high_z_at(double u) const {
-    double s = o_.high_z_scale, end = std::exp(-(o_.most_z - o_.threshold) / s);
+    double paired = balmer / lyman_alpha * (1 + o_.threshold) - 1;
+    double most = o_.set == SurveySet::bimodal ? std::min(o_.most_z, paired) : o_.most_z;
+    double s = o_.high_z_scale, end = std::exp(-(most - o_.threshold) / s);
     return o_.threshold - s * std::log(1 - u * (1 - end));
   }
   double random_low_z(Random& random) const {
