@@ -1,5 +1,6 @@
 // The spanning tree against all pairs, and the laws of clusters. Labels of scikit-learn are in tests/golden.
 #include <doctest/doctest.h>
+#include <sys/resource.h>
 #include <d16/learn/hdbscan.hpp>
 #include <numeric>
 
@@ -303,6 +304,18 @@ TEST_CASE("epsilon joins what parts within it, leaves part what mass joins") {
   CHECK(leaves > mass);
   CHECK(count({.min_cluster_size = 8, .min_samples = 3, .selection = leaf, .epsilon = 0.3}) < leaves);
   CHECK(count({.min_cluster_size = 8, .min_samples = 3, .selection = leaf, .epsilon = 1e-6}) == leaves);
+}
+
+TEST_CASE("memory does not grow with min_samples") {
+  auto peak = [] {
+    rusage usage{};
+    getrusage(RUSAGE_SELF, &usage);
+    return double(usage.ru_maxrss) / 1024;
+  };
+  Tensor x = points::groups(20000, 2, 5, 51);
+  double const before = peak();
+  learn::hdbscan(x, {.min_cluster_size = 2000});
+  CHECK(peak() - before < 100);  // MiB; a list of rows x min_samples would take 305
 }
 
 TEST_CASE("hdbscan refuses what it cannot cluster") {
