@@ -282,9 +282,7 @@ std::vector<PhotozBin> photoz_bins(PhotozResults const& r) {
 }
 
 Json photoz(PhotozOptions const& o) {
-  std::string name = lower(o.out);
-  require<FileError>(ends_with(name, ".csv") || ends_with(name, ".fits"), o.out,
-                     ": --out is a catalogue: NAME.fits or NAME.csv");
+  check_catalogue_name(o.out);
   Photometry catalogue = read_photometry(o.photometry);
   GridOptions grid_options{.least_z = o.least_z,
                            .most_z = o.most_z,

@@ -82,6 +82,9 @@ TEST_CASE("separator: tells classes apart through noise and gaps, whatever the z
   CHECK(known > 950);
   CHECK(right > 0.97 * known);
   CHECK(sure_right >= 0.9 * sure);  // what is said with 90 % is right as often
+  for (auto const& prior : std::vector<std::vector<double>>{{0, 0}, {1, -1}, {1}, {1, not_known}, {1, INFINITY}})
+    CHECK_THROWS_WITH_AS(s.probabilities(test.fluxes, prior), doctest::Contains("2 finite ones from 0 up"), ValueError);
+  CHECK_NOTHROW(s.probabilities(test.fluxes, {1, 0}));
   // Other zero points: a factor for each band moves each colour by a constant. Colours are float32, so that a value may
   // change its side of a threshold only where it is 1e-6 from it.
   double const zero[4] = {2, 0.5, 3, 1};

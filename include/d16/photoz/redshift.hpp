@@ -40,14 +40,13 @@ struct RedshiftFit {
       not_known;  ///< of the highest P(z), between grid points by a parabola: without a prior of the least chi^2
   double chi2 = not_known;                                                                             ///< there
   double z_l95 = not_known, z_l68 = not_known, z_m = not_known, z_u68 = not_known, z_u95 = not_known;  ///< of P(z)
-  double near = not_known;    ///< probability within 10 % of z_a
-  double z_2 = not_known;     ///< middle of the second mode; NaN when there is one only
-  double second = 0;          ///< probability of the second mode over that of the first: the bimodality
-  double chi2_2 = not_known;  ///< at z_2
-  bool alias = false;         ///< the two modes are where Balmer and Lyman break change places
-  double chi2_low =
-      not_known;  ///< least at low redshift, FitOptions::low_z; NaN for a low-z object and without a grid there
-  int best_template = -1;  ///< with most light at z_a
+  double near = not_known;      ///< probability within 10 % of z_a
+  double z_2 = not_known;       ///< middle of the second mode; NaN when there is one only
+  double second = 0;            ///< probability of the second mode over that of the first: the bimodality
+  double chi2_2 = not_known;    ///< at z_2
+  bool alias = false;           ///< the two modes are where Balmer and Lyman break change places
+  double chi2_low = not_known;  ///< least at low redshift, FitOptions::low_z; NaN where that is not looked for
+  int best_template = -1;       ///< with most light at z_a
   DwarfModels::Match dwarf = {};
   double chi2_beside_dwarf = not_known;  ///< of the best mixture at z_a over the bands that the dwarf is compared in
   double rank = not_known;               ///< probability below the true redshift, where that is known
