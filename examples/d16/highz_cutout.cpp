@@ -12,8 +12,9 @@
 #include <d16/io/flux_unit.hpp>
 #include <d16/io/survey_catalog.hpp>
 #include <d16/io/wcs.hpp>
-#include <d16/vision/line_map.hpp>
 #include <d16/vision/statistics.hpp>
+
+#include "highz_grid.hpp"
 
 namespace tool {
 
@@ -107,10 +108,13 @@ class Assembly {
     require<FileError>(std::count(seen_.begin(), seen_.end(), "") < bands, path, ": no image of ",
                        io::nircam_bands().front(), " to ", io::nircam_bands().back(),
                        "; bands are known by the name of the file, EXTNAME, FILTER, BAND or BAND1 .. of a cube");
-    for (size_t axis : {0, 1}) shift_[axis] = common_shift(int(axis));
-    for (Science const& s : science_) put(s);
+    std::vector<Tensor> own;  // images of the grid's pixels
+    for (Science const& s : science_)
+      if (same_grid(s.arcsec)) own.push_back(s.pixels);
+    HighzGrid const grid(own);
+    for (Science const& s : science_) put(s, grid);
     for (Noise const& n : noise_)
-      if (same_grid(n.arcsec) && aligned(n.pixels)) put(n);
+      if (same_grid(n.arcsec) && grid.aligned(n.pixels)) put(n);
   }
 
  private:
@@ -186,9 +190,10 @@ class Assembly {
     if (std::isnan(out_.ra)) locate(image);
   }
 
-  void put(Science const& s) {
+  void put(Science const& s, HighzGrid const& grid) {
     double const step = same_grid(s.arcsec) ? 1 : pixel / s.arcsec;
-    Tensor cut = same_grid(s.arcsec) && aligned(s.pixels) ? shifted(s.pixels) : resampled(s.pixels, step);
+    Tensor cut =
+        same_grid(s.arcsec) && grid.aligned(s.pixels) ? HighzGrid::middle(s.pixels) : grid.resampled(s.pixels, step);
     for (int64_t i = 0; i < side * side; ++i) {
       double value = double(cut.data<float>()[i]) * step * step * s.factor;
       out_.object.image.data<float>()[i * bands + s.band] = std::isfinite(float(value)) ? float(value) : float(nan);
@@ -198,53 +203,14 @@ class Assembly {
   /// The noise of a dark pixel is the median of the error image: most pixels of a cutout are dark. An image that says no
   /// unit has that of its band.
   void put(Noise const& n) {
-    std::vector<double> values = vision::finite_values(shifted(n.pixels));
+    std::vector<double> values = vision::finite_values(HighzGrid::middle(n.pixels));
     std::erase_if(values, [](double v) { return !(v > 0); });
     if (values.empty()) return;
     std::string const& unit = n.unit.empty() ? unit_[size_t(n.band)] : n.unit;
     out_.object.error[size_t(n.band)] = float(vision::median(std::move(values)) * factor_of(n.place, unit, n.arcsec));
   }
 
-  /// The middle of an image of an odd side is the middle of a pixel, that of 64 pixels a corner. Images of the grid's
-  /// pixels are taken as they are, so that the middle of the grid lies half a pixel from theirs where most sides are odd;
-  /// the others are interpolated to the same place.
-  double common_shift(int axis) const {
-    int64_t odd = 0;
-    for (Science const& s : science_)
-      if (same_grid(s.arcsec)) odd += s.pixels.dim(axis) % 2 ? 1 : -1;
-    return odd > 0 ? -0.5 : 0;
-  }
-  bool aligned(Tensor const& image) const {
-    return (image.dim(0) % 2 == 1) == (shift_[0] != 0) && (image.dim(1) % 2 == 1) == (shift_[1] != 0);
-  }
   static bool same_grid(double arcsec) { return std::abs(arcsec / pixel - 1) < 2e-3; }
-
-  /// The 64x64 pixels in the middle, NaN beyond the edges.
-  static Tensor shifted(Tensor const& image) {
-    Tensor out = d16::full({side, side}, nan, vision::host_tensor());
-    int64_t H = image.dim(0), W = image.dim(1), top = (H - side) >> 1, left = (W - side) >> 1;
-    for (int64_t i = std::max<int64_t>(0, -top); i < std::min(side, H - top); ++i)
-      for (int64_t j = std::max<int64_t>(0, -left); j < std::min(side, W - left); ++j)
-        out.data<float>()[i * side + j] = image.data<float>()[(i + top) * W + j + left];
-    return out;
-  }
-
-  /// The same part of the sky, each pixel the mean over (or the value at) its place; `step` is its side in old pixels.
-  Tensor resampled(Tensor const& image, double step) const {
-    auto low = [&](int axis) { return double(image.dim(axis)) / 2 + step * (shift_[size_t(axis)] - double(side) / 2); };
-    auto map = [&](int axis) {
-      return vision::window_map(image.dim(axis), low(axis), low(axis) + step * double(side), side);
-    };
-    Tensor out = vision::apply("read_highz_cutout", map(0), map(1), image);
-    auto outside = [&](int64_t i, int axis) {
-      double from = low(axis) + step * double(i);
-      return from < -1e-6 || from + step > double(image.dim(axis)) + 1e-6;
-    };
-    for (int64_t i = 0; i < side; ++i)
-      for (int64_t j = 0; j < side; ++j)
-        if (outside(i, 0) || outside(j, 1)) out.data<float>()[i * side + j] = float(nan);
-    return out;
-  }
 
   /// Where the middle of the image is on the sky.
   void locate(io::FitsImage const& image) {
@@ -258,7 +224,6 @@ class Assembly {
   HighzReading const& reading_;
   std::vector<Science> science_;
   std::vector<Noise> noise_;
-  double shift_[2] = {0, 0};                       // of the grid's middle from those of the images, pixels of the grid
   std::array<std::string, size_t(bands)> unit_{};  // of the science images
   std::array<std::string, size_t(bands)> seen_;
 };
