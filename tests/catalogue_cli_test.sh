@@ -102,15 +102,22 @@ awk 'BEGIN {
     printf "%d,%s,0,%.3f,1,,,%.3f,1,%d,%.4f,%d.5,%s\n", i, i == 1 ? "359.999999" : i, 10 + 50 * rand(), 20 + 30 * rand(), i % 3 ? 0 : i, rand(), i % 13, i % 2 ? "disk" : "other"
 }' >plain.csv
 echo "ra,dec,partner" >places.csv && echo "0.000001,0,yes" >>places.csv
-quickly() { cluster --catalog plain.csv --perplexity 10 --iterations 60 --trees 10 "$@"; }
-works "a band without any value" quickly --out gap
+quickly() { cluster --perplexity 10 --iterations 60 --trees 10 "$@"; }
+works "a band without any value" quickly --catalog plain.csv --out gap
 check "that band is left out" grep -q "band F150W has no flux with an error and is left out" stdout
-works "a column that is mostly one value, labels beyond z = 8, a place across 0 hours" quickly --columns mostly,other \
+works "a column that is mostly one value, labels beyond z = 8, a place across 0 hours" quickly --catalog plain.csv --columns mostly,other \
   --label label --positive disk --match places.csv --within 0.3 --out mostly
 check "both columns are taken" grep -q "200 rows, 2 features" stdout
 check "the label is shown up to z = 13" grep -q "12 - 13" mostly/report.html
 check "the place is found" grep -q "1 of 200 rows have a partner within 0.3 arcsec" stdout
-fails "--min-snr without photometry" 1 min-snr few quickly --columns mostly,other --min-snr 3 --out few
+awk 'BEGIN { # two groups, and four rows far from both
+  print "id,a,b,z"
+  for (i = 0; i < 200; ++i) printf "%d,%.4f,%.4f,\n", i, i % 2 + 0.02 * sin(3 * i), i % 2 + 0.02 * sin(7 * i + 1)
+  print "200,-1,2,1\n201,2,-1,8\n202,-1,0.5,1\n203,0.5,-1,8"
+}' >strays.csv
+works "no row of a cluster has a redshift" quickly --catalog strays.csv --columns a,b --min-cluster 30 --out strays
+check "there are two clusters" grep -q ", 2 clusters," stdout
+fails "--min-snr without photometry" 1 min-snr few quickly --catalog plain.csv --columns mostly,other --min-snr 3 --out few
 ceers=$shared/ceers_epochs_morphology
 if [[ -d $ceers ]]; then
   works "CEERS, real galaxies" cluster --catalog "$ceers/morphology_morfometryka.csv" --columns C1,C2,A0,A3,S3,G,M20,H,nFit1D,qFit2D --out ceers \
