@@ -200,8 +200,8 @@ class Assembly {
     }
   }
 
-  /// The noise of a dark pixel is the median of the error image: most pixels of a cutout are dark. An image that says no
-  /// unit has that of its band.
+  /// The noise of a dark pixel is the median of the error image: most pixels of a cutout are dark. An image that says
+  /// no unit has that of its band.
   void put(Noise const& n) {
     std::vector<double> values = vision::finite_values(HighzGrid::middle(n.pixels));
     std::erase_if(values, [](double v) { return !(v > 0); });

@@ -11,9 +11,9 @@
 
 namespace tool {
 
-/// The middle of an image of an odd side is the middle of a pixel, that of 64 pixels a corner. Images of the grid's pixels
-/// are taken as they are, so that the grid's middle lies half a pixel from theirs where most sides are odd; all others
-/// are interpolated to the same place.
+/// The middle of an image of an odd side is the middle of a pixel, that of 64 pixels a corner. Images of the grid's
+/// pixels are taken as they are, so that the grid's middle lies half a pixel from theirs where most sides are odd; all
+/// others are interpolated to the same place.
 class HighzGrid {
  public:
   /// `own`: images (H,W) with pixels of the grid's size.

@@ -50,8 +50,8 @@ std::vector<std::string> candidates(PhotometryOptions const& o, std::vector<sim:
   return out;
 }
 
-/// Pivot of the filter's curve or of the passband with its name, or what the name of a band of NIRCam says, in Angstrom;
-/// NaN where nothing does.
+/// Pivot of the filter's curve or of the passband with its name, or what the name of a band of NIRCam says, in
+/// Angstrom; NaN where nothing does.
 double wavelength_of(sim::Curve const& filter, std::vector<sim::Curve> const& passbands) {
   if (!filter.wavelength.empty()) return sim::pivot_wavelength(filter);
   for (sim::Curve const& curve : passbands)

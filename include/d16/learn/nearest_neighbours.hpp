@@ -85,8 +85,8 @@ D16_INLINE void search(KdTree const& tree, float const* point, int32_t self, Nea
 }
 
 /// Neighbours of the rows of `queries` in their order there; `same` when the two trees are one: no row is then its own
-/// neighbour. visit(position of the query, j, key) is called from several threads, for no more than the nearest `listed`
-/// and the k-th.
+/// neighbour. visit(position of the query, j, key) is called from several threads, for no more than the nearest
+/// `listed` and the k-th.
 template <class F> void search_all(KdTree const& tree, KdTree const& queries, bool same, int64_t k, F const& visit,
                                    int64_t listed = INT64_MAX) {
   parallel_chunks(queries.rows, 256, [&](int64_t begin, int64_t end) {
