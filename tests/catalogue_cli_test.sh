@@ -43,6 +43,11 @@ works "the scores as JSON" photoz --catalog survey/catalog.fits --out z.csv --js
 check "scatter of the simulated survey" a_number sigma_nmad 0.02 0.2
 works "dust" photoz --catalog survey/catalog.fits --out z.csv --dust 0,1 --json
 check "dust doubles the templates" a_number templates 38 38
+check "galaxy and dwarf: the models have all bands, and chi2 is that of all" \
+  awk -F, '$1 != "" { d = $1 - $2; if (d * d > 1e-4 * (1 + $1) * (1 + $1)) exit 1 }' <(paste -d, <(column z1.csv chi2) <(column z1.csv chi2_z_bd))
+works "no redshifts below 4" photoz --catalog survey/catalog.fits --out high.csv --cuts --z-min 5
+check "the cut of low solutions is said not to be applied" grep -q "^cut low solution: not applied" stdout
+check "no chi2_low is infinite" test "$(column high.csv chi2_low | grep -ci inf)" = 0
 
 header=id
 for b in F090W F115W F150W F200W F277W F356W F444W; do header+=,$b,${b}_err; done
@@ -56,6 +61,11 @@ for b in F090W F115W F150W F200W F277W F356W F444W; do header+=,$b,${b}_err; don
 works "rows that say nothing" photoz --catalog four.csv --out four-z.csv
 check "no redshift, and a flag" test "$(column four-z.csv photoz_flags | tail -3 | tr '\n' ' ')" = "5 5 2 "
 check "their z_a is empty" test "$(column four-z.csv z_a | tail -3 | tr -d '\n')" = ""
+works "bands in any order" photoz --catalog four.csv --bands F444W,F277W,F115W,F200W --out order.csv --json
+check "bands go by wavelength" test "$(tr -d ' \n' <stdout | grep -o '"bands":[^]]*]')" = '"bands":["F115W","F200W","F277W","F444W"]'
+sed '1s/F356W/F360M/g' four.csv >medium.csv
+works "F360M is a band of NIRCam" photoz --catalog medium.csv --out medium-z.csv --json
+check "F360M has its place" test "$(tr -d ' \n' <stdout | grep -o '"F277W","F360M","F444W"')" != ""
 sed 's/,\([0-9.-]*\)/,\1/g' four.csv | awk -F, 'BEGIN { OFS = "," } NR > 1 { for (i = 2; i <= NF; ++i) if ($i != "" && $i != "nan") $i = $i * 1024 } 1' >scaled.csv
 works "other units" photoz --catalog scaled.csv --out scaled-z.csv
 check "the redshift does not depend on the unit" test "$(column scaled-z.csv z_m | head -1)" = "$(column four-z.csv z_m | head -1)"
@@ -85,6 +95,29 @@ works "only sound rows, their map by all pairs" cluster --catalog z.fits --sound
 check "cuts are counted" grep -q "fail the quality cuts" stdout
 fails "too few rows for the perplexity" 1 perplexity few cluster --catalog four.csv --out few
 fails "no such redshift" 1 z_nowhere few cluster --catalog z.fits --redshift z_nowhere --out few
+awk 'BEGIN {
+  srand(1)
+  print "id,ra,dec,F115W,F115W_err,F150W,F150W_err,F277W,F277W_err,mostly,other,z,label"
+  for (i = 1; i <= 200; ++i)
+    printf "%d,%s,0,%.3f,1,,,%.3f,1,%d,%.4f,%d.5,%s\n", i, i == 1 ? "359.999999" : i, 10 + 50 * rand(), 20 + 30 * rand(), i % 3 ? 0 : i, rand(), i % 13, i % 2 ? "disk" : "other"
+}' >plain.csv
+echo "ra,dec,partner" >places.csv && echo "0.000001,0,yes" >>places.csv
+quickly() { cluster --perplexity 10 --iterations 60 --trees 10 "$@"; }
+works "a band without any value" quickly --catalog plain.csv --out gap
+check "that band is left out" grep -q "band F150W has no flux with an error and is left out" stdout
+works "a column that is mostly one value, labels beyond z = 8, a place across 0 hours" quickly --catalog plain.csv --columns mostly,other \
+  --label label --positive disk --match places.csv --within 0.3 --out mostly
+check "both columns are taken" grep -q "200 rows, 2 features" stdout
+check "the label is shown up to z = 13" grep -q "12 - 13" mostly/report.html
+check "the place is found" grep -q "1 of 200 rows have a partner within 0.3 arcsec" stdout
+awk 'BEGIN { # two groups, and four rows far from both
+  print "id,a,b,z"
+  for (i = 0; i < 200; ++i) printf "%d,%.4f,%.4f,\n", i, i % 2 + 0.02 * sin(3 * i), i % 2 + 0.02 * sin(7 * i + 1)
+  print "200,-1,2,1\n201,2,-1,8\n202,-1,0.5,1\n203,0.5,-1,8"
+}' >strays.csv
+works "no row of a cluster has a redshift" quickly --catalog strays.csv --columns a,b --min-cluster 30 --out strays
+check "there are two clusters" grep -q ", 2 clusters," stdout
+fails "--min-snr without photometry" 1 min-snr few quickly --catalog plain.csv --columns mostly,other --min-snr 3 --out few
 ceers=$shared/ceers_epochs_morphology
 if [[ -d $ceers ]]; then
   works "CEERS, real galaxies" cluster --catalog "$ceers/morphology_morfometryka.csv" --columns C1,C2,A0,A3,S3,G,M20,H,nFit1D,qFit2D --out ceers \
@@ -105,6 +138,13 @@ check "separator: brown dwarfs of the survey are found" awk '/by trees: recall/ 
 check "separator: probabilities sum to 1 or are missing" awk -F, '{ s = $1 + $2; if ($1 != "" && (s < 0.9999 || s > 1.0001)) exit 1 }' <(paste -d, <(column classes.csv p_galaxy) <(column classes.csv p_brown_dwarf))
 works "other frequencies" "$d16" separate --catalog survey/catalog.fits --weights separator.json --out rare.csv --prior 100,1
 check "rare dwarfs are called less often" test "$(grep -c ',brown_dwarf,' rare.csv)" -lt "$(grep -c ',brown_dwarf,' classes.csv)"
+for prior in 0,0 -1,2 1; do
+  fails "frequencies that are none: $prior" 1 "prior frequencies" bad.csv "$d16" separate --catalog survey/catalog.fits --weights separator.json --out bad.csv "--prior=$prior"
+done
+fails "separate: no gzip is written" 1 classes.fits.gz classes.fits.gz "$d16" separate --catalog survey/catalog.fits --weights separator.json --out classes.fits.gz
+works "bands in small letters" "$d16" train separator --data "$shared" --catalog survey/catalog.fits --out small.json --count 600 --rounds 5 --bands f444w,f277w,f115w
+works "separate by them" "$d16" separate --catalog survey/catalog.fits --weights small.json --out small.csv
+check "the colour cut is the same" cmp <(column small.csv bd_colour_cut) <(column classes.csv bd_colour_cut)
 {
   echo "F090W,F115W,F150W,F200W,F277W,F356W,F444W"
   for i in $(seq 1 20); do echo "$((900 + i)),800,600,400,250,160,110"; done
@@ -127,6 +167,7 @@ fails "no such band" 1 F770W bad.fits photoz --catalog four.csv --bands F444W,F7
 fails "no such templates" 1 nowhere bad.fits photoz --catalog four.csv --templates nowhere --out bad.fits
 fails "no data" 1 void bad.fits "$d16" photoz --data void --catalog four.csv --out bad.fits
 fails "an output that is none" 1 results.txt results.txt photoz --catalog four.csv --out results.txt
+fails "no gzip is written" 1 z.fits.gz z.fits.gz photoz --catalog four.csv --out z.fits.gz
 fails "weights of something else" 1 four.csv bad.csv "$d16" separate --catalog four.csv --weights four.csv --out bad.csv
 echo '{"format": "d16 separator", "version": 1, "bands": []}' >half.json
 fails "half a separator" 1 half.json bad.csv "$d16" separate --catalog four.csv --weights half.json --out bad.csv

@@ -124,6 +124,31 @@ mkdir allbad && cp mixed/renamed.fits mixed/empty.fits allbad
 fails "a folder of bad files only" 1 "none of its 2 objects" bad.csv classify --input allbad --out bad.csv
 mkdir void
 fails "an empty folder" 1 void bad.csv classify --input void --out bad.csv
+# 64x64 pixels as float32 for printf: faint noise, and a square in the middle
+square=$(awk 'BEGIN { srand(1); for (i = 0; i < 64; ++i) for (j = 0; j < 64; ++j)
+  printf "%s", (i > 28 && i < 35 && j > 28 && j < 35 ? "\\x3f\\x80\\x00\\x00" : rand() < 0.5 ? "\\x3c\\x23\\xd7\\x0a" : "\\xbc\\x23\\xd7\\x0a") }')
+# image PLANES CARD...: that many of them
+image() {
+  local planes=$1 sizes=("NAXIS   =                    2") pixels=
+  shift
+  ((planes == 1)) || sizes=("NAXIS   =                    3")
+  sizes+=("NAXIS1  =                   64" "NAXIS2  =                   64")
+  ((planes == 1)) || sizes+=("NAXIS3  = $planes")
+  fits_header "SIMPLE  =                    T" "BITPIX  =                  -32" "${sizes[@]}" "$@"
+  for _ in $(seq "$planes"); do pixels+=$square; done
+  block "$pixels"
+}
+sky=("CTYPE1  = 'RA---TAN'" "CTYPE2  = 'DEC--TAN'" "CRPIX1  = -100.0" "CRPIX2  = 32.5" "CRVAL1  = 0.0" "CRVAL2  = 0.0"
+  "CD1_1   = -8.333333333333E-06" "CD1_2   = 0.0" "CD2_1   = 0.0" "CD2_2   = 8.333333333333E-06")
+mkdir -p beside/one
+for b in f277w f444w; do image 1 "BUNIT   = 'nJy'" "${sky[@]}" >beside/one/${b}_sci.fits; done
+image 1 "${sky[@]}" >beside/one/f444w_err.fits
+works "west of 0 hours, an ERR image without a unit" classify --input beside --out beside.csv
+check "right ascension is from 0 to 360" grep -q ",359\.99" beside.csv
+check "no unit was assumed" awk '{ if (int($1 / 256) % 2 != 0) exit 1 }' <(column beside.csv flags)
+image 6 "BUNIT   = 'nJy'" "${sky[@]}" "BAND0   = 'F115W'" "BAND1   = 'F150W'" "BAND2   = 'F200W'" "BAND3   = 'F277W'" "BAND4   = 'F356W'" "BAND5   = 'F444W'" >cube.fits
+works "a cube that counts its bands from 0" classify --input cube.fits --out cube.csv
+check "it has six bands" test "$(column cube.csv n_bands)" = 6
 if [[ -d $shared/jwst_ceers_nircam ]]; then
   works "six JWST objects" classify --input "$shared/jwst_ceers_nircam" --out jwst
   check "JWST: six rows" test "$(rows jwst/catalog.csv)" = 6

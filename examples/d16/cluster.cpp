@@ -161,6 +161,7 @@ void learn_redshifts(ClusterResults& r) {
   std::vector<int64_t> majority = majorities(r, bins);
   for (size_t i = 0; i < r.cluster.size(); ++i)
     if (r.cluster[i] >= 0) r.cluster_bin[i] = majority[size_t(r.cluster[i])];
+  if (where_known(r.cluster_bin).empty()) return;  // no cluster has a row with a redshift
   r.majority_confusion = confusion(r.z_bin, r.cluster_bin, bins);
   best_clusters(r, bins);
 }
@@ -358,6 +359,8 @@ std::vector<std::string> bin_names(std::vector<double> const& edges) {
 Json cluster(ClusterOptions const& o) {
   require<d16::ValueError>(std::is_sorted(o.z_edges.begin(), o.z_edges.end()) && !o.z_edges.empty(),
                            "--z-edges: rising numbers are needed");
+  require<d16::ValueError>(o.columns.empty() || o.min_snr <= 0,
+                           "--min-snr: that is of the photometry, and --columns takes none");
   ClusterCatalogue catalogue = read_cluster_catalogue(o);
   ClusterFeatures features = cluster_features(catalogue, o);
   OutputFolder out(o.out);

@@ -29,9 +29,16 @@ struct Raw {
   std::vector<bool> limit;
 };
 
-std::vector<Raw> magnitudes(photoz::FluxTable const& fluxes, std::vector<std::string> const& bands) {
+std::vector<Raw> magnitudes(photoz::FluxTable const& fluxes, std::vector<std::string> const& bands,
+                            std::vector<std::string>& notes) {
   std::vector<Raw> out;
   for (size_t b = 0; b < bands.size(); ++b) {
+    bool any = false;
+    for (size_t i = 0; i < fluxes.rows(); ++i) any |= std::isfinite(fluxes.flux[b][i]) && fluxes.error[b][i] > 0;
+    if (!any) {
+      notes.push_back("band " + bands[b] + " has no flux with an error and is left out");
+      continue;
+    }
     photoz::AsinhMagnitude magnitude = photoz::asinh_magnitude(fluxes.error[b]);
     Raw raw{bands[b], {}, {}, {}};
     for (size_t i = 0; i < fluxes.rows(); ++i) {
@@ -60,7 +67,7 @@ std::vector<Raw> colours(std::vector<Raw> const& magnitudes) {
 
 std::vector<Raw> photometric(ClusterCatalogue const& c, ClusterOptions const& o, std::vector<std::string>& notes) {
   auto asked = [&](char const* name) { return std::count(o.features.begin(), o.features.end(), name) > 0; };
-  std::vector<Raw> bands = magnitudes(c.photometry.fluxes, c.photometry.bands()), out;
+  std::vector<Raw> bands = magnitudes(c.photometry.fluxes, c.photometry.bands(), notes), out;
   if (asked("magnitudes")) out = bands;
   if (asked("size") && c.photometry.size.empty()) notes.push_back("no column of radii: sizes are left out");
   else if (asked("size")) {
@@ -114,7 +121,8 @@ std::vector<size_t> usable(ClusterCatalogue const& c, std::vector<Raw> const& ra
   return out;
 }
 
-/// Median and spread of a column over the rows, 1.4826 times the median distance from the median.
+/// Median and spread of a column over the rows: 1.4826 times the median distance from the median, or, where more than
+/// half of the rows have one value, the root of the mean of its squares.
 std::pair<double, double> middle(std::vector<double> const& value, std::vector<size_t> const& rows) {
   std::vector<double> known;
   for (size_t i : rows)
@@ -122,7 +130,11 @@ std::pair<double, double> middle(std::vector<double> const& value, std::vector<s
   if (known.size() < 2) return {nan, 0};
   double median = d16::vision::median(known);
   for (double& v : known) v = std::abs(v - median);
-  return {median, 1.482602218505602 * d16::vision::median(std::move(known))};
+  double const mad = d16::vision::median(known);
+  if (mad > 0) return {median, 1.482602218505602 * mad};
+  double squares = 0;
+  for (double v : known) squares += v * v;
+  return {median, std::sqrt(squares / double(known.size()))};
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // The report of d16 cluster: maps, features, clusters and what they know of redshifts and labels.
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include <d16/io/html.hpp>
 #include <d16/io/plot.hpp>
@@ -49,7 +50,9 @@ std::string maps(std::vector<ClusterPicture> const& pictures) {
 std::string features(ClusterResults const& r) {
   ClusterFeatures const& f = r.features;
   io::Table t;
-  t.column("feature", f.names).column("median", f.median).column("spread", f.spread, {"", "1.4826 MAD: the unit"});
+  t.column("feature", f.names)
+      .column("median", f.median)
+      .column("spread", f.spread, {"", "1.4826 MAD, or else the standard deviation: the unit"});
   t.column("median error", f.error, {"", "what the errors of the fluxes make of it"});
   t.column("missing", f.missing).column("limits", f.limits, {"", "S/N below 2 in a band"});
   t.column("beyond 5", f.clipped, {"", "drawn in to 5 spreads"});
@@ -151,16 +154,21 @@ std::string label_against_redshift(ClusterResults const& r) {
   std::vector<std::string> names;
   std::vector<int64_t> n, yes;
   std::vector<double> low, high, value;
-  for (int bin = 0; bin < 8; ++bin) {
+  struct Bin {
     int64_t all = 0, positive = 0;
-    double mean = 0;
-    for (auto const& [z, is] : rows)
-      if (z >= bin && z < bin + 1) ++all, positive += is, mean += z;
-    if (all == 0) continue;
+    double sum = 0;
+  };
+  std::map<double, Bin> bins;
+  for (auto const& [z, is] : rows) {
+    Bin& bin = bins[std::floor(z)];
+    ++bin.all, bin.positive += is, bin.sum += z;
+  }
+  for (auto const& [from, bin] : bins) {
+    auto const [all, positive, sum] = bin;
     learn::Fraction f = learn::fraction(positive, all);
-    names.push_back(text(bin, " - ", bin + 1)), n.push_back(all), yes.push_back(positive);
+    names.push_back(text(from, " - ", from + 1)), n.push_back(all), yes.push_back(positive);
     value.push_back(f.value), low.push_back(f.interval.low), high.push_back(f.interval.high);
-    double x = mean / double(all);
+    double x = sum / double(all);
     fraction.x.push_back(x), fraction.y.push_back(f.value);
     interval.x.insert(interval.x.end(), 3, x);
     interval.y.insert(interval.y.end(), {f.interval.low, f.interval.high, std::nan("")});  // and lifts the pen

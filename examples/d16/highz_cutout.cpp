@@ -7,13 +7,14 @@
 #include <limits>
 #include <map>
 #include <new>
-#include <numbers>
 
 #include <d16/io/fits.hpp>
 #include <d16/io/flux_unit.hpp>
 #include <d16/io/survey_catalog.hpp>
-#include <d16/vision/line_map.hpp>
+#include <d16/io/wcs.hpp>
 #include <d16/vision/statistics.hpp>
+
+#include "highz_grid.hpp"
 
 namespace tool {
 
@@ -83,7 +84,7 @@ io::FitsImage read(Place const& place) {
       {.hdu = std::to_string(place.hdu.index), .section = {}, .plane = place.plane, .max_pixels = max_pixels});
 }
 
-/// Puts bands one by one into the object.
+/// Collects the images of an object, then puts them into it.
 class Assembly {
  public:
   Assembly(HighzCutout& out, HighzReading const& reading) : out_(out), reading_(reading) {
@@ -107,13 +108,33 @@ class Assembly {
     require<FileError>(std::count(seen_.begin(), seen_.end(), "") < bands, path, ": no image of ",
                        io::nircam_bands().front(), " to ", io::nircam_bands().back(),
                        "; bands are known by the name of the file, EXTNAME, FILTER, BAND or BAND1 .. of a cube");
+    std::vector<Tensor> own;  // images of the grid's pixels
+    for (Science const& s : science_)
+      if (same_grid(s.arcsec)) own.push_back(s.pixels);
+    HighzGrid const grid(own);
+    for (Science const& s : science_) put(s, grid);
+    for (Noise const& n : noise_)
+      if (same_grid(n.arcsec) && grid.aligned(n.pixels)) put(n);
   }
 
  private:
+  struct Science {
+    int64_t band;
+    Tensor pixels;
+    double arcsec, factor;
+  };
+  struct Noise {
+    int64_t band;
+    Place place;
+    Tensor pixels;
+    std::string unit;
+    double arcsec;
+  };
+
   void add_cube(Place place, int planes) {
     for (place.plane = 0; place.plane < planes; ++place.plane) {
       io::FitsImage image = read(place);
-      auto name = image.header.string("BAND" + std::to_string(place.plane + 1));
+      auto name = io::cube_band(image.header, place.plane);
       require<FileError>(name || planes == bands, place.file, ": ", planes, " planes without cards BAND1 .., and ",
                          bands, " bands; add the cards");
       int64_t band = name ? band_number(io::detail::upper(*name)) : place.plane;
@@ -128,7 +149,8 @@ class Assembly {
     if (band.empty()) band = nircam_band_in(base_name(place.file));
     int64_t number = band_number(band);
     if (number < 0) return;
-    if (is_error_image(place.hdu.name) || is_error_image(base_name(place.file))) add_error(place, image, number);
+    if (is_error_image(place.hdu.name) || is_error_image(base_name(place.file)))
+      noise_.push_back({number, place, image.pixels, image.unit, scale_of(image)});
     else add_science(place, image, number);
   }
 
@@ -138,8 +160,8 @@ class Assembly {
     if (!image.scale.known() || image.scale.doubtful) suspect(highz_wcs_suspect, "pixel scale: " + image.scale.how);
     return image.scale.known() ? image.scale.arcsec : pixel;
   }
-  double factor_of(Place const& place, io::FitsImage const& image, double arcsec) {
-    std::string unit = !reading_.unit.empty() ? reading_.unit : image.unit;
+  double factor_of(Place const& place, std::string unit, double arcsec) {
+    if (!reading_.unit.empty()) unit = reading_.unit;
     if (unit.empty()) {
       unit = assumed_unit;
       suspect(highz_units_assumed, text("no BUNIT: ", unit, " assumed"));
@@ -161,72 +183,47 @@ class Assembly {
     require<FileError>(seen.empty(), place.where(), ": a second image of ", io::nircam_bands()[size_t(band)],
                        ", after ", seen, "; leave one of them");
     seen = place.where();
-    double arcsec = scale_of(image), factor = factor_of(place, image, arcsec);
-    Tensor cut = same_grid(arcsec) ? shifted(image.pixels) : resampled(image.pixels, pixel / arcsec);
-    double area = same_grid(arcsec) ? 1 : (pixel / arcsec) * (pixel / arcsec);
-    for (int64_t i = 0; i < side * side; ++i) {
-      double value = double(cut.data<float>()[i]) * area * factor;
-      out_.object.image.data<float>()[i * bands + band] = std::isfinite(float(value)) ? float(value) : float(nan);
-    }
+    double arcsec = scale_of(image);
+    science_.push_back({band, image.pixels, arcsec, factor_of(place, image.unit, arcsec)});
+    unit_[size_t(band)] = image.unit;
     if (std::isnan(out_.ra)) locate(image);
   }
 
-  /// The noise of a dark pixel is the median of the error image: most pixels of a cutout are dark.
-  void add_error(Place const& place, io::FitsImage const& image, int64_t band) {
-    double arcsec = scale_of(image);
-    if (!same_grid(arcsec)) return;
-    std::vector<double> values = vision::finite_values(shifted(image.pixels));
+  void put(Science const& s, HighzGrid const& grid) {
+    double const step = same_grid(s.arcsec) ? 1 : pixel / s.arcsec;
+    Tensor cut =
+        same_grid(s.arcsec) && grid.aligned(s.pixels) ? HighzGrid::middle(s.pixels) : grid.resampled(s.pixels, step);
+    for (int64_t i = 0; i < side * side; ++i) {
+      double value = double(cut.data<float>()[i]) * step * step * s.factor;
+      out_.object.image.data<float>()[i * bands + s.band] = std::isfinite(float(value)) ? float(value) : float(nan);
+    }
+  }
+
+  /// The noise of a dark pixel is the median of the error image: most pixels of a cutout are dark. An image that says
+  /// no unit has that of its band.
+  void put(Noise const& n) {
+    std::vector<double> values = vision::finite_values(HighzGrid::middle(n.pixels));
     std::erase_if(values, [](double v) { return !(v > 0); });
     if (values.empty()) return;
-    out_.object.error[size_t(band)] = float(vision::median(std::move(values)) * factor_of(place, image, arcsec));
+    std::string const& unit = n.unit.empty() ? unit_[size_t(n.band)] : n.unit;
+    out_.object.error[size_t(n.band)] = float(vision::median(std::move(values)) * factor_of(n.place, unit, n.arcsec));
   }
 
   static bool same_grid(double arcsec) { return std::abs(arcsec / pixel - 1) < 2e-3; }
 
-  /// The 64x64 pixels in the middle, NaN beyond the edges.
-  static Tensor shifted(Tensor const& image) {
-    Tensor out = d16::full({side, side}, nan, vision::host_tensor());
-    int64_t H = image.dim(0), W = image.dim(1), top = (H - side) / 2, left = (W - side) / 2;
-    for (int64_t i = std::max<int64_t>(0, -top); i < std::min(side, H - top); ++i)
-      for (int64_t j = std::max<int64_t>(0, -left); j < std::min(side, W - left); ++j)
-        out.data<float>()[i * side + j] = image.data<float>()[(i + top) * W + j + left];
-    return out;
-  }
-
-  /// The same part of the sky, each pixel the mean over (or the value at) its place; `step` is its side in old pixels.
-  static Tensor resampled(Tensor const& image, double step) {
-    int64_t H = image.dim(0), W = image.dim(1);
-    auto low = [&](int64_t n) { return double(n) / 2 - step * double(side) / 2; };
-    auto map = [&](int64_t n) { return vision::window_map(n, low(n), low(n) + step * double(side), side); };
-    Tensor out = vision::apply("read_highz_cutout", map(H), map(W), image);
-    auto outside = [&](int64_t i, int64_t n) {
-      double from = low(n) + step * double(i);
-      return from < -1e-6 || from + step > double(n) + 1e-6;
-    };
-    for (int64_t i = 0; i < side; ++i)
-      for (int64_t j = 0; j < side; ++j)
-        if (outside(i, H) || outside(j, W)) out.data<float>()[i * side + j] = float(nan);
-    return out;
-  }
-
-  /// Where the middle of the image is on the sky: the gnomonic projection of Calabretta & Greisen 2002, section 5.1.3.
+  /// Where the middle of the image is on the sky.
   void locate(io::FitsImage const& image) {
-    io::FitsHeader const& h = image.header;
-    auto x = h.number("CRPIX1"), y = h.number("CRPIX2"), ra = h.number("CRVAL1"), dec = h.number("CRVAL2");
-    bool known = h.string("CTYPE1").value_or("") == "RA---TAN" && x && y && ra && dec && image.scale.known();
-    double unit = io::detail::arcsec_in(h.string("CUNIT1").value_or("")) / 3600;
-    if (!known || unit == 0) return;
-    constexpr double degree = std::numbers::pi / 180;
-    auto m = io::detail::wcs_matrix(h).m;
-    double dx = (double(image.pixels.dim(1)) + 1) / 2 - *x, dy = (double(image.pixels.dim(0)) + 1) / 2 - *y;
-    double xi = (m[0] * dx + m[1] * dy) * unit * degree, eta = (m[2] * dx + m[3] * dy) * unit * degree;
-    double sine = std::sin(*dec * degree), cosine = std::cos(*dec * degree), below = cosine - eta * sine;
-    out_.ra = *ra + std::atan2(xi, below) / degree;
-    out_.dec = std::atan2(sine + eta * cosine, std::hypot(xi, below)) / degree;
+    auto wcs = io::tangent_wcs(image.header);
+    if (!wcs) return;
+    auto [ra, dec] = wcs->sky(double(image.pixels.dim(1) - 1) / 2, double(image.pixels.dim(0) - 1) / 2);
+    out_.ra = ra, out_.dec = dec;
   }
 
   HighzCutout& out_;
   HighzReading const& reading_;
+  std::vector<Science> science_;
+  std::vector<Noise> noise_;
+  std::array<std::string, size_t(bands)> unit_{};  // of the science images
   std::array<std::string, size_t(bands)> seen_;
 };
 

@@ -39,7 +39,8 @@ struct HighzCutout {
 /// Reads one object. The science images of the seven bands are taken, others left alone (F410M, masks, weights, models).
 /// The middle of each image is the object; 64x64 pixels of 0.03 arcsec around it are kept, NaN beyond its edges. Pixels
 /// of that size are taken as they are, with their noise from an ERR image; finer ones are added up, coarser ones
-/// interpolated, and their noise is left to be measured.
+/// interpolated, and their noise is left to be measured. So are those of the fewer images where some sides are odd and
+/// others even: their middles are half a pixel apart.
 /// Errors   none: a file that cannot be read sets READ_ERROR and the note. Only memory may run out.
 HighzCutout read_highz_cutout(HighzSource const& source, HighzReading const& reading);
 

@@ -19,6 +19,7 @@
 #include <d16/optim/adam.hpp>
 #include <d16/optim/schedule.hpp>
 #include <d16/optim/trainer.hpp>
+#include <d16/photoz/colours.hpp>
 #include <d16/sim/survey_files.hpp>
 #include <d16/vision/augment_bands.hpp>
 
@@ -418,17 +419,14 @@ HighzClassifier fit_templates(HighzCache const& cache, HighzSet const& validatio
   return out;
 }
 
-/// T dwarfs by F115W - F277W < -0.8 and F277W - F444W > 1.1, AB magnitudes: high logit for those, none for others.
-/// Source   arXiv:2306.02663 (a T-dwarf candidate from JWST early release data), abstract.
+/// T dwarfs by F115W - F277W < -0.8 and F277W - F444W > 1.1: high logit for those, none for others.
 HighzClassifier colour_cuts(HighzSet const& validation) {
   HighzClassifier out;
   out.logits = [](HighzSet const& set, BandsShown) {
     Tensor y = d16::zeros({set.size(), 3}, vision::host_tensor(DType::f64));
     for (int64_t i = 0; i < set.size(); ++i) {
       BandNumbers flux = numbers_of(set, i, 0);
-      double blue = flux[1], middle = flux[4], red = flux[6];
-      bool dwarf = blue > middle * std::pow(10, 0.4 * 0.8) && red > std::max(middle, 0.0) * std::pow(10, 0.4 * 1.1);
-      y.data<double>()[3 * i + 2] = dwarf ? 5 : -5;
+      y.data<double>()[3 * i + 2] = d16::photoz::is_dwarf_by_colour(flux[1], flux[4], flux[6]) ? 5 : -5;
     }
     return y;
   };

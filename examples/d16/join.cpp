@@ -60,7 +60,8 @@ Sky sky_of(io::Table const& table) {
 }
 /// Arcsec between two places that are near each other.
 double distance(Sky const& a, size_t i, Sky const& b, size_t j) {
-  double x = (a.ra[i] - b.ra[j]) * std::cos(a.dec[i] * std::numbers::pi / 180), y = a.dec[i] - b.dec[j];
+  double x = std::remainder(a.ra[i] - b.ra[j], 360) * std::cos(a.dec[i] * std::numbers::pi / 180),
+         y = a.dec[i] - b.dec[j];
   return 3600 * std::hypot(x, y);
 }
 

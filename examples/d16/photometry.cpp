@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <utility>
 
 #include <d16/io/csv.hpp>
 #include <d16/io/survey_catalog.hpp>
@@ -23,7 +24,7 @@ namespace {
 /// The wide and medium bands of NIRCam.
 constexpr char const* nircam[] = {"F070W", "F090W", "F115W", "F140M", "F150W", "F162M", "F182M",
                                   "F200W", "F210M", "F250M", "F277W", "F300M", "F335M", "F356W",
-                                  "F410M", "F430M", "F444W", "F460M", "F480M"};
+                                  "F360M", "F410M", "F430M", "F444W", "F460M", "F480M"};
 
 /// The filters of a table of passbands.
 std::vector<sim::Curve> read_passbands(std::string const& path) {
@@ -47,6 +48,32 @@ std::vector<std::string> candidates(PhotometryOptions const& o, std::vector<sim:
   for (sim::Curve const& curve : passbands) out.push_back(curve.name);
   if (out.empty()) out.assign(std::begin(nircam), std::end(nircam));
   return out;
+}
+
+/// Pivot of the filter's curve or of the passband with its name, or what the name of a band of NIRCam says, in
+/// Angstrom; NaN where nothing does.
+double wavelength_of(sim::Curve const& filter, std::vector<sim::Curve> const& passbands) {
+  if (!filter.wavelength.empty()) return sim::pivot_wavelength(filter);
+  for (sim::Curve const& curve : passbands)
+    if (lower(curve.name) == lower(filter.name)) return sim::pivot_wavelength(curve);
+  for (char const* name : nircam)
+    if (lower(name) == lower(filter.name)) return 100 * std::stod(filter.name.substr(1, 3));
+  return photoz::not_known;
+}
+
+/// Blue first; as they are where a wavelength is not known.
+void sort_bands(Photometry& p, std::vector<sim::Curve> const& passbands) {
+  std::vector<std::pair<double, size_t>> order;
+  for (size_t b = 0; b < p.filters.size(); ++b) order.emplace_back(wavelength_of(p.filters[b], passbands), b);
+  if (std::any_of(order.begin(), order.end(), [](auto const& band) { return std::isnan(band.first); })) return;
+  std::sort(order.begin(), order.end());
+  Photometry sorted;
+  for (auto const& [wavelength, b] : order) {
+    sorted.filters.push_back(std::move(p.filters[b]));
+    sorted.fluxes.flux.push_back(std::move(p.fluxes.flux[b]));
+    sorted.fluxes.error.push_back(std::move(p.fluxes.error[b]));
+  }
+  p.filters = std::move(sorted.filters), p.fluxes = std::move(sorted.fluxes);
 }
 
 std::vector<sim::Curve> filters_of(PhotometryOptions const& o, std::vector<sim::Curve> const& passbands,
@@ -108,6 +135,7 @@ Photometry read_photometry(PhotometryOptions const& o) {
                      "beside them; two are needed; it has ",
                      out.rows.table.names());
   out.filters = filters_of(o, passbands, bands);
+  if (!o.as_asked) sort_bands(out, passbands);
   if (assumed)
     out.notes.push_back("the fluxes have no unit in the file: one was assumed; redshifts do not depend on it");
   if (out.approximate_filters)
@@ -130,6 +158,11 @@ Photometry read_photometry(PhotometryOptions const& o) {
   }
   if (size) out.size = measured(out.rows.table, size), out.size_column = size->name, out.size_unit = size->info.unit;
   return out;
+}
+
+void check_catalogue_name(std::string const& out) {
+  require<FileError>(ends_with(lower(out), ".csv") || ends_with(lower(out), ".fits"), out,
+                     ": --out is a catalogue: NAME.fits or NAME.csv");
 }
 
 double total_snr(photoz::FluxTable const& table, size_t row) {

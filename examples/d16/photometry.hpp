@@ -19,13 +19,14 @@ struct PhotometryOptions {
   std::string passbands = {};  ///< CSV band, pivot, width in Angstrom: filters approximated as top hats
   std::string redshift = {};   ///< column of true redshifts; empty: z_spec, EAZY_z_spec, TRUE_Z, the first there is
   bool names_only = false;     ///< of the filters: their curves are not needed
+  bool as_asked = false;       ///< the bands stay in the order of `bands`
   std::string size = {};  ///< column of radii; empty: flux_radius, F444W_RHALF, RHALF, half_light, the first there is
 };
 
 /// A catalogue with fluxes in bands. Unknown numbers are NaN.
 struct Photometry {
   HighzRows rows;
-  std::vector<d16::sim::Curve> filters;  ///< one for each band, blue first
+  std::vector<d16::sim::Curve> filters;  ///< one for each band, blue first as far as wavelengths are known
   d16::photoz::FluxTable fluxes;         ///< nJy
   std::vector<double> truth;             ///< spectroscopic or simulated redshifts; empty: no such column
   std::string truth_column;
@@ -39,6 +40,9 @@ struct Photometry {
 
 /// Errors   FileError: what is missing or damaged, and what to do.
 Photometry read_photometry(PhotometryOptions const& o);
+
+/// Errors   FileError unless it is named .fits or .csv.
+void check_catalogue_name(std::string const& out);
 
 /// S/N of all bands of a row together, weighted by 1 / sigma^2; NaN without a band.
 double total_snr(d16::photoz::FluxTable const& table, size_t row);

@@ -70,6 +70,7 @@ void set_flags(PhotozResults& r) {
 
 void apply_cuts(PhotozResults& r) {
   CutOptions cuts{.least_size = r.options.least_size};
+  if (r.grid.z().front() > FitOptions{}.low_z[0][1]) cuts.low_z = not_known;
   for (size_t i = 0; i < r.fits.size(); ++i) {
     double size = r.catalogue.size.empty() ? not_known : r.catalogue.size[i];
     r.failed.push_back(failed_cuts(r.grid, r.catalogue.fluxes, i, r.fits[i], size, cuts));
@@ -118,6 +119,9 @@ io::Table results_table(PhotozResults const& r) {
   if (!r.dwarfs.empty()) {
     add(
         "chi2_bd", [](F f) { return f.dwarf.chi2; }, "", "of the best brown-dwarf model, with the same errors");
+    add(
+        "chi2_z_bd", [](F f) { return f.chi2_beside_dwarf; }, "",
+        "of the galaxy at z_a over the bands that the brown-dwarf models have");
     add(
         "teff_bd", [&](F f) { return f.dwarf.model < 0 ? not_known : r.dwarfs.teff(f.dwarf.model); }, "K",
         "temperature of that model");
@@ -278,9 +282,7 @@ std::vector<PhotozBin> photoz_bins(PhotozResults const& r) {
 }
 
 Json photoz(PhotozOptions const& o) {
-  std::string name = lower(o.out);
-  require<FileError>(ends_with(name, ".csv") || ends_with(name, ".fits") || ends_with(name, ".fits.gz"), o.out,
-                     ": --out is a catalogue: NAME.fits or NAME.csv");
+  check_catalogue_name(o.out);
   Photometry catalogue = read_photometry(o.photometry);
   GridOptions grid_options{.least_z = o.least_z,
                            .most_z = o.most_z,

@@ -93,14 +93,14 @@ std::string distributions(PhotozResults const& r) {
     if (!f.known()) continue;
     z.values.push_back(f.z_a);
     if (!r.failed.empty() && r.failed[i] == 0) sound.values.push_back(f.z_a);
-    dwarfs.x.push_back(f.chi2), dwarfs.y.push_back(f.dwarf.chi2);
+    dwarfs.x.push_back(f.chi2_beside_dwarf), dwarfs.y.push_back(f.dwarf.chi2);
   }
   std::vector<html::Sample> samples{z};
   if (!r.failed.empty()) samples.push_back(sound);
   std::vector<std::string> plots{html::histogram(samples, {.title = "Redshifts", .x = {"z_a"}, .bins = 40})};
   if (!r.dwarfs.empty())
     plots.push_back(html::plot({dwarfs}, {.title = "Galaxy or brown dwarf",
-                                          .x = {"χ² of the best galaxy", 0.01, 1e4, true},
+                                          .x = {"χ² of the best galaxy, same bands", 0.01, 1e4, true},
                                           .y = {"χ² of the best dwarf", 0.01, 1e4, true},
                                           .diagonal = true}));
   return html::section("Distributions", "Below the dashed line a brown dwarf fits better.", html::grid(plots));

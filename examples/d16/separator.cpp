@@ -263,7 +263,7 @@ namespace {
 /// A band's flux of each row; NaN without the band.
 std::vector<double> flux_in(Photometry const& c, std::string const& band) {
   for (size_t b = 0; b < c.filters.size(); ++b)
-    if (c.filters[b].name == band) return c.fluxes.flux[b];
+    if (lower(c.filters[b].name) == lower(band)) return c.fluxes.flux[b];
   return std::vector<double>(c.rows.size(), not_known);
 }
 
@@ -322,12 +322,11 @@ void say_truth(Photometry const& c, io::Table const& results, Json& answer) {
 }  // namespace
 
 Json separate(SeparateOptions const& o) {
+  check_catalogue_name(o.out);
   Separator s = load_separator(o.weights);
   PhotometryOptions how = o.photometry;
-  how.bands = s.bands, how.names_only = true;
+  how.bands = s.bands, how.names_only = how.as_asked = true;
   Photometry catalogue = read_photometry(how);
-  require<d16::ValueError>(o.prior.empty() || o.prior.size() == s.classes.size(), "--prior: ", o.prior.size(),
-                           " frequencies; ", s.classes.size(), " classes have one each");
   Tensor p = s.probabilities(catalogue.fluxes, o.prior);
   io::Table table = separated(catalogue, s, p, o);
   io::Table results = rename_taken(table, catalogue.rows.names);

@@ -1,5 +1,6 @@
 // The spanning tree against all pairs, and the laws of clusters. Labels of scikit-learn are in tests/golden.
 #include <doctest/doctest.h>
+#include <sys/resource.h>
 #include <d16/learn/hdbscan.hpp>
 #include <numeric>
 
@@ -151,7 +152,7 @@ std::vector<int64_t> labels(Tensor const& x,
 TEST_CASE("the spanning tree is that of all pairs") {
   for (int64_t columns : {1, 2, 5, 19, 37})
     for (int64_t rows : {2, 17, 181})
-      for (int64_t samples : {1, 2, 6, 13}) {
+      for (int64_t samples : {1, 2, 6, 13, 60}) {
         if (samples > rows) continue;
         CAPTURE(columns);
         CAPTURE(rows);
@@ -171,7 +172,8 @@ TEST_CASE("the same where components meet inside the leaves of the tree, and in 
   for (uint64_t seed = 0; seed < 12; ++seed)
     for (int64_t columns : {2, 3}) {
       Tensor x = points::groups(700, columns, 1, seed, 1.0);
-      int64_t const samples = seed % 4 == 3 ? 15 : 1 + int64_t(seed % 4);  // with 15 most edges weigh a core distance
+      // of 15, 55 and 95 most edges weigh a core distance
+      int64_t const samples = seed % 4 == 3 ? 10 * int64_t(seed) - 15 : 1 + int64_t(seed % 4);
       std::vector<TreeEdge> ours = tree_of(x, samples), plain = plain_tree(x, samples);
       double worst = 0, length = 0, plain_length = 0;
       for (size_t i = 0; i < ours.size(); ++i) {
@@ -303,6 +305,18 @@ TEST_CASE("epsilon joins what parts within it, leaves part what mass joins") {
   CHECK(leaves > mass);
   CHECK(count({.min_cluster_size = 8, .min_samples = 3, .selection = leaf, .epsilon = 0.3}) < leaves);
   CHECK(count({.min_cluster_size = 8, .min_samples = 3, .selection = leaf, .epsilon = 1e-6}) == leaves);
+}
+
+TEST_CASE("memory does not grow with min_samples") {
+  auto peak = [] {
+    rusage usage{};
+    getrusage(RUSAGE_SELF, &usage);
+    return double(usage.ru_maxrss) / 1024;
+  };
+  Tensor x = points::groups(20000, 2, 5, 51);
+  double const before = peak();
+  learn::hdbscan(x, {.min_cluster_size = 2000});
+  CHECK(peak() - before < 100);  // MiB; a list of rows x min_samples would take 305
 }
 
 TEST_CASE("hdbscan refuses what it cannot cluster") {

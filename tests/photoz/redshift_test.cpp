@@ -247,6 +247,39 @@ TEST_CASE("photoz: models without a redshift are found whatever their brightness
                        FileError);
 }
 
+TEST_CASE("photoz: galaxy and dwarf are compared over the same bands") {
+  std::vector<std::string> bands;
+  for (sim::Curve const& filter : filters()) bands.push_back(filter.name);
+  FluxTable table;
+  add_row(table, grid(), 1, 230, 100, 0.02);
+  table.flux[6][0] *= 3;  // no template has that, and the models know nothing of this band
+  std::string names = "library", row = "near", all;
+  for (size_t b = 0; b < 6; ++b)
+    names += "," + bands[b], row += text(",", std::max(1.0, table.flux[b][0]) * (b % 2 ? 1.22 : 1));
+  all = names + "," + bands[6] + "\n" + row + text(",", table.flux[6][0]) + "\n";
+  DwarfModels const six(io::parse_csv(names + "\n" + row + "\n", "m.csv"), bands),
+      seven(io::parse_csv(all, "m.csv"), bands);
+  RedshiftFit const a = fit_redshifts(grid(), table, six)[0], b = fit_redshifts(grid(), table, seven)[0];
+  CHECK(a.dwarf.bands == 6);
+  CHECK(a.chi2 > a.dwarf.chi2);
+  CHECK(a.chi2_beside_dwarf < a.dwarf.chi2);
+  CHECK(a.chi2_beside_dwarf < a.chi2);
+  CHECK(b.chi2_beside_dwarf == doctest::Approx(b.chi2));
+}
+
+TEST_CASE("photoz: without redshifts below 4 no low solution is known") {
+  TemplateGrid const high(filters(), templates(), {.least_z = 5, .template_error = 0.02});
+  FluxTable table;
+  for (double z : {5.5, 9.0}) {
+    int k = int(std::lower_bound(high.z().begin(), high.z().end(), z) - high.z().begin());
+    add_row(table, high, 1, k, 100, 0.01);
+  }
+  std::vector<RedshiftFit> const fits = fit_redshifts(high, table);
+  CHECK(std::isnan(fits[0].chi2_low));
+  CHECK(fits[1].chi2_low > fits[1].chi2 + 4);  // between 5 and 6
+  CHECK(std::isfinite(fits[1].chi2_low));
+}
+
 TEST_CASE("photoz: hydrogen takes the light blueward of Lyman alpha; top hats have their pivot") {
   TemplateGrid clear(filters(), templates(), {.igm = false});
   int k = 0;

@@ -82,6 +82,9 @@ TEST_CASE("separator: tells classes apart through noise and gaps, whatever the z
   CHECK(known > 950);
   CHECK(right > 0.97 * known);
   CHECK(sure_right >= 0.9 * sure);  // what is said with 90 % is right as often
+  for (auto const& prior : std::vector<std::vector<double>>{{0, 0}, {1, -1}, {1}, {1, not_known}, {1, INFINITY}})
+    CHECK_THROWS_WITH_AS(s.probabilities(test.fluxes, prior), doctest::Contains("2 finite ones from 0 up"), ValueError);
+  CHECK_NOTHROW(s.probabilities(test.fluxes, {1, 0}));
   // Other zero points: a factor for each band moves each colour by a constant. Colours are float32, so that a value may
   // change its side of a threshold only where it is 1e-6 from it.
   double const zero[4] = {2, 0.5, 3, 1};
@@ -125,7 +128,7 @@ TEST_CASE("cuts: each takes what it says, and the counts add up") {
   RedshiftFit high, low;
   for (RedshiftFit* fit : {&high, &low}) {
     fit->bands = 3, fit->chi2 = 1, fit->near = 0.9;
-    fit->dwarf.chi2 = 5;
+    fit->chi2_beside_dwarf = 1, fit->dwarf.chi2 = 5, fit->dwarf.bands = 3;
   }
   high.z_a = 7.2, high.chi2_low = 9;  // Lyman alpha at 9968: below F115W, above F090W
   low.z_a = 1;
@@ -137,15 +140,21 @@ TEST_CASE("cuts: each takes what it says, and the counts add up") {
   inside.z_a = 6.4;  // Lyman alpha at 8996, in the middle of F090W: that band may have light
   CHECK(failed_cuts(grid, table, 1, inside, 1) == 0);
   RedshiftFit bad = high;
-  bad.near = 0.5, bad.chi2 = 8, bad.dwarf.chi2 = 7;
+  bad.near = 0.5, bad.chi2 = 8, bad.chi2_beside_dwarf = 6;
   CutOptions size{.least_size = 2};
   CHECK(failed_cuts(grid, table, 0, bad, 1, size) == (cut_pdf | cut_fit | cut_low_z | cut_dwarf | cut_size));
   CHECK(failed_cuts(grid, table, 0, RedshiftFit{}, 1) == cut_no_redshift);
+  RedshiftFit few = high;
+  few.chi2_beside_dwarf = 6;
+  CHECK(failed_cuts(grid, table, 0, few, 1) == cut_dwarf);
+  few.dwarf.bands = 2;  // nothing is compared in two bands
+  CHECK(failed_cuts(grid, table, 0, few, 1) == 0);
   std::vector<CutCount> counts = count_cuts({0, cut_dropout, cut_dropout | cut_pdf, cut_no_redshift});
   CHECK(counts[0].fail == 1);
   CHECK(counts[0].left == 3);
   CHECK(counts[2].fail == 2);
   CHECK(counts.back().left == 1);
+  CHECK(count_cuts({}, {.low_z = not_known})[5].asks == "not applied: it needs redshifts below 4");
   RedshiftFit two = high;
   two.alias = true, two.second = 0.2;
   CHECK(is_bimodal(two));

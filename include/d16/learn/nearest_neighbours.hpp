@@ -30,11 +30,13 @@ class Nearest {
     keys_[size_t(count_++)] = key;
     if (count_ == int64_t(keys_.size())) shrink();
   }
-  /// Calls visit(j, key) for the keys in order.
-  template <class F> void finish(F const& visit) {
+  /// Calls visit(j, key) for the keys in order; of more than `listed` for so many and the last.
+  template <class F> void finish(F const& visit, int64_t listed = INT64_MAX) {
     if (count_ > k_) shrink();
-    std::sort(keys_.begin(), keys_.begin() + count_);
-    for (int64_t j = 0; j < count_; ++j) visit(j, keys_[size_t(j)]);
+    auto const begin = keys_.begin(), end = begin + count_, middle = begin + std::min(listed, count_);
+    if (middle == end) std::sort(begin, end);
+    else std::partial_sort(begin, middle, end), visit(count_ - 1, *std::max_element(middle, end));
+    for (auto key = begin; key < middle; ++key) visit(key - begin, *key);
   }
 
  private:
@@ -83,8 +85,10 @@ D16_INLINE void search(KdTree const& tree, float const* point, int32_t self, Nea
 }
 
 /// Neighbours of the rows of `queries` in their order there; `same` when the two trees are one: no row is then its own
-/// neighbour. visit(position of the query, j, key) is called from several threads.
-template <class F> void search_all(KdTree const& tree, KdTree const& queries, bool same, int64_t k, F const& visit) {
+/// neighbour. visit(position of the query, j, key) is called from several threads, for no more than the nearest
+/// `listed` and the k-th.
+template <class F> void search_all(KdTree const& tree, KdTree const& queries, bool same, int64_t k, F const& visit,
+                                   int64_t listed = INT64_MAX) {
   parallel_chunks(queries.rows, 256, [&](int64_t begin, int64_t end) {
     Nearest nearest(k);
     with_lanes([&]<int lanes>() __attribute__((always_inline)) {
@@ -93,7 +97,7 @@ template <class F> void search_all(KdTree const& tree, KdTree const& queries, bo
         int32_t const self = same ? tree.order[size_t(q)] : -1;
         if (tree.width == 4) search<lanes, 4>(tree, queries.point(q), self, nearest);
         else search<lanes, lanes>(tree, queries.point(q), self, nearest);
-        nearest.finish([&](int64_t j, uint64_t key) { visit(q, j, key); });
+        nearest.finish([&](int64_t j, uint64_t key) { visit(q, j, key); }, listed);
       }
     });
   });

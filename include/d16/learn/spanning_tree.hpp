@@ -50,7 +50,10 @@ class ReachabilityTree {
  public:
   /// The core distance of a point is that of its `samples`-th nearest point, itself the first. Rows > 1.
   ReachabilityTree(Matrix const& x, int64_t samples)
-      : tree_(x), rows_(x.rows), samples_(samples), listed_(std::min(rows_ - 1, std::max<int64_t>(samples, 8))) {
+      : tree_(x),
+        rows_(x.rows),
+        samples_(samples),
+        listed_(std::min(rows_ - 1, std::clamp<int64_t>(samples, 8, most_listed))) {
     list_neighbours();
     component_.resize(size_t(rows_));
     std::iota(component_.begin(), component_.end(), 0);
@@ -84,6 +87,7 @@ class ReachabilityTree {
   }
 
  private:
+  static constexpr int64_t most_listed = 16;  // more of them cost memory, and answer few questions more
   static constexpr float far = std::numeric_limits<float>::infinity();
 
   static uint64_t edge_key(float square, float length_square) {
@@ -97,14 +101,16 @@ class ReachabilityTree {
 
   void list_neighbours() {
     near_.resize(size_t(rows_ * listed_)), near_squares_.resize(size_t(rows_ * listed_));
-    core_.assign(size_t(rows_), 0);
+    core_.assign(size_t(rows_), 0), core_point_.resize(size_t(rows_));
     std::vector<int32_t> position(static_cast<size_t>(rows_));
     for (int64_t p = 0; p < rows_; ++p) position[size_t(tree_.order[size_t(p)])] = int32_t(p);
-    search_all(tree_, tree_, true, listed_, [&](int64_t p, int64_t j, uint64_t key) {
-      near_[size_t(p * listed_ + j)] = position[size_t(uint32_t(key))];
-      near_squares_[size_t(p * listed_ + j)] = square_of(key);
-      if (j == samples_ - 2) core_[size_t(p)] = square_of(key);
-    });
+    std::iota(core_point_.begin(), core_point_.end(), 0);
+    auto put = [&](int64_t p, int64_t j, uint64_t key) {
+      int32_t const point = position[size_t(uint32_t(key))];
+      if (j < listed_) near_[size_t(p * listed_ + j)] = point, near_squares_[size_t(p * listed_ + j)] = square_of(key);
+      if (j == samples_ - 2) core_point_[size_t(p)] = point, core_[size_t(p)] = square_of(key);
+    };
+    search_all(tree_, tree_, true, std::max(listed_, samples_ - 1), put, listed_);
   }
 
   double exact_square(int32_t p, int32_t q) const {
@@ -113,9 +119,7 @@ class ReachabilityTree {
     for (int64_t c = 0; c < tree_.columns; ++c) sum += (double(a[c]) - double(b[c])) * (double(a[c]) - double(b[c]));
     return sum;
   }
-  double exact_core(int32_t p) const {
-    return samples_ == 1 ? 0 : exact_square(p, near_[size_t(p * listed_ + samples_ - 2)]);
-  }
+  double exact_core(int32_t p) const { return exact_square(p, core_point_[size_t(p)]); }
   TreeEdge edge(Exit const& exit) const {
     auto [a, b] = std::minmax(tree_.order[size_t(exit.from)], tree_.order[size_t(exit.to)]);
     double const length = exact_square(exit.from, exit.to);
@@ -265,6 +269,7 @@ class ReachabilityTree {
   std::vector<int32_t> near_;        ///< (rows, listed) positions, nearest first
   std::vector<float> near_squares_;  ///< their squared distances
   std::vector<float> core_;          ///< squared core distances
+  std::vector<int32_t> core_point_;  ///< the point at that distance; of one sample the point itself
   std::vector<uint64_t> least_;      ///< no edge out of the point's component has a smaller key
   std::vector<int32_t> next_;        ///< the first in the list of another component
   std::vector<Exit> found_;          ///< the least exit known of each point, in this round

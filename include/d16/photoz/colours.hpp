@@ -41,6 +41,13 @@ inline double colour(double blue, double red) {
   return blue > 0 && red > 0 ? -2.5 * std::log10(blue / red) : std::numeric_limits<double>::quiet_NaN();
 }
 
+/// Colours of dwarfs of 500 to 1300 K in AB: F115W - F277W < -0.8 and F277W - F444W > 1.1, numbers and signs of
+/// arXiv:2306.02663; blue from 1 to 2.5 micron and red from 3 to 4.5 is what Hainline et al. 2024 (arXiv:2309.03250)
+/// looked for too. False where a colour is missing.
+inline bool is_dwarf_by_colour(double f115w, double f277w, double f444w) {
+  return colour(f115w, f277w) < -0.8 && colour(f277w, f444w) > 1.1;
+}
+
 /// Colours of all pairs of bands, the bluer first: (0,1), (0,2) .. (1,2) ..; NaN where one of the two is missing or not
 /// seen with `least_snr`. AB colours: Vega colours differ by a constant for each pair, which moves the thresholds of a
 /// tree and none of its answers.

@@ -35,7 +35,8 @@ struct CutOptions {
   double near = 0.6;
   double reduced_chi2 = 3;
   double low_z = 4;
-  double dwarf = 0;               ///< chi^2 of the galaxy less that of the dwarf must be below
+  double dwarf = 0;               ///< chi^2 of the galaxy less that of the dwarf, over the same bands, must be below
+  int dwarf_bands = 3;            ///< in fewer anything fits, and the cut is passed
   double least_size = not_known;  ///< in the unit of the sizes; EPOCHS: 0.045 arcsec
 };
 
@@ -60,7 +61,7 @@ inline int32_t failed_cuts(TemplateGrid const& grid, FluxTable const& table, siz
   fails(cut_pdf, fit.near < o.near);
   fails(cut_fit, fit.reduced_chi2() >= o.reduced_chi2);
   fails(cut_low_z, fit.chi2_low - fit.chi2 < o.low_z);
-  fails(cut_dwarf, fit.chi2 - fit.dwarf.chi2 >= o.dwarf);
+  fails(cut_dwarf, fit.dwarf.bands >= o.dwarf_bands && fit.chi2_beside_dwarf - fit.dwarf.chi2 >= o.dwarf);
   fails(cut_size, size < o.least_size);
   return failed;
 }
@@ -79,8 +80,12 @@ inline std::vector<CutCount> count_cuts(std::vector<int32_t> const& failed, CutO
       {cut_dropout, "dropout", text("S/N below ", o.non_detection, " in all bands blueward of Lyman alpha"), 0, 0},
       {cut_pdf, "P(z) width", text(100 * o.near, " % of P(z) within 10 % of z_a"), 0, 0},
       {cut_fit, "fit", text("chi2 / (bands - 1) below ", o.reduced_chi2), 0, 0},
-      {cut_low_z, "low solution", text("chi2 at low z higher by ", o.low_z, ", for z_a from 4.5 on"), 0, 0},
-      {cut_dwarf, "brown dwarf", text("chi2 of the galaxy below that of the best dwarf model plus ", o.dwarf), 0, 0},
+      {cut_low_z, "low solution",
+       std::isnan(o.low_z) ? "not applied: it needs redshifts below 4"
+                           : text("chi2 at low z higher by ", o.low_z, ", for z_a from 4.5 on"),
+       0, 0},
+      {cut_dwarf, "brown dwarf",
+       text("chi2 of the galaxy below that of the best dwarf model plus ", o.dwarf, ", over the same bands"), 0, 0},
       {cut_size, "morphology", text("radius of ", o.least_size, " or more"), 0, 0}};
   for (int32_t bits : failed) {
     bool in = true;

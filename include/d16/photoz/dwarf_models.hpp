@@ -52,6 +52,7 @@ class DwarfModels {
   }
 
   bool empty() const { return rows_ == 0; }
+  bool has(size_t band) const { return !flux_[band].empty(); }
   int64_t size() const { return rows_; }
   std::string const& library(int model) const { return library_[size_t(model)]; }
   double teff(int model) const { return teff_[size_t(model)]; }

@@ -45,10 +45,11 @@ struct RedshiftFit {
   double second = 0;            ///< probability of the second mode over that of the first: the bimodality
   double chi2_2 = not_known;    ///< at z_2
   bool alias = false;           ///< the two modes are where Balmer and Lyman break change places
-  double chi2_low = not_known;  ///< least at low redshift, FitOptions::low_z; NaN for a low-z object
+  double chi2_low = not_known;  ///< least at low redshift, FitOptions::low_z; NaN where that is not looked for
   int best_template = -1;       ///< with most light at z_a
   DwarfModels::Match dwarf = {};
-  double rank = not_known;  ///< probability below the true redshift, where that is known
+  double chi2_beside_dwarf = not_known;  ///< of the best mixture at z_a over the bands that the dwarf is compared in
+  double rank = not_known;               ///< probability below the true redshift, where that is known
 
   bool known() const { return std::isfinite(z_a); }
   /// chi^2 over bands - 1: one number, the brightness, is fitted for certain.
@@ -180,10 +181,7 @@ class RedshiftFitter {
     out.best_template = heaviest(best);
     find_second(pdf, out);
     find_low(out);
-    if (!dwarfs_.empty()) {
-      weigh(best);  // the errors of the galaxy that it is compared with
-      out.dwarf = dwarfs_.best(flux_.data(), inverse_.data(), work_);
-    }
+    if (!dwarfs_.empty()) compare_with_dwarfs(best, out);
     if (std::isfinite(true_z)) out.rank = pdf.below(true_z);
     density_ = pdf.p();
     return out;
@@ -258,10 +256,17 @@ class RedshiftFitter {
   void find_low(RedshiftFit& out) const {
     for (auto const& [from, below] : o_.low_z) {
       if (out.z_a < from) continue;
-      double least = std::numeric_limits<double>::infinity();
-      for (size_t k = 0; k < chi2_.size() && grid_.z()[k] <= below; ++k) least = std::min(least, chi2_[k]);
-      out.chi2_low = least;
+      auto const end = std::upper_bound(grid_.z().begin(), grid_.z().end(), below) - grid_.z().begin();
+      if (end > 0) out.chi2_low = *std::min_element(chi2_.begin(), chi2_.begin() + end);
     }
+  }
+  /// Both with the errors of the galaxy, and fitted to the same bands.
+  void compare_with_dwarfs(int k, RedshiftFit& out) {
+    weigh(k);
+    for (size_t b = 0; b < inverse_.size(); ++b)
+      if (!dwarfs_.has(b)) inverse_[b] = 0;
+    out.dwarf = dwarfs_.best(flux_.data(), inverse_.data(), work_);
+    out.chi2_beside_dwarf = nnls_.solve(grid_.flux(k), inverse_.data(), flux_.data());
   }
 
   TemplateGrid const& grid_;

@@ -53,17 +53,24 @@ struct Separator {
     return out;
   }
   /// (rows, classes) float64. NaN for a row without any colour. `prior`: frequencies of the classes, equal when empty.
+  /// Errors   ShapeError; ValueError: a prior that is none.
   Tensor probabilities(FluxTable const& table, std::vector<double> const& prior = {}) const {
     Tensor x = colours(table), raw = trees.probabilities(x);
     auto K = int64_t(classes.size()), pairs = x.dim(1);
+    auto frequency = [](double f) { return f >= 0 && std::isfinite(f); };
+    bool const some = std::any_of(prior.begin(), prior.end(), [](double f) { return f > 0; });
+    require<ValueError>(
+        prior.empty() || (int64_t(prior.size()) == K && some && std::all_of(prior.begin(), prior.end(), frequency)),
+        "Separator: ", prior.size(), " prior frequencies; ", K,
+        " finite ones from 0 up, one for each class and not all 0, are needed");
     Tensor out = empty({x.dim(0), K}, {.dtype = DType::f64, .device = Device()});
     for (int64_t i = 0; i < x.dim(0); ++i) {
       float const* colour = x.data<float>() + i * pairs;
       bool any = std::any_of(colour, colour + pairs, [](float c) { return !std::isnan(c); });
       double sum = 0, *p = out.data<double>() + i * K;
       for (int64_t k = 0; k < K; ++k) {
-        double frequency = prior.empty() ? 1 : prior[size_t(k)];
-        sum += p[k] = frequency * calibration[size_t(k)](logit(raw.data<float>()[i * K + k]));
+        double const weight = prior.empty() ? 1 : prior[size_t(k)];
+        sum += p[k] = weight * calibration[size_t(k)](logit(raw.data<float>()[i * K + k]));
       }
       for (int64_t k = 0; k < K; ++k) p[k] = any ? p[k] / sum : not_known;
     }
@@ -147,13 +154,6 @@ inline Separator load_separator(std::string const& path) {
   } catch (ValueError const& error) {
     throw WeightsError(text(path, ": ", error.what()));
   }
-}
-
-/// Colours of dwarfs of 500 to 1300 K in AB: F115W - F277W < -0.8 and F277W - F444W > 1.1, numbers and signs of
-/// arXiv:2306.02663; blue from 1 to 2.5 micron and red from 3 to 4.5 is what Hainline et al. 2024 (arXiv:2309.03250)
-/// looked for too. False where a colour is missing.
-inline bool is_dwarf_by_colour(double f115w, double f277w, double f444w) {
-  return colour(f115w, f277w) < -0.8 && colour(f277w, f444w) > 1.1;
 }
 
 }  // namespace d16::photoz
