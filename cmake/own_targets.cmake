@@ -39,6 +39,10 @@ function(d16_program name)
   list(LENGTH program_SOURCES files)
   if(files GREATER 4)  # the headers are read once for all files, and their kernels come from d16::compiled
     target_compile_options(${name} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
+    # Groups are for sources that name one; memory for time: less of GCC's collecting.
+    set_target_properties(${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE GROUP)
+    target_compile_options(${name} PRIVATE
+      $<$<CXX_COMPILER_ID:GNU>:--param=ggc-min-expand=1000 --param=ggc-min-heapsize=4000000>)
     target_precompile_headers(${name} PRIVATE <d16/compiled.hpp>)
   else()
     target_compile_options(${name} PRIVATE "SHELL:-include d16/compiled.hpp")

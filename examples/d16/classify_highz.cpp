@@ -161,7 +161,7 @@ double flux_snr(BandNumbers const& flux, BandNumbers const& error) {
   double sum = 0, weights = 0;
   for (size_t b = 0; b < flux.size(); ++b)
     if (std::isfinite(flux[b])) sum += flux[b] / (error[b] * error[b]), weights += 1 / (error[b] * error[b]);
-  return weights > 0 ? sum / std::sqrt(weights) : std::numeric_limits<double>::quiet_NaN();
+  return weights > 0 ? sum / std::sqrt(weights) : nan;
 }
 
 void classify_fluxes(Job& job, std::vector<size_t> const& which) {

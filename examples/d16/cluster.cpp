@@ -22,7 +22,6 @@ namespace learn = d16::learn;
 
 namespace {
 
-constexpr double nan = d16::photoz::not_known;
 constexpr int64_t most_scored = 5000;  // rows whose silhouette is computed: the mean is known to 0.01 then
 
 Tensor integers(std::vector<int64_t> const& values) { return d16::from(values, {int64_t(values.size())}); }

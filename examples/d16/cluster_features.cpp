@@ -20,7 +20,6 @@ namespace {
 
 constexpr double far = 5;   // spreads from the median beyond which a value is drawn in
 constexpr double seen = 2;  // S/N below which a flux is a limit
-constexpr double nan = photoz::not_known;
 
 /// A column before scaling: values of all rows, and where known their errors and which of them are limits.
 struct Raw {

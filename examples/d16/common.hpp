@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,8 @@
 namespace tool {
 
 using d16::io::Json;
+
+constexpr double nan = std::numeric_limits<double>::quiet_NaN();  ///< what is not known
 
 /// Options of every subcommand.
 struct Common {

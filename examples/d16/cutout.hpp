@@ -2,15 +2,14 @@
 #pragma once
 #include <cmath>
 #include <cstdint>
-#include <limits>
 #include <string>
 #include <vector>
 
 #include <d16/io/wcs.hpp>
 
-namespace tool {
+#include "common.hpp"
 
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+namespace tool {
 
 /// An image of one channel, row 0 first as stored; NaN where nothing is known.
 struct Plane {

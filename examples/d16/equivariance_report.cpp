@@ -360,7 +360,7 @@ std::string plot(EquivarianceSubject const& subject, nn::EquivarianceReport cons
   return html::section("Error against the angle",
                        "max |f(g x) − g f(x)| / max |f(x)|, logarithmic. Zero is drawn at the lower edge.",
                        html::plot(lines, {.x = {"angle in degrees, counter-clockwise", 0, 360},
-                                          .y = {"relative error", 1e-8, std::numeric_limits<double>::quiet_NaN(), true},
+                                          .y = {"relative error", 1e-8, nan, true},
                                           .width = 1000,
                                           .height = 380}));
 }

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <limits>
 #include <map>
 #include <optional>
 
@@ -21,8 +20,6 @@ using d16::text;
 namespace io = d16::io;
 
 namespace {
-
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
 bool same_name(std::string const& a, std::string const& b) { return lower(a) == lower(b); }
 

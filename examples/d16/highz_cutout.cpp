@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
-#include <limits>
 #include <map>
 #include <new>
 
@@ -27,7 +26,6 @@ namespace vision = d16::vision;
 
 namespace {
 
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 constexpr int64_t side = highz_side, bands = highz_bands;
 constexpr double pixel = 0.03;                  // arcsec
 constexpr char const* assumed_unit = "MJy/sr";  // of JWST images; colours come out right for any size of pixels

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include <d16/core/parallel.hpp>
 #include <d16/sim/drizzle_noise.hpp>
@@ -23,7 +22,6 @@ namespace vision = d16::vision;
 
 namespace {
 
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 constexpr int64_t side = highz_side, bands = highz_bands, pixels = side * side;
 constexpr double pixel = 0.03;  // arcsec
 constexpr double radius = highz_aperture / pixel;

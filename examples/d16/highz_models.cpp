@@ -39,7 +39,6 @@ namespace vision = d16::vision;
 
 namespace {
 
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 constexpr int64_t bands = highz_bands;
 constexpr double wanted_purity = 0.96, wanted_precision = 0.65;  // on validation: a margin above what is asked for
 constexpr int64_t evaluation_batch = 256;

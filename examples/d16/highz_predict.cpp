@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <limits>
 #include <optional>
 
 #include <d16/io/checkpoint.hpp>
@@ -154,7 +153,7 @@ bool HighzPredictor::simulated() const {
 double HighzPredictor::redshift() const {
   Json const& about = body_->about;
   bool known = about.is_object() && about.has("redshift_threshold") && about.at("redshift_threshold").is_number();
-  return known ? about.number("redshift_threshold") : std::numeric_limits<double>::quiet_NaN();
+  return known ? about.number("redshift_threshold") : nan;
 }
 HighzProbabilities HighzPredictor::prior() const { return normalised(body_->prior); }
 HighzThresholds HighzPredictor::thresholds() const { return body_->thresholds; }
@@ -211,7 +210,7 @@ Tensor columns(Tensor const& table, int64_t count) { return table.slice(1, 0, co
 /// The columns of prepare_highz()'s table from fluxes alone: those of sizes are missing.
 Tensor flux_table(std::vector<BandNumbers> const& flux, std::vector<BandNumbers> const& error) {
   auto n = int64_t(flux.size()), width = int64_t(highz_table_names().size());
-  Tensor table = d16::full({n, width}, std::numeric_limits<double>::quiet_NaN(), {.device = d16::Device()});
+  Tensor table = d16::full({n, width}, nan, {.device = d16::Device()});
   for (size_t i = 0; i < flux.size(); ++i) {
     std::vector<double> const row = highz_flux_row(flux[i], error[i]);
     std::copy(row.begin(), row.end(), table.data<float>() + int64_t(i) * width);
