@@ -7,6 +7,7 @@
 #include <map>
 #include <new>
 
+#include <d16/io/band_cutout.hpp>
 #include <d16/io/fits.hpp>
 #include <d16/io/flux_unit.hpp>
 #include <d16/io/survey_catalog.hpp>
@@ -132,7 +133,7 @@ class Assembly {
   void add_cube(Place place, int planes) {
     for (place.plane = 0; place.plane < planes; ++place.plane) {
       io::FitsImage image = read(place);
-      auto name = io::cube_band(image.header, place.plane);
+      auto name = io::cube_band(image.header, int(place.plane));
       require<FileError>(name || planes == bands, place.file, ": ", planes, " planes without cards BAND1 .., and ",
                          bands, " bands; add the cards");
       int64_t band = name ? band_number(io::detail::upper(*name)) : place.plane;
