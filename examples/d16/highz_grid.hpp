@@ -2,7 +2,6 @@
 #pragma once
 #include <algorithm>
 #include <cstdint>
-#include <limits>
 #include <vector>
 
 #include <d16/vision/line_map.hpp>
@@ -59,7 +58,6 @@ class HighzGrid {
 
  private:
   static constexpr int64_t side = highz_side;
-  static constexpr double nan = std::numeric_limits<double>::quiet_NaN();
   double shift_[2];  ///< of the grid's middle from those of the images, in its pixels
 };
 
