@@ -124,9 +124,10 @@ mkdir allbad && cp mixed/renamed.fits mixed/empty.fits allbad
 fails "a folder of bad files only" 1 "none of its 2 objects" bad.csv classify --input allbad --out bad.csv
 mkdir void
 fails "an empty folder" 1 void bad.csv classify --input void --out bad.csv
-# 64x64 pixels as float32 for printf: faint noise, and a square in the middle
-square=$(awk 'BEGIN { srand(1); for (i = 0; i < 64; ++i) for (j = 0; j < 64; ++j)
-  printf "%s", (i > 28 && i < 35 && j > 28 && j < 35 ? "\\x3f\\x80\\x00\\x00" : rand() < 0.5 ? "\\x3c\\x23\\xd7\\x0a" : "\\xbc\\x23\\xd7\\x0a") }')
+# 64x64 pixels as float32 for printf: noise of 0 and +-0.01 (of two values the median deviation is 0), a square of 1
+square=$(awk 'BEGIN { srand(1); for (i = 0; i < 64; ++i) for (j = 0; j < 64; ++j) {
+  dark = int(3 * rand())
+  printf "%s", (i > 28 && i < 35 && j > 28 && j < 35 ? "\\x3f\\x80\\x00\\x00" : dark ? (dark > 1 ? "\\x3c" : "\\xbc") "\\x23\\xd7\\x0a" : "\\x00\\x00\\x00\\x00") } }')
 # image PLANES CARD...: that many of them
 image() {
   local planes=$1 sizes=("NAXIS   =                    2") pixels=
