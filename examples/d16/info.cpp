@@ -202,8 +202,9 @@ Json about_hdf5(std::string const& path) {
     out["first"] = first.classes[size_t(first.label(0))];
     Tensor labels = file.read("ans");
     std::vector<std::string> names = d16::data::galaxy10_classes();
+    Json const by_number = counts_of(labels);
     Json counts = Json::object({});
-    for (auto const& [label, count] : counts_of(labels).object()) {
+    for (auto const& [label, count] : by_number.object()) {
       int64_t k = std::stoll(label);
       bool known = k >= 0 && k < int64_t(names.size());
       counts[known ? names[size_t(k)] : "unknown label " + label] = count;
