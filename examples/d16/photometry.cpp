@@ -10,6 +10,8 @@
 #include <d16/io/survey_catalog.hpp>
 #include <d16/sim/filters.hpp>
 
+#include "cutout.hpp"
+
 namespace tool {
 
 using d16::FileError;
@@ -56,9 +58,7 @@ double wavelength_of(sim::Curve const& filter, std::vector<sim::Curve> const& pa
   if (!filter.wavelength.empty()) return sim::pivot_wavelength(filter);
   for (sim::Curve const& curve : passbands)
     if (lower(curve.name) == lower(filter.name)) return sim::pivot_wavelength(curve);
-  for (char const* name : nircam)
-    if (lower(name) == lower(filter.name)) return 100 * std::stod(filter.name.substr(1, 3));
-  return photoz::not_known;
+  return is_nircam(filter.name) ? 1e4 * wavelength(filter.name) : photoz::not_known;
 }
 
 /// Blue first; as they are where a wavelength is not known.

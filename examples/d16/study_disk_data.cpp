@@ -16,6 +16,7 @@
 #include <d16/vision/filter.hpp>
 #include <d16/vision/statistics.hpp>
 
+#include "corner_noise.hpp"
 #include "cutout.hpp"
 #include "training.hpp"
 
@@ -388,16 +389,12 @@ struct DiskData::Body {
   }
 
   std::string ceers() const { return join(o.shared, "jwst_ceers_nircam"); }
-  /// The correlation of neighbouring pixels in the corners of a cutout, which are sky; elsewhere faint wings add to it.
   static double noise_correlation(Cutout const& cutout, std::string const& band) {
     for (Band const& one : cutout.bands) {
       if (lower(one.name) != lower(band)) continue;
-      Plane const& plane = one.image;
-      Tensor pixels = d16::from(plane.values, {plane.h, plane.w}), mask = d16::zeros({plane.h, plane.w});
-      auto end = [](int64_t i, int64_t n) { return std::min(i, n - 1 - i) < n / 4; };
-      for (int64_t i = 0; i < plane.h * plane.w; ++i)
-        mask.data<float>()[i] = !(end(i / plane.w, plane.h) && end(i % plane.w, plane.w));
-      return sim::autocorrelation(pixels, 0, 1, mask);
+      double lag = corner_correlation(one.image);
+      require<FileError>(std::isfinite(lag), cutout.file, ": too little is known in the corners of band ", band);
+      return lag;
     }
     throw FileError(text(cutout.file, ": has no band ", band));
   }
