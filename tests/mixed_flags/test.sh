@@ -20,7 +20,8 @@ compile native -O3 -march=native -D PART=native "$here/part.cpp"
 "$temp/portable_first"
 "$temp/native_first"
 
-nm --defined-only "$temp/baseline.o" | awk '$2 ~ /[TtWw]/ { print $3 }' | sort -u >"$temp/portable_functions"
+# Functions local to an object (clones such as .isra.0) are never shared: another object's may have the same name.
+nm --defined-only "$temp/baseline.o" | awk '$2 ~ /[TWu]/ { print $3 }' | sort -u >"$temp/portable_functions"
 objdump -d --no-show-raw-insn "$temp/portable_first" |
   awk '/^[0-9a-f]+ <.*>:$/ { name = $2; gsub(/[<>:]/, "", name) } /%zmm/ { print name }' | sort -u >"$temp/with_zmm"
 if leaks=$(comm -12 "$temp/portable_functions" "$temp/with_zmm" | grep -v avx512); then
