@@ -41,6 +41,16 @@ disk two-cpu --accumulate 2
 check "accumulate: emulator and cpu agree" near <(losses two.training) <(losses two-cpu.training) 1e-3
 check "accumulate: half as many steps learn otherwise" test "$(losses two.training)" != "$(losses plain.training)"
 
+disk one
+disk five --cross-validate
+check "cross-validation: the first network is the one without it" test "$(losses five.training)" = "$(losses one.training)"
+check "cross-validation: the others learn from other galaxies" \
+  test "$(cat five.training/log.jsonl five.training/part-*/log.jsonl | sed 's/.*"loss"://; s/,.*//' | sort -u | wc -l)" = 10
+# The rows of the card's table, and the galaxies of its test parts.
+tested() { awk -F'|' '/^## Each field/ { on = 1 } on && $2 ~ /^ [0-4] $/ { n += $3; rows += 1 } END { print rows, n }' "$1"; }
+check "cross-validation: each galaxy is tested once" test "$(tested five.md)" = "5 60"
+check "cross-validation: its mean" grep -q '^| mean of five | 60 | 0\.[0-9]* ± ' five.md
+
 denoise kept "${emulated[@]}"
 denoise again "${emulated[@]}" --recompute
 check "recompute: the same losses" test "$(losses again.training)" = "$(losses kept.training)"

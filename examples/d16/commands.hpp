@@ -20,16 +20,16 @@ struct DenoiseTraining {
   std::vector<double> snr = {3, 100}, sharpness = {0.6, 4};  ///< least and most S/N and R_e / FWHM of the galaxies
   std::string contaminants = "all";
   double anneal = 0;       ///< epochs in which beta grows from 0
-  double average = 0.998;  ///< of the running mean of the weights that is kept
   bool masked = false;
 };
 struct TrainOptions : Common {
   std::string data, labels, out;
   std::string model = "equivariant", group = "D4";
   std::vector<int64_t> widths;
-  int64_t size = 64, crop = 0, epochs = 20, batch = 64, latent = 16, limit = 0;
+  int64_t size = 64, crop = 0, epochs = 20, batch = 64, latent = 16, limit = 0, first_stride = 1;
   double lr = 1e-3, weight_decay = 1e-4, beta = 0.01, minutes = 0;
-  bool resume = false, recompute = false;
+  double average = 0.998;  ///< of the running mean of the weights that is kept
+  bool resume = false, recompute = false, cross_validate = false;
   std::string precision = "float32";
   int64_t accumulate = 1;
   DenoiseTraining denoise = {};

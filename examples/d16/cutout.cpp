@@ -225,6 +225,12 @@ void drop_empty_bands(Cutout& cutout) {
 
 }  // namespace
 
+d16::Tensor tensor_of(Plane const& p) {
+  d16::Tensor out = d16::empty({p.h, p.w}, {.device = d16::Device()});
+  std::copy(p.values.begin(), p.values.end(), out.data<float>());
+  return out;
+}
+
 Cutout read_cutout(Source const& source) {
   Cutout cutout{.id = source.id, .file = source.path};
   std::string const& first = source.files.front();

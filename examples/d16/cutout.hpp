@@ -19,6 +19,8 @@ struct Plane {
   float at(int64_t y, int64_t x) const { return values[size_t(y * w + x)]; }
   float& at(int64_t y, int64_t x) { return values[size_t(y * w + x)]; }
 };
+/// The same as a tensor (H,W) on the host.
+d16::Tensor tensor_of(Plane const& p);
 
 /// Sky coordinates, where there are any. Where they are doubtful the PC matrix is no rotation: CDELT is taken as the
 /// scale, the angle is unknown.

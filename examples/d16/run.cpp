@@ -56,13 +56,6 @@ void add_note(std::string& note, std::string const& more) {
   if (!more.empty()) note += (note.empty() ? "" : "; ") + more;
 }
 
-/// One plane of the frame as a tensor.
-Tensor tensor_of(Plane const& p) {
-  Tensor out = d16::empty({p.h, p.w}, {.device = d16::Device()});
-  std::copy(p.values.begin(), p.values.end(), out.data<float>());
-  return out;
-}
-
 /// Which pixels of the frame are filled, and the errors of the others.
 void add_planes(Band const& band, Finding& f) {
   Plane bad{band.image.h, band.image.w, std::vector<float>(band.image.values.size())};

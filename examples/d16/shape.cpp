@@ -42,11 +42,6 @@ constexpr struct {
                   {shape_arc, "arc", "long, thin and bent"},
                   {shape_picture, "picture", "no flux: not measured"}};
 
-Tensor tensor_of(Plane const& p) {
-  Tensor out = d16::empty({p.h, p.w}, {.device = d16::Device()});
-  std::copy(p.values.begin(), p.values.end(), out.data<float>());
-  return out;
-}
 Plane plane_of_bools(Tensor const& mask) {
   Plane p{mask.dim(0), mask.dim(1), std::vector<float>(size_t(mask.numel()))};
   for (size_t i = 0; i < p.values.size(); ++i) p.values[i] = mask.data<bool>()[i];

@@ -61,12 +61,12 @@ std::pair<double, double> moments(Tensor const& x) {
   return {average, std::sqrt(squares / count - average * average)};
 }
 
-optim::TrainerOptions trainer_options(TrainOptions const& o, Places const& places, Json const& about) {
+optim::TrainerOptions trainer_options(TrainOptions const& o, std::string const& folder, Json const& about) {
   optim::TrainerOptions t;
-  t.epochs = int(o.epochs), t.out = places.folder, t.resume = o.resume, t.max_minutes = o.minutes, t.about = about;
+  t.epochs = int(o.epochs), t.out = folder, t.resume = o.resume, t.max_minutes = o.minutes, t.about = about;
   t.schedule = optim::CosineSchedule{.epochs = double(o.epochs), .warmup = 1, .floor = 0.01};
   t.progress = o.json ? nullptr : stdout;
-  t.accumulate = int(o.accumulate);
+  t.accumulate = int(o.accumulate), t.average = o.average;
   t.capture = is_gpu(o.device);  // small networks: the GPU would wait for the host between its kernels
   t.on_step = [](int, int64_t, int64_t, double) { check_interrupted(); };
   return t;
@@ -156,16 +156,23 @@ double auc_of(std::vector<double> const& p, data::Dataset const& set) {
   return learn::roc_auc(d16::from(p, {int64_t(p.size())}), set.labels);
 }
 
-/// Trains any classifier, and writes what comes out of it.
-template <class Net> Json fit_disk(TrainOptions const& o, Net net, data::ThreeParts const& parts, int64_t crop) {
-  Places places(o.out);
-  Json about = about_training(o, "disk", crop, parts);
-  about["classes"] = Json::array({"elliptical", "disk"});
+/// A trained classifier judged: on validation, which sets its threshold and temperature, and on the test set.
+struct DiskFit {
+  optim::TrainingReport report = {};
+  double threshold = 0.5;
+  DiskCalibration calibration = {};
+  CalibrationTest tested = {};
+  DiskScores scores = {};
+};
+
+/// Trains any classifier; the folder keeps its log and checkpoints.
+template <class Net> DiskFit fit_disk(TrainOptions const& o, Net& net, data::ThreeParts const& parts,
+                                      std::string const& folder, Json const& about) {
   d16::Device const device(o.device);
   net.to(device);
   net.compute_in(precision_of(o.precision, o.device));
   optim::AdamW optimiser(net.parameters(), {.lr = o.lr, .weight_decay = o.weight_decay});
-  optim::Trainer trainer(net, optimiser, trainer_options(o, places, about));
+  optim::Trainer trainer(net, optimiser, trainer_options(o, folder, about));
   Tensor validation = classifier_inputs(pictures_of(parts.validation));
   auto prepare = [](data::Batch const& batch, data::Loader::State state) {
     d16::Random random = random_of(state);
@@ -173,49 +180,107 @@ template <class Net> Json fit_disk(TrainOptions const& o, Net net, data::ThreePa
   };
   data::Loader loader(parts.train, loading(o, parts.train));
   data::Ahead batches(loader, device, prepare);
-  auto report = trainer.fit(
+  DiskFit fit;
+  fit.report = trainer.fit(
       batches,
       [&](data::Batch const& batch) {
         return d16::cross_entropy(net(batch.image), batch.label, {.label_smoothing = 0.02});
       },
       [&] { return auc_of(disk_probabilities(net, validation, device), parts.validation); });
-  d16::load(net, places.best());
+  d16::load(net, join(folder, "best.safetensors"));
   net.eval();
   DiskAnswers const seen{disk_probabilities(net, validation, device), labels_of(parts.validation),
                          fields_of(parts.validation)};
-  DiskCalibration calibration = fit_calibration(Shown::clean, seen);
-  double threshold = learn::best_threshold(d16::from(seen.p, {parts.validation.size()}), parts.validation.labels).value;
+  fit.calibration = fit_calibration(Shown::clean, seen);
+  fit.threshold = learn::best_threshold(d16::from(seen.p, {parts.validation.size()}), parts.validation.labels).value;
   std::vector<double> p = disk_probabilities(net, classifier_inputs(pictures_of(parts.test)), device);
-  DiskScores scores = score_disk(p, parts.test, threshold, o.seed);
-  CalibrationTest tested = test_calibration(calibration, {p, labels_of(parts.test), fields_of(parts.test)}, o.seed);
-  about["threshold"] = threshold;
-  about["calibration"] = Json::array({json_of(calibration, tested)});
-  about["scores"] = json_of(scores.scores);
+  fit.scores = score_disk(p, parts.test, fit.threshold, o.seed);
+  fit.tested = test_calibration(fit.calibration, {p, labels_of(parts.test), fields_of(parts.test)}, o.seed);
+  return fit;
+}
+
+/// Four more networks, so that each sky field is tested once by one that never saw it. The table of all five; `about`
+/// keeps its numbers.
+template <class Make> std::string cross_validate(TrainOptions const& o, Make const& make, Places const& places,
+                                                 DiskFit const& first, Json& about) {
+  int64_t crop = o.crop;
+  data::Dataset const all = load_pictures({o.data, o.labels, o.size, crop, o.limit}, crop);
+  std::string table =
+      "| test part | galaxies | accuracy | balanced accuracy | AUC | calibration error |\n"
+      "|---|---|---|---|---|---|\n";
+  constexpr char const* names[] = {"accuracy", "balanced accuracy", "AUC", "calibration error"};
+  std::vector<double> columns[4];
+  about["cross_validation"] = Json::Array();
+  for (int part = 0; part < 5; ++part) {
+    data::ThreeParts const parts = split(all, part);
+    require_parts(parts, o.data);
+    auto train_another = [&] {
+      say(text("test part ", part, ": ", split_text(parts)));
+      d16::manual_seed(o.seed);
+      auto net = make(parts);
+      return fit_disk(o, net, parts, join(places.folder, text("part-", part)), about);
+    };
+    DiskFit const fit = part == 0 ? first : train_another();
+    std::vector<Score> const& s = fit.scores.scores;
+    Score const row[] = {s[0], s[1], s[2], {names[3], fit.tested.after, fit.tested.after_error}};
+    Json line = Json::object({{"test_part", part}, {"galaxies", parts.test.size()}});
+    table += text("| ", part, " | ", parts.test.size());
+    for (size_t k = 0; k < 4; ++k)
+      table += " | " + row[k].text(), line[names[k]] = row[k].value, columns[k].push_back(row[k].value);
+    table += " |\n", about["cross_validation"].push_back(line);
+  }
+  table += text("| mean of five | ", all.size());
+  for (std::vector<double> const& column : columns) {
+    double squares = 0;
+    for (double v : column) squares += (v - mean(column)) * (v - mean(column));
+    table += " | " + Score{"", mean(column), std::sqrt(squares / 4 / 5)}.text();
+  }
+  return "\n## Each field tested once\nFive networks trained alike: part k (crc32 mod 5) is the test set, the next one "
+         "validation, the rest training. The weights are those of part 0. ± in the last line is the standard error of "
+         "the mean.\n\n" +
+         table + " |\n";
+}
+
+/// Trains what make(parts) gives, and writes what comes out of it.
+template <class Make> Json publish_disk(TrainOptions const& o, Make const& make) {
+  Places places(o.out);
+  int64_t crop = 0;
+  data::ThreeParts const parts = prepare(o, crop);
+  Json about = about_training(o, "disk", crop, parts);
+  about["classes"] = Json::array({"elliptical", "disk"});
+  auto net = make(parts);
+  DiskFit const fit = fit_disk(o, net, parts, places.folder, about);
+  about["threshold"] = fit.threshold;
+  about["calibration"] = Json::array({json_of(fit.calibration, fit.tested)});
+  about["scores"] = json_of(fit.scores.scores);
+  std::string const folds = o.cross_validate ? cross_validate(o, make, places, fit, about) : "";
   d16::save(net, places.weights, about);
-  auto const& c = scores.confusion;
-  write_card(
-      places,
-      {"disk: disk-like or elliptical",
-       "The probability that a galaxy is disk-like (spiral or edge-on) and not elliptical, from a grey picture "
-       "whose levels are normalised.",
-       table_of(scores.scores),
-       text("\nThreshold ", decimals(threshold, 3), " (best balanced accuracy on validation). Of ", c[0] + c[1],
-            " ellipticals ", c[1], " are called disks; of ", c[2] + c[3], " disks ", c[2],
-            " are called ellipticals.\nCalibration, fitted on validation: ", words_of(calibration, tested), ".\n")},
-      about, report, net, o);
-  say(text("test: accuracy ", scores.scores[0].text(), ", balanced ", scores.scores[1].text(), ", AUC ",
-           scores.scores[2].text()));
-  say(words_of(calibration, tested));
+  auto const& c = fit.scores.confusion;
+  write_card(places,
+             {"disk: disk-like or elliptical",
+              "The probability that a galaxy is disk-like (spiral or edge-on) and not elliptical, from a grey picture "
+              "whose levels are normalised.",
+              table_of(fit.scores.scores),
+              text("\nThreshold ", decimals(fit.threshold, 3), " (best balanced accuracy on validation). Of ",
+                   c[0] + c[1], " ellipticals ", c[1], " are called disks; of ", c[2] + c[3], " disks ", c[2],
+                   " are called ellipticals.\nCalibration, fitted on validation: ",
+                   words_of(fit.calibration, fit.tested), ".\n", folds)},
+             about, fit.report, net, o);
+  auto const& scores = fit.scores.scores;
+  say(text("test: accuracy ", scores[0].text(), ", balanced ", scores[1].text(), ", AUC ", scores[2].text()));
+  say(words_of(fit.calibration, fit.tested));
   say(text(places.weights, ", ", places.card, " and ", places.folder, "/ written"));
-  return Json::object({{"weights", places.weights},
-                       {"card", places.card},
-                       {"best_epoch", report.best_epoch},
-                       {"threshold", threshold},
-                       {"calibration_error_before", tested.before},
-                       {"calibration_error_after", tested.after},
-                       {"split", about.string("split")},
-                       {"scores", json_of(scores.scores)},
-                       {"confusion", Json(scores.confusion)}});
+  Json out = Json::object({{"weights", places.weights},
+                           {"card", places.card},
+                           {"best_epoch", fit.report.best_epoch},
+                           {"threshold", fit.threshold},
+                           {"calibration_error_before", fit.tested.before},
+                           {"calibration_error_after", fit.tested.after},
+                           {"split", about.string("split")},
+                           {"scores", json_of(scores)},
+                           {"confusion", Json(fit.scores.confusion)}});
+  if (o.cross_validate) out["cross_validation"] = about.at("cross_validation");
+  return out;
 }
 
 /// Mean PSNR of a denoiser on pairs, in batches.
@@ -275,19 +340,27 @@ data::Batch denoise_example(TrainOptions const& o, DenoiseSetup const& setup, Te
 }  // namespace
 
 Json train_disk(TrainOptions const& o) {
-  Places places(o.out);
   require<d16::ValueError>(!o.labels.empty(), "train disk: --labels is needed");
-  int64_t crop = 0;
-  data::ThreeParts parts = prepare(o, crop);
-  auto [average, deviation] = moments(classifier_inputs(pictures_of(parts.train)));
-  nn::ClassifierInput input{.size = int(o.size), .channels = 1, .classes = 2, .mean = average, .deviation = deviation};
+  auto input_of = [&](data::ThreeParts const& parts) {
+    auto [average, deviation] = moments(classifier_inputs(pictures_of(parts.train)));
+    return nn::ClassifierInput{
+        .size = int(o.size), .channels = 1, .classes = 2, .mean = average, .deviation = deviation};
+  };
   if (o.model == "plain")
-    return fit_disk(o, nn::PlainCnn({.input = input, .widths = ints(o.widths, {16, 32, 64, 128})}), parts, crop);
+    return publish_disk(o, [&](data::ThreeParts const& parts) {
+      return nn::PlainCnn({.input = input_of(parts), .widths = ints(o.widths, {16, 32, 64, 128})});
+    });
+  d16::Group const group = group_of(o.group);
   std::vector<int> widths = ints(o.widths, {8, 16, 24, 32}), pools;
-  for (size_t i = 1; i < widths.size(); ++i) pools.push_back(int(i));
-  return fit_disk(
-      o, nn::EquivariantClassifier({.input = input, .group = group_of(o.group), .widths = widths, .pool_after = pools}),
-      parts, crop);
+  // a first convolution that moves by two pixels takes the place of the first pool
+  for (size_t i = size_t(o.first_stride); i < widths.size(); ++i) pools.push_back(int(i));
+  return publish_disk(o, [&](data::ThreeParts const& parts) {
+    return nn::EquivariantClassifier({.input = input_of(parts),
+                                      .group = group,
+                                      .widths = widths,
+                                      .pool_after = pools,
+                                      .first_stride = int(o.first_stride)});
+  });
 }
 
 Json train_denoise(TrainOptions const& o) {
@@ -312,8 +385,7 @@ Json train_denoise(TrainOptions const& o) {
   net.to(device);
   net.compute_in(precision_of(o.precision, o.device));
   optim::AdamW optimiser(net.parameters(), {.lr = o.lr, .weight_decay = o.weight_decay});
-  optim::TrainerOptions options = trainer_options(o, places, about);
-  options.average = o.denoise.average;
+  optim::TrainerOptions options = trainer_options(o, places.folder, about);
   options.capture = options.capture && o.denoise.anneal == 0;  // a captured step keeps the beta of its first time
   optim::Trainer trainer(net, optimiser, options);
   DenoisePairs const validation = spoil(parts.validation, o.seed, setup);

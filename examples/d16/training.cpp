@@ -125,9 +125,10 @@ std::vector<int64_t> fields_of(Dataset const& set) {
   return fields;
 }
 
-data::ThreeParts split(Dataset const& all) {
+data::ThreeParts split(Dataset const& all, int test) {
   std::vector<int64_t> parts[3];
-  for (int64_t i = 0; i < all.size(); ++i) parts[std::min(part_of_id(all.ids[size_t(i)]), 2)].push_back(i);
+  for (int64_t i = 0; i < all.size(); ++i)
+    parts[std::min((part_of_id(all.ids[size_t(i)]) + 5 - test) % 5, 2)].push_back(i);
   return {all.subset(parts[2]), all.subset(parts[1]), all.subset(parts[0])};
 }
 

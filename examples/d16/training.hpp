@@ -36,7 +36,8 @@ std::vector<int64_t> labels_of(d16::data::Dataset const& set);
 std::vector<int64_t> fields_of(d16::data::Dataset const& set);
 
 /// Test, validation and training set: crc32 of the decimal field mod 5 is 0, 1, 2 to 4; of the id when it is no number.
-d16::data::ThreeParts split(d16::data::Dataset const& all);
+/// `test`: the part (0 to 4) that is tested instead of 0; the next one is validation, the rest training.
+d16::data::ThreeParts split(d16::data::Dataset const& all, int test = 0);
 
 /// All pictures of a set as networks see them, (N,size,size,3).
 d16::Tensor pictures_of(d16::data::Dataset const& set);
