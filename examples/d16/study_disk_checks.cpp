@@ -84,9 +84,21 @@ std::string too_small_text(DiskStudy const& study) {
     double least = size * d16::sim::Appearance{}.fwhm;
     int64_t below = std::count_if(r_e.begin(), r_e.end(), [&](double r) { return r < least; });
     out +=
-        text(size == disk_sizes[0] ? "" : ", ", decimals(100 * double(below) / double(r_e.size()), 1), " % at ", size);
+        text(size == disk_sizes[0] ? "" : ", ", decimals(100 * double(below) / double(r_e.size()), 0), " % at ", size);
   }
   return text(out, " (of ", r_e.size(), "; R_e measured in the frame of ", disk_side, " pixels without noise).\n");
+}
+
+/// What this means where it can matter most.
+std::string grain_words(DiskStudy const& study, std::string const& part, std::vector<double> const& grain, double auc) {
+  bool tells = auc > 0.55;
+  return text(
+      "At R_e/FWHM ", grain_size, " and S/N ", grain_snr, ", the grain of the enlarged noise ",
+      tells ? "tells" : "hardly tells", " the classes apart: AUC ", decimals(auc, 2),
+      " from the border alone, correlation with the logit ", correlation_text(study, "b", part, grain), " in b, ",
+      correlation_text(study, "d", part, grain), " in d.",
+      tells ? " Regime b can use it, the denoiser removes it. Harm there need not be loss of galaxy structure." : "",
+      "\n");
 }
 
 /// The verdict with all levels, and without one.
@@ -111,14 +123,13 @@ std::string grain_text(DiskStudy& study) {
   std::string out = text(
       "**Not planned: added after the results were seen.** A galaxy is reduced until its R_e is so many FWHM, gets its "
       "noise, and is enlarged again: the grain of the noise tells how large the galaxy was. The AUC here is that of "
-      "the "
-      "border alone, the first and last ",
+      "the border alone, the first and last ",
       border_rows,
-      " rows of the noisy test pictures: the less their pixels "
-      "correlate at a distance of 2, the more likely a disk. 0.5 is chance. Beside it, the correlation of that grain "
-      "with the logit of ",
+      " rows of the noisy test pictures: the less their pixels correlate at a distance of 2, the more likely a disk. "
+      "0.5 is chance; where the S/N is high, light of the galaxy is in the border too. Beside it, the correlation of "
+      "the grain with the logit of ",
       study.what("d16"),
-      ", mean over seeds.\n\n| R_e/FWHM | S/N | AUC of the border | b | d | e "
+      ", mean over seeds.\n\n| R_e/FWHM | S/N | AUC of the border | correlation in b | in d | in e "
       "|\n|---|---|---|---|---|---|\n");
   std::string words;
   for (double size : disk_sizes)
@@ -135,13 +146,7 @@ std::string grain_text(DiskStudy& study) {
       out += text(" | ", decimals(auc, 3));
       for (char const* regime : {"b", "d", "e"}) out += " | " + correlation_text(study, regime, part, grain);
       out += " |\n";
-      if (snr == grain_snr && size == grain_size)
-        words = text("At R_e/FWHM ", size, " and S/N ", snr,
-                     ", the grain of the enlarged noise tells the classes apart with an AUC of ", decimals(auc, 2),
-                     " from the border alone (correlation with the logit: b ",
-                     correlation_text(study, "b", part, grain), ", d ", correlation_text(study, "d", part, grain),
-                     "). Regime b can use it, the denoiser removes it. Harm there need not be loss of galaxy "
-                     "structure.\n");
+      if (snr == grain_snr && size == grain_size) words = grain_words(study, part, grain, auc);
     }
   return out + "\n" + words + "\n" + too_small_text(study) + "\n" +
          verdict_without(study, disk_part(grain_snr, grain_size));
@@ -155,11 +160,11 @@ namespace {
 std::string rates_at_the_edge(DiskStudy const& study) {
   std::string out;
   for (DiskModel const& m : study.models) {
-    double least = INFINITY, most = 0, best = -1, rate = 0;
+    double least = 0, most = 0, best = -1, rate = 0;
     for (Json const& line : study.lines) {
       if (line.string("kind") != "tune" || line.string("model") != m.name) continue;
       double lr = line.number("lr"), auc = line.number("validation_auc");
-      least = std::min(least, lr), most = std::max(most, lr);
+      least = most > 0 ? std::min(least, lr) : lr, most = std::max(most, lr);
       if (auc > best) best = auc, rate = lr;
     }
     if (most > least && (rate == least || rate == most))
@@ -276,13 +281,14 @@ std::string schemes_table(DiskStudy& study, std::string const& model) {
 
 std::string parts_table(DiskStudy& study, std::string const& model) {
   std::string out = "| part | b | d | e |\n|---|---|---|---|\n";
-  auto add = [&](std::string const& part, std::string const& name, auto const& number) {
+  auto add = [&](std::string const& part, std::string const& name, auto const& number, int places = 3) {
     out += "| " + name;
     for (char const* regime : {"b", "d", "e"}) {
       std::vector<double> list;
       for (DiskRun const& run : study.runs(model, regime))
         if (run.has(part)) list.push_back(number(run, part));
-      out += " | " + (list.empty() ? std::string(not_run) : spread_text(list));
+      std::string cell = list.empty() ? not_run : spread_text(list, places);
+      out += " | " + (cell.starts_with("-") ? "−" + cell.substr(1) : cell);
     }
     out += " |\n";
   };
@@ -306,11 +312,13 @@ std::string parts_table(DiskStudy& study, std::string const& model) {
       std::vector<double> p = run.p(name);
       return std::accumulate(p.begin(), p.begin() + std::ptrdiff_t(p.size() / 2), 0.0) / double(p.size() / 2);
     });
-    add(part, "p of the same with faint arms minus without, mean of the pairs" + at,
+    add(
+        part, "p of the same with faint arms minus without, mean of the pairs" + at,
         [](auto const& run, auto const& name) {
           std::vector<double> more = raised_by_arms(run, name);
           return std::accumulate(more.begin(), more.end(), 0.0) / double(more.size());
-        });
+        },
+        4);
     add(part, "share of the pairs in which arms raise p" + at, [](auto const& run, auto const& name) {
       std::vector<double> more = raised_by_arms(run, name);
       return double(std::count_if(more.begin(), more.end(), [](double v) { return v > 0; })) / double(more.size());

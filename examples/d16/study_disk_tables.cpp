@@ -25,7 +25,9 @@ constexpr int64_t test_samples = 2000;
 constexpr double claimed_below = 0.05;  ///< p of a claim
 
 DiskModel const& model_named(std::vector<DiskModel> const& models, std::string const& name) {
-  return *std::find_if(models.begin(), models.end(), [&](DiskModel const& m) { return m.name == name; });
+  auto found = std::find_if(models.begin(), models.end(), [&](DiskModel const& m) { return m.name == name; });
+  d16::require<d16::FileError>(found != models.end(), "results.jsonl: \"", name, "\" is no classifier of the study");
+  return *found;
 }
 
 }  // namespace
@@ -164,6 +166,10 @@ namespace {
 
 std::string no_claim_yet(int64_t seeds, int64_t planned) {
   return text("preliminary, ", seeds_text(seeds, planned), " seeds: no claim");
+}
+
+std::string mean_text(int64_t seeds, int64_t planned) {
+  return text(seeds < planned ? "Preliminary, " : "Mean of ", seeds_text(seeds, planned), " seeds.");
 }
 
 std::string names_of(std::vector<std::string> const& names) {
@@ -470,7 +476,7 @@ std::vector<FalseDisks> false_disks(DiskStudy& study, std::string const& model) 
   return out;
 }
 
-std::string percent(learn::Fraction const& f) { return text(decimals(100 * f.value, 1), " % (", count_text(f), ")"); }
+std::string percent(learn::Fraction const& f) { return text(decimals(100 * f.value, 2), " % (", count_text(f), ")"); }
 
 }  // namespace
 
@@ -479,10 +485,10 @@ std::vector<std::string> false_disk_warnings(DiskStudy& study, std::string const
   for (FalseDisks const& f : false_disks(study, model)) {
     if (f.here.value <= f.in_b.value) continue;
     bool apart = f.here.interval.low > f.in_b.interval.high;
-    out.push_back(
-        text("FALSE DISKS: ", study.what(model), ", regime ", f.regime, ": ", percent(f.here), " of ", f.name,
-             " at p > ", sure_from, "; b: ", percent(f.in_b), ". Mean of ", seeds_text(f.seeds, study.planned(model)),
-             " seeds. Planned comparison of rates, no test; the intervals ", apart ? "do not overlap." : "overlap."));
+    out.push_back(text("FALSE DISKS: ", study.what(model), ", regime ", f.regime, ": ", percent(f.here), " of ", f.name,
+                       " at p > ", sure_from, "; b: ", percent(f.in_b), ". ", mean_text(f.seeds, study.planned(model)),
+                       " Planned comparison of rates, no test; the intervals ",
+                       apart ? "do not overlap." : "overlap."));
   }
   return out;
 }
@@ -626,7 +632,7 @@ std::string clean_words(DiskStudy& study, std::string const& model) {
     goals.push_back(text(goal.name, " ", decimals(v, 3), goal.least ? ", at least " : ", at most ",
                          decimals(goal.value, 3), ": ", met(goal, v)));
   }
-  return text(out, names_of(goals), ". Mean of ", seeds_text(seeds, study.planned(model)), " seeds.");
+  return text(out, names_of(goals), ". ", mean_text(seeds, study.planned(model)));
 }
 
 }  // namespace
