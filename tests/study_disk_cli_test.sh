@@ -93,6 +93,11 @@ check "memory and images per second, in training too" grep -q '"unit":"speed-cnn
 check "five exposures" test "$(grep '"unit":"exposure-cnn-b"' study/results.jsonl | grep -o '"exposure":' | wc -l)" = 5
 check "report: exposure and memory" grep -q '^| CNN of equal weights, training | [0-9]* ([0-9]* MiB)' study/report.md
 check "report: sigma panels" grep -q 'residual / σ' study/report.html
+check "report: how pictures were counted" grep -q '^[0-9,]* test pictures of [0-9,]* galaxies' study/report.md
+check "report: the plan" grep -q '](disk-study-plan.md)' study/report.md
+check "report: the hash of the denoiser" grep -q "$(sha256sum study/denoiser.safetensors | cut -c 1-64)" study/report.md
+check "report: reliability by bins" grep -q '^| 0\.9–1\.0 | not run yet' study/report.md
+check "report: no redshifts" grep -q 'nothing is shown by z' study/report.md
 works "report alone" "$d16" study disk --out study --shared nothing --report
 works "report as JSON" "$d16" study disk --out study --shared nothing --report --json
 check "JSON has the verdict" grep -q '"verdict"' stdout

@@ -26,6 +26,15 @@ std::string plots(std::vector<std::string> const& pieces) {
   return pieces.empty() ? "" : "<div style=\"margin-bottom:24px\">" + html::grid(pieces) + "</div>\n";
 }
 
+/// Regimes that were not run keep their colours. Nothing when none was run.
+void add_plot(std::vector<std::string>& pieces, std::vector<html::Series> series, html::PlotOptions const& o) {
+  bool any = false;
+  for (html::Series& s : series)
+    if (s.x.empty()) s.name += text(" (", not_run, ")");
+    else any = true;
+  if (any) pieces.push_back(html::plot(series, o));
+}
+
 /// Over the seeds of a regime.
 learn::Spread balanced_at(DiskStudy& study, std::vector<DiskRun> const& runs, std::string const& part) {
   std::vector<double> list;
@@ -47,8 +56,8 @@ std::string level_plots(DiskStudy& study, DiskModel const& model) {
   std::vector<std::string> pieces;
   for (double size : disk_sizes) {
     std::vector<html::Series> series;
-    for (char const* regime : {"a", "b", "c", "d", "e"}) {
-      html::Series s{.name = regime};
+    for (char const* regime : {"b", "d", "e", "a", "c"}) {
+      html::Series& s = series.emplace_back(html::Series{.name = regime});
       auto const& runs = study.runs(model.name, regime);
       if (runs.empty()) continue;
       for (double snr : disk_snr) {
@@ -56,12 +65,11 @@ std::string level_plots(DiskStudy& study, DiskModel const& model) {
         double error = std::isfinite(spread.sigma) ? spread.sigma : 0;
         s.add(snr, spread.mean, spread.mean - error, spread.mean + error);
       }
-      series.push_back(std::move(s));
     }
-    if (!series.empty())
-      pieces.push_back(html::plot(series, {.title = text(model.what, ", R_e/FWHM ", size),
-                                           .x = {.label = "S/N", .log = true},
-                                           .y = {.label = "balanced accuracy", .low = 0.4, .high = 1}}));
+    add_plot(pieces, std::move(series),
+             {.title = text(model.what, ", R_e/FWHM ", size),
+              .x = {.label = "S/N", .log = true},
+              .y = {.label = "balanced accuracy", .low = 0.4, .high = 1}});
   }
   return plots(pieces);
 }
@@ -71,17 +79,16 @@ std::string false_plots(DiskStudy& study, DiskModel const& model) {
   for (NullKind const& kind : null_kinds) {
     std::vector<html::Series> series;
     for (char const* regime : {"b", "d", "e"}) {
-      html::Series s{.name = regime};
+      html::Series& s = series.emplace_back(html::Series{.name = regime});
       for (double snr : disk_snr) {
         learn::Fraction f = sure_disks(study, study.runs(model.name, regime), null_part(kind, snr), kind.label);
         if (f.n) s.add(snr, f.value, f.interval.low, f.interval.high);
       }
-      if (!s.x.empty()) series.push_back(std::move(s));
     }
-    if (!series.empty())
-      pieces.push_back(html::plot(series, {.title = text(model.what, ": ", kind.name),
-                                           .x = {.label = "S/N", .log = true},
-                                           .y = {.label = "share with p > 0.7", .low = 0}}));
+    add_plot(pieces, std::move(series),
+             {.title = text(model.what, ": ", kind.name),
+              .x = {.label = "S/N", .log = true},
+              .y = {.label = "share with p > 0.7", .low = 0}});
   }
   return plots(pieces);
 }
@@ -91,16 +98,15 @@ std::string reliability_plots(DiskStudy& study, std::vector<DiskModel> const& mo
   for (DiskModel const& model : models) {
     std::vector<html::Series> series;
     for (char const* regime : {"b", "d", "e"}) {
-      html::Series s{.name = regime};
+      html::Series& s = series.emplace_back(html::Series{.name = regime});
       for (ReliabilityRow const& row : reliability_rows(study, model.name, regime))
         if (row.disks.n) s.add(row.mean_p, row.disks.value, row.disks.interval.low, row.disks.interval.high);
-      if (!s.x.empty()) series.push_back(std::move(s));
     }
-    if (!series.empty())
-      pieces.push_back(html::plot(series, {.title = text(model.what, ", all levels"),
-                                           .x = {"calibrated p of a disk", 0, 1},
-                                           .y = {"share that are disks", 0, 1},
-                                           .diagonal = true}));
+    add_plot(pieces, std::move(series),
+             {.title = text(model.what, ", all levels"),
+              .x = {"calibrated p of a disk", 0, 1},
+              .y = {"share that are disks", 0, 1},
+              .diagonal = true});
   }
   return plots(pieces);
 }

@@ -48,7 +48,7 @@ std::vector<ReliabilityRow> reliability_rows(DiskStudy& study, std::string const
 }
 
 std::string reliability_table(DiskStudy& study, std::string const& model) {
-  std::string out = "| p between", line = "|---";
+  std::string out = "| p", line = "|---";
   std::vector<std::vector<ReliabilityRow>> columns;
   for (char const* regime : shown_regimes) {
     out += text(" | mean p in ", regime, " | disks among them"), line += "|---|---";
@@ -56,12 +56,11 @@ std::string reliability_table(DiskStudy& study, std::string const& model) {
   }
   out += " |\n" + line + "|\n";
   for (size_t k = 0; k < reliability_bins; ++k) {
-    out +=
-        text("| ", decimals(double(k) / reliability_bins, 1), " and ", decimals(double(k + 1) / reliability_bins, 1));
+    out += text("| ", decimals(double(k) / reliability_bins, 1), "–", decimals(double(k + 1) / reliability_bins, 1));
     for (auto const& rows : columns)
       if (rows.empty()) out += text(" | ", not_run, " | ", not_run);
-      else if (rows[k].disks.n == 0) out += " | – | none of 0";
-      else out += text(" | ", decimals(rows[k].mean_p, 3), " | ", with_interval(rows[k].disks));
+      else if (rows[k].disks.n == 0) out += " | – | –";
+      else out += text(" | ", decimals(rows[k].mean_p, 2), " | ", with_interval(rows[k].disks));
     out += " |\n";
   }
   return out;

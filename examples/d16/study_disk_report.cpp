@@ -24,25 +24,22 @@ constexpr size_t errors_shown = 24;
 
 constexpr char const* what_is_real =
     "SIMULATED: noise, PSF, contaminants, spheroids, stars and arms, at the level of appearance, and the galaxies of "
-    "the "
-    "exposure test. REAL: the galaxies of Galaxy Zoo and the six of CEERS. Labels mean featured or edge-on against "
-    "smooth.";
+    "the exposure test. REAL: the galaxies of Galaxy Zoo and the six of CEERS. Labels mean featured or edge-on "
+    "against smooth.";
 constexpr char const* no_redshifts = "No redshifts are known for these pictures, so nothing is shown by z.";
 constexpr char const* regimes_text =
     "(a) trained clean, tested noisy; (b) trained and tested noisy; (c) trained clean, tested denoised; (d) trained "
-    "and "
-    "tested denoised; (e) noisy and denoised as two channels.";
+    "and tested denoised; (e) noisy and denoised as two channels.";
 constexpr char const* errors_text =
     "D16, order 16, first seed: the most confident wrong answers of regime b at S/N 15 and more, one level of each "
     "galaxy. p is calibrated; d and e say how the other two regimes answered.";
 constexpr char const* fading_text =
-    "Six galaxies of JWST (CEERS, F277W), D16 of order 16: mean p of a disk ± standard deviation over seeds and three "
-    "realisations of the noise, which is as correlated as measured. By eye, 13347 and 6978 are disks, 10766 is a "
-    "spheroid with an edge-on neighbour, 40 is lenticular, 6414 compact, 10735 disturbed.";
+    "Six galaxies of JWST (CEERS, F277W), D16 of order 16: mean p of a disk ± standard deviation over seeds and "
+    "three realisations of the noise, which is as correlated as measured. By eye, 13347 and 6978 are disks, 10766 is "
+    "a spheroid with an edge-on neighbour, 40 is lenticular, 6414 compact, 10735 disturbed.";
 constexpr char const* reliability_text =
-    "First seed, all levels together. The Wilson intervals count pictures of one sky field, which share their "
-    "galaxies, "
-    "as few as they are worth: n is replaced by n² / Σ n_f², with n_f pictures of field f in the bin.";
+    "First seed, all levels together. Pictures of one galaxy or one sky field are not independent: the Wilson "
+    "intervals take n² / Σ n_f² for n, with n_f pictures of field f in the bin.";
 
 /// "11,535 test pictures of 769 galaxies ...".
 std::string counted(DiskStudy& study) {
@@ -53,62 +50,88 @@ std::string counted(DiskStudy& study) {
               galaxies - disks, " ellipticals), each at ", disk_ladder().size(), " levels of S/N and R_e/FWHM.");
 }
 
+/// Of the units that were run.
+int64_t epochs_run(DiskStudy const& study, std::string const& kind, int64_t otherwise) {
+  for (Json const& line : study.lines)
+    if (line.string("kind") == kind) return line.integer("epochs");
+  return otherwise;
+}
+
 std::string method_text(DiskStudy& study) {
   StudyDiskOptions const& o = study.options;
   return text(
-      "**What was changed since.** The denoiser was replaced by a better one before any classifier had seen a denoised "
-      "picture. Then a review found that the first runs (three seeds of two classifiers, in which d and b differed by "
-      "less than 0.012 in balanced accuracy) were not what the plan says: the denoiser had never seen pictures "
-      "enlarged "
-      "as these are; \"another PSF\" was as wide as the usual one in the end; a disk with arms and the same without "
-      "had "
-      "different noise; the noise of the CEERS galaxies was as correlated as their light. All of that was mended. "
-      "Those "
-      "runs were discarded, except the training of classifiers that see no denoised picture.\n\n"
+      "**What was changed since.** The denoiser was replaced by a better one before any classifier had seen a "
+      "denoised picture. Then a review found that the first runs (three seeds of two classifiers, in which d and b "
+      "differed by less than 0.012 in balanced accuracy) were not what the plan says: the denoiser had never seen "
+      "pictures enlarged as these are; \"another PSF\" was as wide as the usual one in the end; a disk with arms and "
+      "the same without had different noise; the noise of the CEERS galaxies was as correlated as their light. All "
+      "of that was mended. Those runs were discarded, except the training of classifiers that see no denoised "
+      "picture.\n\n"
       "**Question.** Does a denoiser in front of a classifier find disk-like galaxies in noisy pictures better than "
-      "the "
-      "same classifier that was trained on noisy pictures? A denoiser adds no information: it can only beat a badly "
-      "trained baseline, so the verdict compares with regime b, never with regime a.\n\n"
+      "the same classifier that was trained on noisy pictures? A denoiser adds no information: it can only beat a "
+      "badly trained baseline, so the verdict compares with regime b, never with regime a.\n\n"
       "**Data.** Galaxy Zoo 1, pictures of SDSS as 64 x 64 grey pixels. Mergers and unknown are left out of training "
       "and scores. Galaxies: ",
       study.data.split_text(),
       ". The split is by sky field: crc32 of the decimal `objid >> 16` mod 5 is 0 for test, 1 for validation. "
-      "Denoiser, "
-      "classifiers and calibration share it. ",
+      "Denoiser, classifiers and calibration share it. ",
       no_redshifts,
       "\n\n**Degradation** is at the level of appearance: the pictures are stretched and scaled and have no flux. A "
-      "PSF "
-      "brings each galaxy to a wanted R_e/FWHM, noise to a wanted S/N; one to three contaminants are added. S/N 3 to "
-      "100 and R_e/FWHM 0.6 to 4 in training, the levels of the tables in the test.\n\n**Regimes.** ",
-      regimes_text, " a and c are one training. All see the same augmented views, ", o.epochs,
+      "PSF brings each galaxy to a wanted R_e/FWHM, noise to a wanted S/N; one to three contaminants are added. S/N "
+      "3 to 100 and R_e/FWHM 0.6 to 4 in training, the levels of the tables in the test.\n\n**Regimes.** ",
+      regimes_text, " a and c are one training. All see the same augmented views, ",
+      epochs_run(study, "main", o.epochs),
       " epochs; the learning rate of each classifier is the one of three with the best validation AUC in regime b "
       "after ",
-      o.tune_epochs,
+      epochs_run(study, "tune", o.tune_epochs),
       " epochs. Thresholds and temperatures are from validation pictures. Nothing is chosen on the test set.\n\n"
       "**Tests.** 1: d − b and e − b in balanced accuracy, all levels together. 2: the same in each of the ",
       disk_ladder().size(),
-      " bins of S/N and R_e/FWHM, with Holm's correction; AUC stands beside it and decides nothing. 3: D16 of order 16 "
-      "minus each other classifier. 4: false disks, the share of what is no disk with a calibrated p > 0.7. A claim "
-      "needs p < 0.05.\n\n"
-      "**Errors.** ± is the standard deviation over seeds; it does not cover the choice of the galaxies. Brackets are "
-      "95 % intervals: of differences from a paired bootstrap over sky fields and seeds, 2000 samples, two-sided p; of "
-      "counts Wilson's. The p of different rows are not corrected for each other.\n");
+      " bins of S/N and R_e/FWHM, with Holm's correction; AUC stands beside it and decides nothing. 3: D16 of order "
+      "16 minus each other classifier. 4: false disks, the share of what is no disk with a calibrated p > 0.7. A "
+      "claim needs p < 0.05.\n\n"
+      "**Errors.** ± is the standard deviation over seeds; it does not cover the choice of the galaxies. Brackets "
+      "are 95 % intervals: of differences from a paired bootstrap over sky fields and seeds, 2000 samples, two-sided "
+      "p; of counts Wilson's. The p of different rows are not corrected for each other.\n");
 }
 
-constexpr char const* planned_commands =
+constexpr char const* planned_commands[] = {
     "d16 study disk --data ../shared/data/galaxy_zoo1_sdss/images --labels "
-    "../shared/data/galaxy_zoo1_sdss/labels.csv --out study --denoiser weights/denoise.safetensors --threads 1\n"
-    "d16 study disk --out study --report\n";
+    "../shared/data/galaxy_zoo1_sdss/labels.csv --out study --denoiser weights/denoise.safetensors --threads 1",
+    "d16 study disk --out study --report"};
+
+/// "learning rates in b".
+std::string units_name(Json const& line) {
+  std::string kind = line.string("kind"), regime = line.has("regime") ? line.string("regime") : "";
+  std::string name = kind == "tune"       ? "learning rates"
+                     : kind == "main"     ? "classifiers"
+                     : kind == "question" ? "open questions"
+                                          : kind;
+  return regime.empty() ? name : name + " in " + regime;
+}
 
 std::string hashes_text(DiskStudy const& study) {
+  struct Units {
+    int64_t count = 0;
+    std::set<std::string> names = {};
+  };
+  std::map<std::pair<std::string, std::string>, Units> made;
   std::set<std::string> denoisers;
-  std::map<std::string, int64_t> versions;
-  for (Json const& line : study.lines) denoisers.insert(line.string("denoiser_sha256")), ++versions[line.string("d16")];
+  for (Json const& line : study.lines) {
+    Units& units = made[{line.string("d16"), line.string("denoiser_sha256")}];
+    ++units.count, units.names.insert(units_name(line)), denoisers.insert(line.string("denoiser_sha256"));
+  }
   std::string out;
-  for (std::string const& sha : denoisers) out += text("- sha256 of the denoiser: `", sha, "`\n");
-  for (auto const& [version, units] : versions)
-    out += text("- ", units, units == 1 ? " unit" : " units", " of results.jsonl by d16 ", version, "\n");
-  return out + text("- this page by d16 ", d16::stamp::version, " ", d16::stamp::commit, ": `", command_line(), "`\n");
+  for (auto const& [by, units] : made) {
+    out += text("- ", units.count, units.count == 1 ? " unit" : " units", " by d16 ", by.first,
+                ", denoiser of sha256 `", by.second, "`:");
+    for (std::string const& name : units.names) out += text(name == *units.names.begin() ? " " : ", ", name);
+    out += "\n";
+  }
+  out += text("- this page by d16 ", d16::stamp::version, " ", d16::stamp::commit, ": `", command_line(), "`\n");
+  if (denoisers.size() > 1)
+    out += "\nTraining in regime b sees no denoised picture: the denoiser does not matter there.\n";
+  return out;
 }
 
 /// Those with all regimes, whose tables go by level.
@@ -143,8 +166,9 @@ std::string markdown(DiskStudy& study) {
   auto part = [&](std::string const& title, std::string const& body) { out += "\n" + title + "\n\n" + body; };
   part("## How it was done",
        text("Rows, columns and tests were committed before the first run, in [the plan](disk-study-plan.md); what was "
-            "added afterwards is marked as not planned. \"",
-            not_run, "\" is what it says.\n\n```\n", planned_commands, "```\n\n", method_text(study)));
+            "added afterwards is marked as not planned. A cell that says \"",
+            not_run, "\" waits for its run.\n\n```\n", planned_commands[0], "\n", planned_commands[1], "\n```\n\n",
+            method_text(study)));
   part("## Verdict", verdict_table(study, models));
   part("## Balanced accuracy, all levels together", scores_table(study, models, &DiskRun::balanced));
   part("## AUC, all levels together", scores_table(study, models, &DiskRun::auc));
@@ -189,7 +213,8 @@ std::string inline_html(std::string const& markdown) {
   return out;
 }
 
-/// Paragraphs, lists and tables; the names of rows on the left.
+/// Paragraphs, lists and tables; the names of rows on the left. Headings and these names are broken where a table would
+/// be wider than the page.
 std::string html_of(std::string const& markdown) {
   std::string out;
   for (size_t at = 0, end; at < markdown.size(); at = end + 2) {
@@ -198,8 +223,10 @@ std::string html_of(std::string const& markdown) {
     if (block.ends_with("\n")) block.pop_back();
     if (block.starts_with("|")) {
       std::string table = html_of_markdown(block + "\n");
-      for (char const* cell : {"th", "td"})
-        replace_all(table, text("<tr><", cell, ">"), text("<tr><", cell, " class=\"text\">"));
+      constexpr char const* broken = "style=\"white-space:normal\"";
+      replace_all(table, "<th>", text("<th ", broken, ">"));
+      replace_all(table, "<tr><th", "<tr><th class=\"text\"");
+      replace_all(table, "<tr><td>", text("<tr><td class=\"text\" ", broken, ">"));
       out += table;
     } else if (block.starts_with("- ")) {
       out += "<ul>";
@@ -241,8 +268,7 @@ std::string page(DiskStudy& study) {
                                   html_of(scores_table(study, models, &DiskRun::balanced))) +
                            headed("AUC, all levels together", html_of(scores_table(study, models, &DiskRun::auc))) +
                            headed("D16 against the others", html_of(rivals_table(study, models))) + by_level) +
-         html::section("Grain of the noise", "Not planned: added after the results were seen.",
-                       html_of(grain_text(study))) +
+         html::section("Grain of the noise (not planned)", "", html_of(grain_text(study))) +
          html::section("False disks", "What is no disk and has p > 0.7.",
                        false_disks + headed("The denoiser alone", html_of(denoiser_text(study)))) +
          html::section("Reliability, purity, completeness", reliability_text,
@@ -262,7 +288,9 @@ std::string page(DiskStudy& study) {
                            headed("Images per second, and memory of the tensors, against the batch",
                                   html_of(speed_table(study)))) +
          html::section("Limits", "", html_of(limits_text(study))) +
-         html::section("How it was made", counted(study), html_of(method_text(study) + "\n" + hashes_text(study)));
+         html::section("How it was made", counted(study),
+                       html_of(text(method_text(study), "\n- `", planned_commands[0], "`\n- `", planned_commands[1],
+                                    "`\n\n", hashes_text(study))));
 }
 
 }  // namespace
