@@ -48,7 +48,7 @@ std::vector<ReliabilityRow> reliability_rows(DiskStudy& study, std::string const
 }
 
 std::string reliability_table(DiskStudy& study, std::string const& model) {
-  std::string out = "| p", line = "|---";
+  std::string out = "| p from", line = "|---";
   std::vector<std::vector<ReliabilityRow>> columns;
   for (char const* regime : shown_regimes) {
     out += text(" | mean p in ", regime, " | disks among them"), line += "|---|---";
@@ -56,7 +56,7 @@ std::string reliability_table(DiskStudy& study, std::string const& model) {
   }
   out += " |\n" + line + "|\n";
   for (size_t k = 0; k < reliability_bins; ++k) {
-    out += text("| ", decimals(double(k) / reliability_bins, 1), "–", decimals(double(k + 1) / reliability_bins, 1));
+    out += "| " + decimals(double(k) / reliability_bins, 1);
     for (auto const& rows : columns)
       if (rows.empty()) out += text(" | ", not_run, " | ", not_run);
       else if (rows[k].disks.n == 0) out += " | – | –";

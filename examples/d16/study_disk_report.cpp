@@ -38,8 +38,8 @@ constexpr char const* fading_text =
     "three realisations of the noise, which is as correlated as measured. By eye, 13347 and 6978 are disks, 10766 is "
     "a spheroid with an edge-on neighbour, 40 is lenticular, 6414 compact, 10735 disturbed.";
 constexpr char const* reliability_text =
-    "First seed, all levels together. Pictures of one galaxy or one sky field are not independent: the Wilson "
-    "intervals take n² / Σ n_f² for n, with n_f pictures of field f in the bin.";
+    "First seed, all levels together, bins of 0.1. Pictures of one galaxy or one sky field are not independent: the "
+    "Wilson intervals take n² / Σ n_f² for n, with n_f pictures of field f in the bin.";
 
 /// "11,535 test pictures of 769 galaxies ...".
 std::string counted(DiskStudy& study) {
