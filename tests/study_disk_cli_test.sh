@@ -42,7 +42,11 @@ check "all regimes" test "$(field regime | sort -u | tr -d '\n')" = '"regime":""
 check "a denoiser is named in each line" test "$(field denoiser_sha256 | sort -u | wc -l)" = 1
 check "three learning rates were tried" test "$(grep -c '"kind":"tune"' study/results.jsonl)" = 3
 check "no training folder is left" test -z "$(find study/units -name 'cnn-*.training')"
-check "report: the table has what was run" grep -q '^| CNN of equal weights | .* | 1 | 0\.[0-9]* | 0\.' study/report.md
+check "report: the table has what was run, of how many seeds" grep -q '^| CNN of equal weights | .* | 5 | 0\.[0-9]* (1) | 0\.' study/report.md
+check "report: nothing is claimed of one seed" grep -q 'CNN of equal weights, regime d against b: .*preliminary, 1 of 5 seeds: no claim' study/report.md
+check "report: nothing is called worse or better" sh -c "! grep -q 'is \(worse\|better\) than b' study/report.md"
+check "report: the grain of the noise was not planned" grep -q 'Not planned: added after the results were seen' study/report.md
+check "report: an open question in words" grep -q '^| half of the training pictures | CNN of equal weights | 0\.' study/report.md
 check "report: what was not run says so" grep -q '^| D16, order 16 .* not run yet' study/report.md
 check "report: the page says what is simulated" grep -q "SIMULATED" study/report.html
 
@@ -87,8 +91,13 @@ check "scores are not" test "$(scores study/results.jsonl)" != "$(scores exchang
 for unit in speed-cnn exposure-cnn-b cnn-b-channels-3-0; do check "unit $unit" grep -q "\"unit\":\"$unit\"" study/results.jsonl; done
 check "memory and images per second, in training too" grep -q '"unit":"speed-cnn".*"memory_mib":[0-9.]*.*"training":{"images_per_second":[0-9.]*,"memory_mib":[0-9.]*}' study/results.jsonl
 check "five exposures" test "$(grep '"unit":"exposure-cnn-b"' study/results.jsonl | grep -o '"exposure":' | wc -l)" = 5
-check "report: exposure and memory" grep -q '^| cnn, training | [0-9]* ([0-9]* MiB)' study/report.md
+check "report: exposure and memory" grep -q '^| CNN of equal weights, training | [0-9]* ([0-9]* MiB)' study/report.md
 check "report: sigma panels" grep -q 'residual / σ' study/report.html
+check "report: how pictures were counted" grep -q '^[0-9,]* test pictures of [0-9,]* galaxies' study/report.md
+check "report: the plan" grep -q '](disk-study-plan.md)' study/report.md
+check "report: the hash of the denoiser" grep -q "$(sha256sum study/denoiser.safetensors | cut -c 1-64)" study/report.md
+check "report: reliability by bins" grep -q '^| 0\.9 | not run yet' study/report.md
+check "report: no redshifts" grep -q 'nothing is shown by z' study/report.md
 works "report alone" "$d16" study disk --out study --shared nothing --report
 works "report as JSON" "$d16" study disk --out study --shared nothing --report --json
 check "JSON has the verdict" grep -q '"verdict"' stdout

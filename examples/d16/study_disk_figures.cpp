@@ -8,6 +8,8 @@
 #include <d16/io/plot.hpp>
 #include <d16/io/png.hpp>
 
+#include "study_disk_galaxies.hpp"
+
 namespace tool {
 
 using d16::DType;
@@ -17,87 +19,96 @@ namespace html = d16::io::html;
 namespace io = d16::io;
 namespace learn = d16::learn;
 
-std::string level_plots(DiskStudy& study, std::string const& model) {
+namespace {
+
+/// Plots side by side, with room below them.
+std::string plots(std::vector<std::string> const& pieces) {
+  return pieces.empty() ? "" : "<div style=\"margin-bottom:24px\">" + html::grid(pieces) + "</div>\n";
+}
+
+/// Regimes that were not run keep their colours. Nothing when none was run.
+void add_plot(std::vector<std::string>& pieces, std::vector<html::Series> series, html::PlotOptions const& o) {
+  bool any = false;
+  for (html::Series& s : series)
+    if (s.x.empty()) s.name += text(" (", not_run, ")");
+    else any = true;
+  if (any) pieces.push_back(html::plot(series, o));
+}
+
+/// Over the seeds of a regime.
+learn::Spread balanced_at(DiskStudy& study, std::vector<DiskRun> const& runs, std::string const& part) {
+  std::vector<double> list;
+  for (DiskRun const& run : runs) {
+    std::vector<int64_t> all, calls;
+    for (double p : run.p(part)) all.push_back(int64_t(all.size())), calls.push_back(p >= run.rule.threshold);
+    list.push_back(balanced(all, study.truth(part).label, calls));
+  }
+  return learn::spread_of_runs(list);
+}
+
+}  // namespace
+
+std::string heading(std::string const& title) {
+  return "<h3 style=\"margin:26px 0 10px\">" + html::escape(title) + "</h3>\n";
+}
+
+std::string level_plots(DiskStudy& study, DiskModel const& model) {
   std::vector<std::string> pieces;
   for (double size : disk_sizes) {
     std::vector<html::Series> series;
-    for (char const* regime : {"a", "b", "c", "d", "e"}) {
-      html::Series s{.name = regime};
-      auto const& runs = study.runs(model, regime);
+    for (char const* regime : {"b", "d", "e", "a", "c"}) {
+      html::Series& s = series.emplace_back(html::Series{.name = regime});
+      auto const& runs = study.runs(model.name, regime);
       if (runs.empty()) continue;
       for (double snr : disk_snr) {
-        std::vector<double> list;
-        DiskTruth const& t = study.truth(disk_part(snr, size));
-        for (DiskRun const& run : runs) {
-          std::vector<int64_t> all, calls;
-          for (double p : run.p(disk_part(snr, size)))
-            all.push_back(int64_t(all.size())), calls.push_back(p >= run.rule.threshold);
-          list.push_back(balanced(all, t.label, calls));
-        }
-        learn::Spread spread = learn::spread_of_runs(list);
+        learn::Spread spread = balanced_at(study, runs, disk_part(snr, size));
         double error = std::isfinite(spread.sigma) ? spread.sigma : 0;
         s.add(snr, spread.mean, spread.mean - error, spread.mean + error);
       }
-      series.push_back(std::move(s));
     }
-    if (!series.empty())
-      pieces.push_back(html::plot(series, {.title = text(model, ", R_e/FWHM ", size),
-                                           .x = {.label = "S/N", .log = true},
-                                           .y = {.label = "balanced accuracy", .low = 0.5, .high = 1}}));
+    add_plot(pieces, std::move(series),
+             {.title = text(model.what, ", R_e/FWHM ", size),
+              .x = {.label = "S/N", .log = true},
+              .y = {.label = "balanced accuracy", .low = 0.4, .high = 1}});
   }
-  return html::grid(pieces);
+  return plots(pieces);
 }
 
-std::string false_plots(DiskStudy& study, std::string const& model) {
+std::string false_plots(DiskStudy& study, DiskModel const& model) {
   std::vector<std::string> pieces;
   for (NullKind const& kind : null_kinds) {
     std::vector<html::Series> series;
     for (char const* regime : {"b", "d", "e"}) {
-      html::Series s{.name = regime};
+      html::Series& s = series.emplace_back(html::Series{.name = regime});
       for (double snr : disk_snr) {
-        learn::Fraction f = sure_disks(study, study.runs(model, regime), null_part(kind, snr), kind.label);
+        learn::Fraction f = sure_disks(study, study.runs(model.name, regime), null_part(kind, snr), kind.label);
         if (f.n) s.add(snr, f.value, f.interval.low, f.interval.high);
       }
-      if (!s.x.empty()) series.push_back(std::move(s));
     }
-    if (!series.empty())
-      pieces.push_back(html::plot(series, {.title = text(model, ": ", kind.name),
-                                           .x = {.label = "S/N", .log = true},
-                                           .y = {.label = "share with p > 0.7", .low = 0}}));
+    add_plot(pieces, std::move(series),
+             {.title = text(model.what, ": ", kind.name),
+              .x = {.label = "S/N", .log = true},
+              .y = {.label = "share with p > 0.7", .low = 0}});
   }
-  return html::grid(pieces);
+  return plots(pieces);
 }
 
-std::string reliability_plots(DiskStudy& study) {
+std::string reliability_plots(DiskStudy& study, std::vector<DiskModel> const& models) {
   std::vector<std::string> pieces;
-  for (char const* model : {"d16", "cnn"}) {
+  for (DiskModel const& model : models) {
     std::vector<html::Series> series;
     for (char const* regime : {"b", "d", "e"}) {
-      auto const& runs = study.runs(model, regime);
-      if (runs.empty()) continue;
-      std::vector<double> p;
-      std::vector<int64_t> label;
-      for (std::string const& part : disk_ladder()) {
-        std::vector<double> some = runs[0].p(part);
-        DiskTruth const& t = study.truth(part);
-        p.insert(p.end(), some.begin(), some.end()), label.insert(label.end(), t.label.begin(), t.label.end());
-      }
-      int64_t n = int64_t(p.size());
-      html::Series s{.name = regime};
-      for (auto const& bin : learn::reliability_bins(d16::from(p, {n}), d16::from(label, {n}))) {
-        if (!bin.count) continue;
-        double error = std::sqrt(bin.fraction * (1 - bin.fraction) / double(bin.count));
-        s.add(bin.mean_probability, bin.fraction, bin.fraction - error, bin.fraction + error);
-      }
-      series.push_back(std::move(s));
+      html::Series& s = series.emplace_back(html::Series{.name = regime});
+      for (ReliabilityRow const& row : reliability_rows(study, model.name, regime))
+        if (row.disks.n) s.add(row.mean_p, row.disks.value, row.disks.interval.low, row.disks.interval.high);
     }
-    if (!series.empty())
-      pieces.push_back(html::plot(series, {.title = text(model, ", all levels"),
-                                           .x = {"calibrated p of a disk", 0, 1},
-                                           .y = {"share that are disks", 0, 1},
-                                           .diagonal = true}));
+    add_plot(pieces, std::move(series),
+             {.title = text(model.what, ", all levels"),
+              .x = {"calibrated p of a disk", 0, 1},
+              .y = {"share that are disks", 0, 1},
+              .diagonal = true});
   }
-  return html::grid(pieces);
+  return plots(pieces);
 }
 
 namespace {
@@ -137,10 +148,10 @@ Tensor spread_by_noise(DiskStudy const& study, Tensor const& noisy, d16::vision:
 
 std::string examples(DiskStudy& study, double snr) {
   std::string part = disk_part(snr, 1.5);
+  if (!study.has_denoiser()) return html::paragraph("The denoiser has not been trained yet.");
   DiskPairs pairs = study.data.pairs(part);
   DiskSet set = study.data.load(part);
   std::vector<html::Card> cards;
-  if (!study.has_denoiser()) return html::paragraph("The denoiser has not been trained yet.");
   for (int64_t i = 0; i < std::min<int64_t>(8, set.size()); ++i) {
     std::vector<d16::vision::Stretch> const stretch{pairs.stretch[size_t(i)]};
     Tensor seen = pairs.seen.slice(0, i, i + 1).cast(DType::f32).contiguous();
@@ -157,73 +168,40 @@ std::string examples(DiskStudy& study, double snr) {
                       {grey_png(disk_inputs(clean).select(0, 0)), "truth"}},
                      ""});
   }
-  return html::gallery(cards);
+  return heading(text("S/N ", snr, ", R_e/FWHM 1.5")) + html::gallery(cards);
 }
 
-std::string fading(DiskStudy& study) {
-  if (!study.data.has_ceers()) return html::paragraph("There is no jwst_ceers_nircam in --shared.");
+std::string fading_plots(DiskStudy& study) {
   std::vector<std::string> pieces;
-  constexpr double levels[] = {100, 30, 10, 3};
-  for (char const* regime : {"b", "d", "e"}) {
-    auto const& runs = study.runs("d16", regime);
-    if (runs.empty() || !runs[0].has("ceers-1")) continue;
-    for (int shrink : {1, 2, 4}) {
-      std::string part = text("ceers-", shrink);
-      DiskTruth const& t = study.truth(part);
+  for (char const* regime : {"b", "d", "e"})
+    for (int shrink : faded_shrinks) {
       std::vector<html::Series> series;
-      for (size_t first = 0; first < t.item.size(); first += 12) {
-        html::Series s{.name = text(t.field[first])};
-        for (size_t level = 0; level < 4; ++level) {
-          std::vector<double> list;
-          for (DiskRun const& run : runs) {
-            std::vector<double> p = run.p(part);
-            for (size_t copy = 0; copy < 3; ++copy) list.push_back(p[first + 3 * level + copy]);
-          }
-          learn::Spread spread = learn::spread_of_runs(list);
-          s.add(levels[level], spread.mean, spread.mean - spread.sigma, spread.mean + spread.sigma);
-        }
-        series.push_back(std::move(s));
+      for (FadedGalaxy const& g : faded_galaxies(study, regime, shrink)) {
+        if (series.empty() || series.back().name != text(g.id)) series.push_back({.name = text(g.id)});
+        series.back().add(g.snr, g.p.mean, g.p.mean - g.p.sigma, g.p.mean + g.p.sigma);
       }
-      pieces.push_back(html::plot(series, {.title = text("d16, regime ", regime, ", shrunk ", shrink, " times"),
-                                           .x = {.label = "S/N", .log = true},
-                                           .y = {"p of a disk", 0, 1}}));
+      if (!series.empty())
+        pieces.push_back(html::plot(series, {.title = text("Regime ", regime, ", ", shrunk_text(shrink)),
+                                             .x = {.label = "S/N", .log = true},
+                                             .y = {"p of a disk", 0, 1}}));
     }
-  }
-  return pieces.empty() ? html::paragraph(not_run) : html::grid(pieces);
+  return pieces.empty() ? html::paragraph(not_run) : plots(pieces);
 }
 
-std::string worst_errors(DiskStudy& study, size_t count) {
-  auto const& runs = study.runs("d16", "b");
-  if (runs.empty()) return html::paragraph(not_run);
-  struct Error {
-    double doubt;
-    std::string part;
-    int64_t at;
-    double p;
-  };
-  std::vector<Error> errors;
-  for (double size : disk_sizes)
-    for (double snr : {15.0, 35.0, 100.0}) {
-      std::string part = disk_part(snr, size);
-      std::vector<double> p = runs[0].p(part);
-      DiskTruth const& t = study.truth(part);
-      for (size_t i = 0; i < p.size(); ++i) errors.push_back({t.label[i] ? p[i] : 1 - p[i], part, int64_t(i), p[i]});
-    }
-  std::sort(errors.begin(), errors.end(), [](Error const& a, Error const& b) { return a.doubt < b.doubt; });
+std::string error_pictures(DiskStudy& study, size_t count) {
   std::vector<html::Card> cards;
-  std::map<int64_t, bool> seen;
-  for (Error const& e : errors) {
-    if (cards.size() == count) break;
-    int64_t item = study.truth(e.part).item[size_t(e.at)];
-    if (std::exchange(seen[item], true)) continue;
-    DiskSet set = study.data.load(e.part);
+  for (DiskError const& e : worst_errors(study, count)) {
+    DiskSet set = study.data.load(e.part());
+    std::string below = html::meter(e.p_b, "p in b");
+    if (std::isfinite(e.p_d)) below += html::meter(e.p_d, "p in d");
+    if (std::isfinite(e.p_e)) below += html::meter(e.p_e, "p in e");
     cards.push_back(
-        {study.data.id(item),
-         html::badge(set.is_disk(e.at) ? "disk" : "elliptical"),
-         {{grey_png(set.noisy.select(0, e.at)), "as seen"}, {io::encode_png(study.data.picture(item)), "as it was"}},
-         html::meter(e.p, "p of a disk") + html::paragraph(e.part)});
+        {study.data.id(e.item),
+         html::badge(e.is_disk ? "disk" : "elliptical"),
+         {{grey_png(set.noisy.select(0, e.at)), "as seen"}, {io::encode_png(study.data.picture(e.item)), "as it was"}},
+         below + html::paragraph(e.level())});
   }
-  return html::gallery(cards);
+  return cards.empty() ? html::paragraph(not_run) : html::gallery(cards);
 }
 
 }  // namespace tool

@@ -2,12 +2,12 @@
 #include "study_disk_tables.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
-#include <optional>
+#include <numeric>
 
 #include <d16/io/html.hpp>
 #include <d16/learn/calibration.hpp>
-#include <d16/learn/paired.hpp>
 
 namespace tool {
 
@@ -19,7 +19,21 @@ namespace learn = d16::learn;
 
 // --- what was run ---------------------------------------------------------------------------------------------------------
 
-DiskStudy::DiskStudy(StudyDiskOptions const& o) : options(o), data(o), lines(study_results(o.out)) {
+namespace {
+
+constexpr int64_t test_samples = 2000;
+constexpr double claimed_below = 0.05;  ///< p of a claim
+
+DiskModel const& model_named(std::vector<DiskModel> const& models, std::string const& name) {
+  auto found = std::find_if(models.begin(), models.end(), [&](DiskModel const& m) { return m.name == name; });
+  d16::require<d16::FileError>(found != models.end(), "results.jsonl: \"", name, "\" is no classifier of the study");
+  return *found;
+}
+
+}  // namespace
+
+DiskStudy::DiskStudy(StudyDiskOptions const& o)
+    : options(o), data(o), lines(study_results(o.out)), models(disk_models()) {
   std::string denoiser = join(o.out, "denoiser.safetensors");
   if (is_file(denoiser)) use_disk_denoiser(denoiser, data), has_denoiser_ = true;
   for (Json const& line : lines) {
@@ -38,6 +52,9 @@ DiskStudy::DiskStudy(StudyDiskOptions const& o) : options(o), data(o), lines(stu
   for (auto& [name, list] : runs_)
     std::sort(list.begin(), list.end(), [](DiskRun const& a, DiskRun const& b) { return a.seed < b.seed; });
 }
+
+std::string const& DiskStudy::what(std::string const& model) const { return model_named(models, model).what; }
+int64_t DiskStudy::planned(std::string const& model) const { return model_named(models, model).all_regimes ? 5 : 3; }
 
 std::vector<DiskRun> const& DiskStudy::runs(std::string const& model, std::string const& column) const {
   static std::vector<DiskRun> const none;
@@ -69,9 +86,6 @@ Json const* DiskStudy::line(std::string const& unit) const {
 }
 
 namespace {
-
-constexpr double sure = 0.7;            ///< from here on a disk is counted
-constexpr double claimed_below = 0.05;  ///< p of a claim
 
 /// DiskTruth and calls of several parts, one after the other.
 struct Calls {
@@ -111,30 +125,71 @@ double balanced(std::vector<int64_t> const& items, std::vector<int64_t> const& l
 
 namespace {
 
-/// The test of the plan; nothing when no seed was run of both.
-std::optional<learn::PairedTest> compared(DiskStudy& study, std::vector<DiskRun> const& one,
-                                          std::vector<DiskRun> const& other, std::vector<std::string> const& parts) {
-  auto pairs = study.pairs(one, other);
-  if (pairs.empty()) return {};
-  Calls c = calls_of(study, pairs, parts);
-  return learn::paired_test(int64_t(c.label.size()), int64_t(pairs.size()),
-                            [&](std::vector<int64_t> const& items, int64_t run) {
-                              return balanced(items, c.label, c.one[size_t(run)]) -
-                                     balanced(items, c.label, c.other[size_t(run)]);
-                            },
-                            {.samples = 2000, .seed = 16, .groups = c.field});
+learn::PairedTest tested(Calls const& c, std::function<double(std::vector<int64_t> const&, int64_t)> const& score) {
+  return learn::paired_test(int64_t(c.label.size()), int64_t(c.one.size()), score,
+                            {.samples = test_samples, .seed = 16, .groups = c.field});
 }
 
-std::string signed_text(double v, int places = 3) { return (v < 0 ? "−" : "+") + decimals(std::abs(v), places); }
+}  // namespace
+
+std::optional<learn::PairedTest> DiskStudy::compared(std::vector<DiskRun> const& one, std::vector<DiskRun> const& other,
+                                                     std::vector<std::string> const& parts) {
+  auto both = pairs(one, other);
+  if (both.empty()) return {};
+  std::string key;
+  for (auto [a, b] : both) key += text(a->unit, "/", a->column, " ", b->unit, "/", b->column, " ");
+  for (std::string const& part : parts) key += part + " ";
+  if (auto found = tests_.find(key); found != tests_.end()) return found->second;
+  Calls c = calls_of(*this, both, parts);
+  return tests_[key] = tested(c, [&](std::vector<int64_t> const& items, int64_t run) {
+           return balanced(items, c.label, c.one[size_t(run)]) - balanced(items, c.label, c.other[size_t(run)]);
+         });
+}
+
+// --- numbers and words -----------------------------------------------------------------------------------------------------
+
+std::string signed_text(double v, int places) { return (v < 0 ? "−" : "+") + decimals(std::abs(v), places); }
 
 std::string words_of(std::optional<learn::PairedTest> const& t) {
   if (!t) return not_run;
   return text(signed_text(t->difference), " [", signed_text(t->interval.low), ", ", signed_text(t->interval.high), "]");
 }
 
-std::string p_text(double p) { return p < 0.001 ? "0.001" : decimals(p, 3); }
-
+std::string p_text(double p) { return std::isnan(p) ? not_run : p < 0.001 ? "0.001" : decimals(p, 3); }
 std::string p_text(std::optional<learn::PairedTest> const& t) { return t ? p_text(t->p) : not_run; }
+
+std::string seeds_text(int64_t seeds, int64_t planned) {
+  return seeds < planned ? text(seeds, " of ", planned) : text(seeds);
+}
+
+namespace {
+
+std::string no_claim_yet(int64_t seeds, int64_t planned) {
+  return text("preliminary, ", seeds_text(seeds, planned), " seeds: no claim");
+}
+
+std::string mean_text(int64_t seeds, int64_t planned) {
+  return text(seeds < planned ? "Preliminary, " : "Mean of ", seeds_text(seeds, planned), " seeds.");
+}
+
+std::string names_of(std::vector<std::string> const& names) {
+  std::string out;
+  for (std::string const& name : names) out += (out.empty() ? "" : "; ") + name;
+  return out;
+}
+
+}  // namespace
+
+std::string claim_text(DiskStudy const& study, learn::PairedTest const& t, std::string const& model,
+                       std::string const& regime) {
+  int64_t seeds = int64_t(study.pairs(study.runs(model, regime), study.runs(model, "b")).size());
+  std::string out = text("p = ", p_text(t.p), ": ");
+  if (seeds < study.planned(model)) return out + no_claim_yet(seeds, study.planned(model));
+  if (t.p >= claimed_below) return out + "no difference is claimed";
+  return text(out, "regime ", regime, t.difference > 0 ? " is better than b" : " is worse than b with this denoiser");
+}
+
+namespace {
 
 std::vector<double> values(std::vector<DiskRun> const& runs, double DiskRun::*member) {
   std::vector<double> out;
@@ -142,25 +197,14 @@ std::vector<double> values(std::vector<DiskRun> const& runs, double DiskRun::*me
   return out;
 }
 
-std::string cell(std::vector<DiskRun> const& runs, double DiskRun::*member) {
-  return runs.empty() ? not_run : spread_text(values(runs, member));
+/// With the number of seeds where some are missing.
+std::string cell(std::vector<DiskRun> const& runs, double DiskRun::*member, int64_t planned) {
+  if (runs.empty()) return not_run;
+  int64_t seeds = int64_t(runs.size());
+  return spread_text(values(runs, member)) + (seeds < planned ? text(" (", seeds, ")") : "");
 }
 
 }  // namespace
-
-learn::Fraction sure_disks(DiskStudy& study, std::vector<DiskRun> const& runs, std::string const& part, int64_t label) {
-  DiskTruth const& t = study.truth(part);
-  double sum = 0;
-  int64_t n = 0, seeds = 0;
-  for (int64_t l : t.label) n += label < 0 || l == label;
-  for (DiskRun const& run : runs) {
-    if (!run.has(part)) continue;
-    std::vector<double> p = run.p(part);
-    for (size_t i = 0; i < p.size(); ++i) sum += (label < 0 || t.label[i] == label) && p[i] > sure;
-    ++seeds;
-  }
-  return seeds ? learn::fraction(std::llround(sum / double(seeds)), n) : learn::Fraction{0, 0, nan, {0, 1}};
-}
 
 namespace {
 
@@ -178,6 +222,10 @@ std::vector<TableRow> rows_of(std::vector<DiskModel> const& models) {
     if (m.name == "cnn-macs") out.push_back({"cnn", "CNN of equal weights, mean of 16 views", false, true});
   }
   return out;
+}
+
+int64_t seeds_of(DiskStudy const& study, std::vector<DiskRun> const& one, std::vector<DiskRun> const& other) {
+  return int64_t(study.pairs(one, other).size());
 }
 
 std::string rate_text(DiskStudy const& study, std::string const& model) {
@@ -201,48 +249,56 @@ std::string scores_table(DiskStudy const& study, std::vector<DiskModel> const& m
       "| classifier | weights | multiply-adds | learning rate | seeds | clean | a | b | c | d | e |\n"
       "|---|---|---|---|---|---|---|---|---|---|---|\n";
   for (TableRow const& row : rows_of(models)) {
-    DiskModel const& m =
-        *std::find_if(models.begin(), models.end(), [&](auto const& x) { return x.name == row.model; });
+    DiskModel const& m = model_named(models, row.model);
+    int64_t planned_seeds = study.planned(row.model);
     out += text("| ", row.name, " | ", row.views ? std::string("as above") : html::count(m.weights), " | ",
                 row.views ? std::string("16 times that") : html::count(m.multiply_adds), " | ",
-                rate_text(study, row.model), " | ", of_regime(study, row, "b").size());
+                rate_text(study, row.model), " | ", planned_seeds);
     for (char const* column : {"clean", "a", "b", "c", "d", "e"}) {
       bool planned = row.all || *column == 'b' || *column == 'd';
-      out += " | " + (planned ? cell(of_regime(study, row, column), member) : std::string("–"));
+      out += " | " + (planned ? cell(of_regime(study, row, column), member, planned_seeds) : std::string("–"));
     }
     out += " |\n";
   }
-  return out;
+  return text(out, "\n± covers seeds only, not the ", study.data.pictures(0),
+              " galaxies of the test set. In parentheses: how many seeds, where fewer were run than planned.\n");
 }
 
 std::string verdict_table(DiskStudy& study, std::vector<DiskModel> const& models) {
-  std::string out = "| classifier | d − b | p | e − b | p |\n|---|---|---|---|---|\n";
+  std::string out = "| classifier | d − b | p | seeds | e − b | p | seeds |\n|---|---|---|---|---|---|---|\n";
   for (TableRow const& row : rows_of(models)) {
+    out += "| " + row.name;
     auto b = of_regime(study, row, "b");
-    auto d = compared(study, of_regime(study, row, "d"), b, disk_ladder());
-    out += text("| ", row.name, " | ", words_of(d), " | ", p_text(d));
-    if (row.all) {
-      auto e = compared(study, study.runs(row.model, "e"), b, disk_ladder());
-      out += text(" | ", words_of(e), " | ", p_text(e), " |\n");
-    } else {
-      out += " | – | – |\n";
+    for (char const* regime : {"d", "e"}) {
+      if (*regime == 'e' && !row.all) {
+        out += " | – | – | –";
+        continue;
+      }
+      auto other = of_regime(study, row, regime);
+      auto t = study.compared(other, b, disk_ladder());
+      out += text(" | ", words_of(t), " | ", p_text(t), " | ",
+                  seeds_text(seeds_of(study, other, b), study.planned(row.model)));
     }
+    out += " |\n";
   }
-  return out;
+  return out + "\nSeeds that both regimes have. Each p stands alone: it is not corrected for the number of rows.\n";
 }
 
 std::string rivals_table(DiskStudy& study, std::vector<DiskModel> const& models) {
-  std::string out = "| D16 of order 16 minus | in b | p | in d | p |\n|---|---|---|---|---|\n";
+  std::string out = "| D16 of order 16 minus | in b | p | seeds | in d | p | seeds |\n|---|---|---|---|---|---|---|\n";
   for (TableRow const& row : rows_of(models)) {
     if (row.model == "d16") continue;
     out += "| " + row.name;
     for (char const* regime : {"b", "d"}) {
-      auto t = compared(study, study.runs("d16", regime), of_regime(study, row, regime), disk_ladder());
-      out += text(" | ", words_of(t), " | ", p_text(t));
+      auto const &one = study.runs("d16", regime), other = of_regime(study, row, regime);
+      auto t = study.compared(one, other, disk_ladder());
+      out += text(" | ", words_of(t), " | ", p_text(t), " | ",
+                  seeds_text(seeds_of(study, one, other), study.planned(row.model)));
     }
     out += " |\n";
   }
-  return out;
+  return out +
+         "\nOnly seeds that both have are compared. Each p stands alone: it is not corrected for the number of rows.\n";
 }
 
 namespace {
@@ -250,20 +306,26 @@ namespace {
 /// One bin of the levels: both differences, AUC beside them.
 struct Bin {
   double snr, size;
-  double b = nan;
-  std::optional<learn::PairedTest> d = {}, e = {};
-  double d_holm = nan, e_holm = nan, auc_d = nan, auc_e = nan;
+  std::optional<learn::PairedTest> b = {}, d = {}, e = {};  ///< b: itself, not a difference
+  double d_holm = nan, e_holm = nan, auc_b = nan, auc_d = nan, auc_e = nan;
 };
 
-double mean_auc(DiskStudy& study, std::vector<DiskRun> const& runs, std::string const& part) {
-  DiskTruth const& t = study.truth(part);
-  double sum = 0;
-  for (DiskRun const& run : runs) {
-    std::vector<double> p = run.p(part);
-    int64_t n = int64_t(p.size());
-    sum += learn::roc_auc(d16::from(p, {n}), d16::from(t.label, {n})) / double(runs.size());
-  }
-  return runs.empty() ? nan : sum;
+double auc_of(DiskStudy& study, DiskRun const& run, std::string const& part) {
+  std::vector<double> p = run.p(part);
+  int64_t n = int64_t(p.size());
+  return learn::roc_auc(d16::from(p, {n}), d16::from(study.truth(part).label, {n}));
+}
+
+double mean_of(std::vector<double> const& v) {
+  return v.empty() ? nan : std::accumulate(v.begin(), v.end(), 0.0) / double(v.size());
+}
+
+/// Balanced accuracy of some runs on a part, sampled as the test of the plan.
+std::optional<learn::PairedTest> alone(DiskStudy& study, std::vector<DiskRun> const& runs, std::string const& part) {
+  if (runs.empty()) return {};
+  Calls c = calls_of(study, study.pairs(runs, runs), {part});
+  return tested(
+      c, [&](std::vector<int64_t> const& items, int64_t run) { return balanced(items, c.label, c.one[size_t(run)]); });
 }
 
 std::vector<Bin> bins_of(DiskStudy& study, std::string const& model) {
@@ -272,15 +334,16 @@ std::vector<Bin> bins_of(DiskStudy& study, std::string const& model) {
   for (double size : disk_sizes)
     for (double snr : disk_snr) {
       std::string part = disk_part(snr, size);
+      auto auc_difference = [&](std::vector<DiskRun> const& one) {
+        std::vector<double> list;
+        for (auto [x, y] : study.pairs(one, b)) list.push_back(auc_of(study, *x, part) - auc_of(study, *y, part));
+        return mean_of(list);
+      };
+      std::vector<double> auc;
+      for (DiskRun const& run : b) auc.push_back(auc_of(study, run, part));
       Bin bin{snr, size};
-      DiskTruth const& t = study.truth(part);
-      std::vector<int64_t> all;
-      for (size_t i = 0; i < t.label.size(); ++i) all.push_back(int64_t(i));
-      for (auto const& calls : calls_of(study, study.pairs(b, b), {part}).one)
-        bin.b = (std::isnan(bin.b) ? 0 : bin.b) + balanced(all, t.label, calls) / double(b.size());
-      bin.d = compared(study, d, b, {part}), bin.e = compared(study, e, b, {part});
-      double auc = mean_auc(study, b, part);
-      bin.auc_d = mean_auc(study, d, part) - auc, bin.auc_e = mean_auc(study, e, part) - auc;
+      bin.b = alone(study, b, part), bin.d = study.compared(d, b, {part}), bin.e = study.compared(e, b, {part});
+      bin.auc_b = mean_of(auc), bin.auc_d = auc_difference(d), bin.auc_e = auc_difference(e);
       out.push_back(bin);
     }
   for (auto [test, corrected] : {std::pair(&Bin::d, &Bin::d_holm), std::pair(&Bin::e, &Bin::e_holm)}) {
@@ -298,68 +361,164 @@ std::vector<Bin> bins_of(DiskStudy& study, std::string const& model) {
 
 std::string bins_table(DiskStudy& study, std::string const& model) {
   std::string out =
-      "| R_e/FWHM | S/N | b | d − b | p (Holm) | AUC d − b | e − b | p (Holm) | AUC e − b |\n"
-      "|---|---|---|---|---|---|---|---|---|\n";
-  auto difference = [](double v) { return std::isfinite(v) ? signed_text(v) : std::string(not_run); };
+      "| R_e/FWHM | S/N | b | AUC b | d − b | p (Holm) | AUC d − b | e − b | p (Holm) | AUC e − b | seeds of d − b, "
+      "e − b |\n|---|---|---|---|---|---|---|---|---|---|---|\n";
+  auto with_interval = [](std::optional<learn::PairedTest> const& t) {
+    if (!t) return std::string(not_run);
+    return text(decimals(t->difference, 3), " [", decimals(t->interval.low, 3), ", ", decimals(t->interval.high, 3),
+                "]");
+  };
+  auto number = [](double v, bool sign) {
+    return std::isnan(v) ? std::string(not_run) : sign ? signed_text(v) : decimals(v, 3);
+  };
+  auto const &b = study.runs(model, "b"), &d = study.runs(model, "d"), &e = study.runs(model, "e");
+  std::string seeds = text(seeds_text(seeds_of(study, d, b), study.planned(model)), ", ",
+                           seeds_text(seeds_of(study, e, b), study.planned(model)));
   for (Bin const& bin : bins_of(study, model))
-    out += text("| ", bin.size, " | ", bin.snr, " | ", std::isfinite(bin.b) ? decimals(bin.b, 3) : not_run, " | ",
-                words_of(bin.d), " | ", std::isfinite(bin.d_holm) ? p_text(bin.d_holm) : not_run, " | ",
-                difference(bin.auc_d), " | ", words_of(bin.e), " | ",
-                std::isfinite(bin.e_holm) ? p_text(bin.e_holm) : not_run, " | ", difference(bin.auc_e), " |\n");
-  return out;
+    out += text("| ", bin.size, " | ", bin.snr, " | ", with_interval(bin.b), " | ", number(bin.auc_b, false), " | ",
+                words_of(bin.d), " | ", p_text(bin.d_holm), " | ", number(bin.auc_d, true), " | ", words_of(bin.e),
+                " | ", p_text(bin.e_holm), " | ", number(bin.auc_e, true), " | ", seeds, " |\n");
+  size_t bins = disk_ladder().size();
+  return text(out,
+              "\nValues near 0.5 are chance. One threshold, fitted on validation pictures of all levels, serves every "
+              "bin. Differences are of the same seeds. The smallest possible p after Holm is ",
+              decimals(2 * double(bins) / double(1 + test_samples), 3), ".\n");
 }
 
 // --- false disks -----------------------------------------------------------------------------------------------------------
 
-std::string null_part(NullKind const& kind, double snr) {
-  return kind.label < 0 ? text(kind.prefix, snr) : disk_part(snr, 1.5);
+std::vector<std::string> null_part(NullKind const& kind, double snr) {
+  if (kind.label < 0) return {text(kind.prefix, snr)};
+  std::vector<std::string> out;
+  for (double size : disk_sizes) out.push_back(disk_part(snr, size));
+  return out;
+}
+
+learn::Fraction sure_disks(DiskStudy& study, std::vector<DiskRun> const& runs, std::vector<std::string> const& parts,
+                           int64_t label) {
+  int64_t called = 0, n = 0, seeds = 0;
+  for (std::string const& part : parts)
+    for (int64_t l : study.truth(part).label) n += label < 0 || l == label;
+  for (DiskRun const& run : runs) {
+    if (!std::all_of(parts.begin(), parts.end(), [&](std::string const& part) { return run.has(part); })) continue;
+    for (std::string const& part : parts) {
+      DiskTruth const& t = study.truth(part);
+      std::vector<double> p = run.p(part);
+      for (size_t i = 0; i < p.size(); ++i) called += (label < 0 || t.label[i] == label) && p[i] > sure_from;
+    }
+    ++seeds;
+  }
+  if (!seeds || !n) return {0, 0, nan, {0, 1}};
+  double share = double(called) / double(seeds * n);
+  int64_t galaxies = label < 0 ? n : n / int64_t(parts.size());  // the test pictures of all levels are of the same ones
+  return {std::llround(share * double(n)), n, share,
+          learn::wilson_interval(std::llround(share * double(galaxies)), galaxies)};
+}
+
+namespace {
+
+/// "2 of 750", "1.7 of 750".
+std::string count_text(learn::Fraction const& f) {
+  double count = f.value * double(f.n);
+  return text(decimals(count, std::abs(count - std::round(count)) < 0.05 ? 0 : 1), " of ", f.n);
+}
+
+}  // namespace
+
+std::string share_text(learn::Fraction const& f) {
+  if (f.n == 0) return not_run;
+  return text(decimals(f.value, 3), " [", decimals(f.interval.low, 3), ", ", decimals(f.interval.high, 3), "] (",
+              count_text(f), ")");
 }
 
 std::string false_table(DiskStudy& study, std::string const& model) {
   std::string out = "| what | S/N | b | d | e |\n|---|---|---|---|---|\n";
+  auto add = [&](std::string const& name, double snr, std::vector<std::string> const& parts, int64_t label) {
+    out += text("| ", name, " | ", snr);
+    for (char const* regime : {"b", "d", "e"})
+      out += " | " + share_text(sure_disks(study, study.runs(model, regime), parts, label));
+    out += " |\n";
+  };
   for (NullKind const& kind : null_kinds)
     for (double snr : disk_snr) {
-      out += text("| ", kind.name, " | ", snr);
-      for (char const* regime : {"b", "d", "e"}) {
-        learn::Fraction f = sure_disks(study, study.runs(model, regime), null_part(kind, snr), kind.label);
-        out += " | " + (f.n ? with_interval(f) : std::string(not_run));
-      }
-      out += " |\n";
+      add(kind.name, snr, null_part(kind, snr), kind.label);
+      if (kind.label >= 0) add("of these at R_e/FWHM 1.5", snr, {disk_part(snr, 1.5)}, kind.label);
     }
+  return out +
+         "\nMean over seeds; Wilson interval as for one seed, in which a galaxy of several levels counts once. Test "
+         "ellipticals: the levels of R_e/FWHM together.\n";
+}
+
+namespace {
+
+/// What is no disk, all levels together, in a regime and in b: of the seeds of both.
+struct FalseDisks {
+  std::string name, regime;
+  learn::Fraction here, in_b;
+  int64_t seeds;
+};
+
+std::vector<FalseDisks> false_disks(DiskStudy& study, std::string const& model) {
+  std::vector<FalseDisks> out;
+  for (NullKind const& kind : null_kinds) {
+    std::vector<std::string> parts;
+    for (double snr : disk_snr)
+      for (std::string const& part : null_part(kind, snr)) parts.push_back(part);
+    for (char const* regime : {"d", "e"}) {
+      std::vector<DiskRun> here, in_b;
+      for (auto [x, y] : study.pairs(study.runs(model, regime), study.runs(model, "b")))
+        here.push_back(*x), in_b.push_back(*y);
+      FalseDisks f{kind.name, regime, sure_disks(study, here, parts, kind.label),
+                   sure_disks(study, in_b, parts, kind.label), int64_t(here.size())};
+      if (f.here.n && f.in_b.n) out.push_back(f);
+    }
+  }
   return out;
 }
 
+std::string percent(learn::Fraction const& f) { return text(decimals(100 * f.value, 2), " % (", count_text(f), ")"); }
+
+}  // namespace
+
 std::vector<std::string> false_disk_warnings(DiskStudy& study, std::string const& model) {
   std::vector<std::string> out;
-  for (NullKind const& kind : null_kinds) {
-    std::map<std::string, learn::Fraction> rate;
-    for (std::string const regime : {"b", "d", "e"}) {
-      int64_t called = 0, all = 0;
-      for (double snr : disk_snr) {
-        learn::Fraction f = sure_disks(study, study.runs(model, regime), null_part(kind, snr), kind.label);
-        called += f.successes, all += f.n;
-      }
-      // the same test ellipticals at each level: as many are counted as there are galaxies
-      int64_t looks = kind.label < 0 ? 1 : int64_t(std::size(disk_snr));
-      rate[regime] = learn::fraction(std::llround(double(called) / double(looks)), all / looks);
-    }
-    for (std::string const regime : {"d", "e"})
-      if (rate[regime].n && rate["b"].n && rate[regime].value > rate["b"].value)
-        out.push_back(text("FALSE DISKS: ", model, " in regime ", regime, " calls ", with_interval(rate[regime]),
-                           " of ", kind.name, " a disk at p > 0.7, in b ", with_interval(rate["b"]), "."));
+  for (FalseDisks const& f : false_disks(study, model)) {
+    if (f.here.value <= f.in_b.value) continue;
+    bool apart = f.here.interval.low > f.in_b.interval.high;
+    out.push_back(text("FALSE DISKS: ", study.what(model), ", regime ", f.regime, ": ", percent(f.here), " of ", f.name,
+                       " at p > ", sure_from, "; b: ", percent(f.in_b), ". ", mean_text(f.seeds, study.planned(model)),
+                       " Planned comparison of rates, no test; the intervals ",
+                       apart ? "do not overlap." : "overlap."));
   }
   return out;
+}
+
+std::vector<std::string> fewer_false_disks(DiskStudy& study, std::string const& model) {
+  std::vector<std::string> fewer;
+  for (FalseDisks const& f : false_disks(study, model))
+    if (f.here.value < f.in_b.value)
+      fewer.push_back(text("regime ", f.regime, " ", percent(f.here), " of ", f.name, ", b ", percent(f.in_b)));
+  if (fewer.empty()) return {};
+  return {text("Fewer false disks than in b, ", study.what(model), ": ", names_of(fewer), ".")};
 }
 
 namespace {
 
 // --- the clean goals -----------------------------------------------------------------------------------------------------
 
-struct Clean {
-  double auc, balanced, confident, ece;
+struct Goal {
+  char const* name;
+  double value;
+  bool least;  ///< else at most so much
 };
+constexpr Goal clean_goals[] = {{"AUC", 0.97, true},
+                                {"balanced accuracy", 0.88, true},
+                                {"accuracy on the most confident 70 %", 0.985, true},
+                                {"calibration error", 0.03, false}};
+constexpr size_t goal_count = std::size(clean_goals);
 
-Clean clean_of(DiskStudy& study, DiskRun const& run) {
+/// In the order of the goals.
+std::array<double, goal_count> clean_of(DiskStudy& study, DiskRun const& run) {
   DiskTruth const& t = study.truth("test-clean");
   std::vector<double> p = run.p("test-clean");
   std::vector<std::pair<double, int64_t>> order;
@@ -374,241 +533,118 @@ Clean clean_of(DiskStudy& study, DiskRun const& run) {
           learn::calibration_error(learn::reliability_bins(d16::from(p, {n}), d16::from(t.label, {n})))};
 }
 
+/// One list over seeds for each goal.
+std::array<std::vector<double>, goal_count> clean_values(DiskStudy& study, std::string const& model) {
+  std::array<std::vector<double>, goal_count> out;
+  for (DiskRun const& run : study.runs(model, "clean")) {
+    auto values = clean_of(study, run);
+    for (size_t k = 0; k < goal_count; ++k) out[k].push_back(values[k]);
+  }
+  return out;
+}
+
+std::string met(Goal const& goal, double v) {
+  return (goal.least ? v >= goal.value : v <= goal.value) ? "met" : "missed";
+}
+
 }  // namespace
 
 std::string clean_table(DiskStudy& study) {
-  std::string out =
-      "| clean pictures | AUC (0.970) | balanced accuracy (0.88) | accuracy on the surest 70 % (0.985) | calibration "
-      "error (0.03) |\n|---|---|---|---|---|\n";
+  std::string out = "| clean pictures", line = "|---";
+  for (Goal const& goal : clean_goals) {
+    out += text(" | ", goal.name, goal.least ? " (≥ " : " (≤ ", decimals(goal.value, 3), ")");
+    line += "|---";
+  }
+  out += " | seeds |\n" + line + "|---|\n";
   for (char const* model : {"d16", "cnn"}) {
-    std::vector<double> column[4];
-    for (DiskRun const& run : study.runs(model, "clean")) {
-      Clean c = clean_of(study, run);
-      column[0].push_back(c.auc), column[1].push_back(c.balanced), column[2].push_back(c.confident);
-      column[3].push_back(c.ece);
-    }
-    out += text("| ", model);
-    for (auto const& list : column) out += " | " + (list.empty() ? std::string(not_run) : spread_text(list));
-    out += " |\n";
+    out += "| " + study.what(model);
+    auto values = clean_values(study, model);
+    for (size_t k = 0; k < goal_count; ++k)
+      out += " | " + (values[k].empty() ? std::string(not_run)
+                                        : spread_text(values[k]) + ", " + met(clean_goals[k], mean_of(values[k])));
+    out += text(" | ", seeds_text(int64_t(values[0].size()), study.planned(model)), " |\n");
   }
   return out;
 }
 
-// --- further tables ------------------------------------------------------------------------------------------------------
-
-std::string purity_table(DiskStudy& study, std::string const& model, std::string const& regime) {
-  std::string out = "| R_e/FWHM | S/N | purity | completeness |\n|---|---|---|---|\n";
-  auto const& runs = study.runs(model, regime);
-  if (runs.empty()) return std::string(not_run) + "\n";
-  for (double size : disk_sizes)
-    for (double snr : disk_snr) {
-      std::string part = disk_part(snr, size);
-      DiskTruth const& t = study.truth(part);
-      std::vector<double> p = runs[0].p(part);
-      std::vector<int64_t> calls;
-      for (double v : p) calls.push_back(v >= runs[0].rule.threshold);
-      int64_t n = int64_t(p.size());
-      auto score = learn::class_scores(learn::confusion_matrix(d16::from(t.label, {n}), d16::from(calls, {n}), 2))[1];
-      out += text("| ", size, " | ", snr, " | ", with_interval(score.precision), " | ", with_interval(score.recall),
-                  " |\n");
-    }
-  return out;
-}
-
-std::string number_table(DiskStudy& study, std::string const& model) {
-  std::string out =
-      "| S/N | disks | expected in b | p > 0.7 | expected in d | p > 0.7 | expected in e | p > 0.7 |\n"
-      "|---|---|---|---|---|---|---|---|\n";
-  for (double snr : disk_snr) {
-    DiskTruth const& t = study.truth(disk_part(snr, 1.5));
-    out += text("| ", snr, " | ", std::count(t.label.begin(), t.label.end(), 1));
-    for (char const* regime : {"b", "d", "e"}) {
-      auto const& runs = study.runs(model, regime);
-      double sum = 0, variance = 0;
-      int64_t above = 0;
-      if (!runs.empty())
-        for (double p : runs[0].p(disk_part(snr, 1.5))) sum += p, variance += p * (1 - p), above += p > sure;
-      double half = 1.96 * std::sqrt(variance);
-      out += runs.empty() ? text(" | ", not_run, " | ", not_run)
-                          : text(" | ", decimals(sum, 0), " [", decimals(sum - half, 0), ", ", decimals(sum + half, 0),
-                                 "] | ", above);
-    }
-    out += " |\n";
-  }
-  return out;
-}
-
-std::string parts_table(DiskStudy& study, std::string const& model) {
-  std::string out = "| part | b | d | e |\n|---|---|---|---|\n";
-  auto add = [&](std::string const& part, std::string const& name, auto const& number) {
-    out += "| " + name;
-    for (char const* regime : {"b", "d", "e"}) {
-      std::vector<double> list;
-      for (DiskRun const& run : study.runs(model, regime))
-        if (run.has(part)) list.push_back(number(run, part));
-      out += " | " + (list.empty() ? std::string(not_run) : spread_text(list));
-    }
-    out += " |\n";
-  };
-  auto accuracy = [&](DiskRun const& run, std::string const& part) {
-    DiskTruth const& t = study.truth(part);
-    std::vector<int64_t> all, calls;
-    for (double p : run.p(part)) all.push_back(int64_t(all.size())), calls.push_back(p >= run.rule.threshold);
-    return balanced(all, t.label, calls);
-  };
-  auto mean_p = [](DiskRun const& run, std::string const& part) {
-    double sum = 0;
-    std::vector<double> p = run.p(part);
-    for (double v : p) sum += v / double(p.size());
-    return sum;
-  };
-  for (char const* scheme : {"none", "stars", "neighbours", "trails"})
-    add(text("scheme-", scheme), text("contaminants: ", scheme), accuracy);
-  add("field-other", "another PSF, uncorrelated noise", accuracy);
-  for (double snr : disk_snr) {
-    auto half = [&](bool arms) {
-      return [=](DiskRun const& run, std::string const& part) {
-        std::vector<double> p = run.p(part);
-        size_t n = p.size() / 2;
-        double sum = 0;
-        for (size_t i = 0; i < n; ++i) sum += p[i + (arms ? n : 0)] / double(n);
-        return sum;
-      };
-    };
-    add(text("arms-", snr), text("mean p of disks without arms, S/N ", snr), half(false));
-    add(text("arms-", snr), text("mean p of the same with faint arms, S/N ", snr), half(true));
-  }
-  add("mergers", "mean p of mergers, S/N 15 (never trained on)", mean_p);
-  return out;
-}
-
-std::string denoiser_text(DiskStudy const& study) {
-  Json const* line = study.line("denoiser");
-  if (!line) return std::string(not_run) + "\n";
-  double frames = double(line->integer("frames_of_nothing"));
-  std::string out = text(
-      "Pure noise: ", decimals(1000 * double(line->integer("sources_noisy")) / frames, 0),
-      " sources above 3 sigma in 1,000 frames before the denoiser, ",
-      decimals(1000 * double(line->integer("sources_denoised")) / frames, 0),
-      " after it (sigma: that of the noisy frame).\n\n| S/N | PSNR noisy | PSNR denoised | faint arms left, noisy | "
-      "faint arms left, denoised |\n|---|---|---|---|---|\n");
-  for (Json const& l : line->at("levels").array())
-    out += text("| ", l.number("snr"), " | ", decimals(l.number("psnr_noisy"), 2), " | ",
-                decimals(l.number("psnr_denoised"), 2), " | ", decimals(l.number("arms_left_noisy"), 2), " ± ",
-                decimals(l.number("arms_left_noisy_error"), 2), " | ", decimals(l.number("arms_left_denoised"), 2),
-                " ± ", decimals(l.number("arms_left_denoised_error"), 2), " |\n");
-  return out +
-         "\nArms left: the difference between a disk with arms and the same without, in the same noise, projected "
-         "on the true difference; 1 is all of it.\n";
-}
-
-namespace {
-
-/// Three classes: rows are the truth, the last one mergers.
-std::string classes_text(Json const& line) {
-  Json const& s = line.at("scores").at(line.string("regime"));
-  constexpr char const* names[] = {"elliptical", "spiral", "edge-on", "mergers, never trained on"};
-  std::string out =
-      text("\n| ", line.string("model"), ", truth | called elliptical | spiral | edge-on |\n|---|---|---|---|\n");
-  for (size_t t = 0; t < 4; ++t) {
-    Json const& counts = t < 3 ? s.at("confusion") : s.at("mergers_called");
-    int64_t all = 0, at = t < 3 ? int64_t(3 * t) : 0;
-    for (int64_t k = 0; k < 3; ++k) all += counts.array()[size_t(at + k)].integer();
-    out += text("| ", names[t]);
-    for (int64_t k = 0; k < 3; ++k)
-      out += " | " + with_interval(learn::fraction(counts.array()[size_t(at + k)].integer(), all));
-    out += " |\n";
-  }
-  return out;
-}
-
-}  // namespace
-
-std::string questions_table(DiskStudy const& study) {
-  std::string out = "| question | classifier | balanced accuracy | AUC |\n|---|---|---|---|\n";
-  bool any = false;
-  for (Json const& line : study.lines) {
-    if (line.string("kind") != "question") continue;
-    any = true;
-    Json const& s = line.at("scores").at(line.string("regime"));
-    out += text("| ", line.string("question"), " | ", line.string("model"), " | ",
-                decimals(s.number("balanced_accuracy"), 3), " | ", decimals(s.number("auc"), 3), " |\n");
-  }
-  for (Json const& line : study.lines)
-    if (line.string("kind") == "question" && line.at("scores").at(line.string("regime")).has("confusion"))
-      out += classes_text(line);
-  return any ? out : std::string(not_run) + "\n";
-}
-
-std::string digits_table(DiskStudy const& study) {
-  std::string out = "| classifier | trained on turned digits | trained on upright digits |\n|---|---|---|\n";
-  bool any = false;
-  for (Json const& line : study.lines) {
-    if (line.string("kind") != "digits") continue;
-    any = true;
-    auto fraction = [&](char const* key) {
-      int64_t n = line.integer("test");
-      return with_interval(learn::fraction(std::llround(line.number(key) * double(n)), n));
-    };
-    out +=
-        text("| ", line.string("model"), " | ", fraction("trained_turned"), " | ", fraction("trained_upright"), " |\n");
-  }
-  return any ? out : std::string(not_run) + "\n";
-}
-
-std::string exposure_table(DiskStudy const& study) {
-  std::string out = "| classifier, regime", line = "|---";
-  for (double times : disk_exposures) out += text(" | ", times, " x"), line += "|---";
-  out += " |\n" + line + "|\n";
-  bool any = false;
-  for (Json const& l : study.lines) {
-    if (l.string("kind") != "exposure") continue;
-    any = true;
-    out += text("| ", l.string("model"), ", ", l.string("regime"));
-    for (Json const& row : l.at("exposures").array())
-      out += text(" | ", decimals(row.number("balanced_accuracy"), 3), " (AUC ", decimals(row.number("auc"), 3), ")");
-    out += " |\n";
-  }
-  return any ? out : std::string(not_run) + "\n";
-}
-
-std::string speed_table(DiskStudy const& study) {
-  constexpr char const* batches[] = {"1", "8", "64", "256"};
-  std::string out = "| classifier |", line = "|---|";
-  for (char const* batch : batches) out += text(" batch ", batch, " |"), line += "---|";
-  out += "\n" + line + "\n";
-  auto cell = [](Json const& row) {
-    return decimals(row.number("images_per_second"), 0) +
-           (row.has("memory_mib") ? text(" (", decimals(row.number("memory_mib"), 0), " MiB)") : "");
-  };
-  bool any = false;
-  for (Json const& l : study.lines) {
-    if (l.string("kind") != "speed") continue;
-    any = true;
-    std::string inference = "| " + l.string("model"), training = inference + ", training";
-    for (Json const& row : l.at("speed").array()) {
-      inference += " | " + cell(row);
-      training += " | " + (row.has("training") ? cell(row.at("training")) : std::string("–"));
-    }
-    out += inference + " |\n" + training + " |\n";
-  }
-  return any ? out : std::string(not_run) + "\n";
-}
+// --- what follows -----------------------------------------------------------------------------------------------------------
 
 std::vector<std::string> verdict_words(DiskStudy& study) {
   std::vector<std::string> out;
   for (char const* model : {"d16", "cnn"})
-    for (char const* regime : {"d", "e"}) {
-      auto t = compared(study, study.runs(model, regime), study.runs(model, "b"), disk_ladder());
-      if (!t) continue;
-      bool claimed = t->p < claimed_below;
-      out.push_back(text(model, ", regime ", regime, " against b: ", words_of(t),
-                         " in balanced accuracy, p = ", p_text(t->p), ": ",
-                         !claimed            ? "no difference is claimed"
-                         : t->difference > 0 ? "denoising helps"
-                                             : "denoising does harm",
-                         "."));
-    }
+    for (char const* regime : {"d", "e"})
+      if (auto t = study.compared(study.runs(model, regime), study.runs(model, "b"), disk_ladder()))
+        out.push_back(text(study.what(model), ", regime ", regime, " against b: ", words_of(t),
+                           " in balanced accuracy, ", claim_text(study, *t, model, regime), "."));
+  return out;
+}
+
+namespace {
+
+/// Test 2 of the plan.
+std::string bins_words(DiskStudy& study, std::string const& model, std::string const& regime,
+                       std::vector<Bin> const& bins) {
+  auto [test, corrected] = regime == "d" ? std::pair(&Bin::d, &Bin::d_holm) : std::pair(&Bin::e, &Bin::e_holm);
+  int64_t seeds = seeds_of(study, study.runs(model, regime), study.runs(model, "b"));
+  std::string out = text(study.what(model), ", ", regime, " − b by level: ");
+  if (!seeds) return text(out, not_run, ".");
+  if (seeds < study.planned(model)) return text(out, no_claim_yet(seeds, study.planned(model)), ".");
+  std::vector<std::string> names;
+  for (Bin const& bin : bins)
+    if (bin.*corrected < claimed_below)
+      names.push_back(text("R_e/FWHM ", bin.size, ", S/N ", bin.snr, " (", signed_text((bin.*test)->difference), ")"));
+  return text(out, "after Holm, ", names.size(), " of ", bins.size(), " bins differ", names.empty() ? "" : ": ",
+              names_of(names), ".");
+}
+
+/// Test 3 of the plan.
+std::string rivals_words(DiskStudy& study, std::string const& regime) {
+  std::vector<std::string> better, worse, alike, early, missing;
+  for (TableRow const& row : rows_of(study.models)) {
+    if (row.model == "d16") continue;
+    auto const &one = study.runs("d16", regime), other = of_regime(study, row, regime);
+    auto t = study.compared(one, other, disk_ladder());
+    int64_t seeds = seeds_of(study, one, other), planned = study.planned(row.model);
+    if (!t) missing.push_back(row.name);
+    else if (seeds < planned) early.push_back(text(row.name, " (", seeds_text(seeds, planned), " seeds)"));
+    else (t->p >= claimed_below ? alike : t->difference > 0 ? better : worse).push_back(row.name);
+  }
+  std::vector<std::string> words;
+  auto add = [&](char const* what, std::vector<std::string> const& names) {
+    std::string list;
+    for (std::string const& name : names) list += (list.empty() ? "" : " / ") + name;
+    if (!names.empty()) words.push_back(text(what, list));
+  };
+  add("claimed better than ", better), add("not better than ", alike), add("claimed worse than ", worse);
+  add("preliminary, no claim: ", early), add(text(not_run, ": ").c_str(), missing);
+  return text(study.what("d16"), " in ", regime, ": ", names_of(words), ".");
+}
+
+std::string clean_words(DiskStudy& study, std::string const& model) {
+  auto values = clean_values(study, model);
+  int64_t seeds = int64_t(values[0].size());
+  std::string out = text(study.what(model), ", clean goals: ");
+  if (!seeds) return text(out, not_run, ".");
+  std::vector<std::string> goals;
+  for (size_t k = 0; k < goal_count; ++k) {
+    Goal const& goal = clean_goals[k];
+    double v = mean_of(values[k]);
+    goals.push_back(text(goal.name, " ", decimals(v, 3), goal.least ? ", at least " : ", at most ",
+                         decimals(goal.value, 3), ": ", met(goal, v)));
+  }
+  return text(out, names_of(goals), ". ", mean_text(seeds, study.planned(model)));
+}
+
+}  // namespace
+
+std::vector<std::string> test_words(DiskStudy& study) {
+  std::vector<std::string> out;
+  for (char const* model : {"d16", "cnn"}) {
+    std::vector<Bin> bins = bins_of(study, model);
+    for (char const* regime : {"d", "e"}) out.push_back(bins_words(study, model, regime, bins));
+  }
+  for (char const* regime : {"b", "d"}) out.push_back(rivals_words(study, regime));
+  for (char const* model : {"d16", "cnn"}) out.push_back(clean_words(study, model));
   return out;
 }
 
