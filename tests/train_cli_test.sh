@@ -22,7 +22,8 @@ near() {
 }
 
 works "pictures" "$d16" simulate --out pictures --count 60 --size 24 --format png --seed 2
-few=(--data pictures --labels pictures/truth.csv --size 16 --seed 3 --batch 8 --epochs 2 --widths "2,4")
+unlabelled=(--data pictures --size 16 --seed 3 --batch 8 --epochs 2 --widths "2,4")
+few=("${unlabelled[@]}" --labels pictures/truth.csv)
 disk() { works "train disk $1" "$d16" train disk "${few[@]}" --out "$1.safetensors" --group C4 "${@:2}"; }
 denoise() { works "train denoise $1" "$d16" train denoise "${few[@]}" --out "$1.safetensors" --latent 2 "${@:2}"; }
 
@@ -50,6 +51,18 @@ check "cross-validation: the others learn from other galaxies" \
 tested() { awk -F'|' '/^## Each field/ { on = 1 } on && $2 ~ /^ [0-4] $/ { n += $3; rows += 1 } END { print rows, n }' "$1"; }
 check "cross-validation: each galaxy is tested once" test "$(tested five.md)" = "5 60"
 check "cross-validation: its mean" grep -q '^| mean of five | 60 | 0\.[0-9]* ± ' five.md
+
+# Disks of two kinds, from the same pictures.
+awk -F, -v OFS=, '{ for (i = 1; i <= NF; ++i) if ($i == "disk") $i = n++ % 2 ? "spiral_clockwise" : "edge_on" } 1' \
+  pictures/truth.csv >kinds.csv
+works "train disk --kinds" "$d16" train disk "${unlabelled[@]}" --labels kinds.csv --out kinds.safetensors --group C4 --kinds
+check "kinds: the weights name three classes" grep -q '"edge_on"' <("$d16" info kinds.safetensors --json)
+works "kinds: evaluated as disk or not" \
+  "$d16" evaluate --weights kinds.safetensors --data pictures --labels pictures/truth.csv --json
+check "kinds: with the scores of the card" \
+  test "$(grep -m1 '| AUC |' kinds.md | cut -c9-13)" = "$(grep -A1 '"AUC"' stdout | grep -o '0\.[0-9]*' | awk 'NR == 1 { printf "%.3f", $1 }')"
+fails "kinds: of pictures that do not say which" 1 "each part needs all classes" none.safetensors \
+  "$d16" train disk "${few[@]}" --out none.safetensors --kinds
 
 denoise kept "${emulated[@]}"
 denoise again "${emulated[@]}" --recompute

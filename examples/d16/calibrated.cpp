@@ -220,7 +220,7 @@ DiskAnswers answers_of(std::vector<Judged> const& all, Shown shown) {
   return out;
 }
 DiskAnswers answers_on(Network& classifier, d16::data::Dataset const& set) {
-  return {classifier.disk(lights_of(set)), labels_of(set), fields_of(set)};
+  return {classifier.disk(lights_of(set)), disk_labels(set), fields_of(set)};
 }
 
 /// Pictures as those of the training have no shift to be undone, and one number is fitted better than two.

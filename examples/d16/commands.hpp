@@ -29,7 +29,7 @@ struct TrainOptions : Common {
   int64_t size = 64, crop = 0, epochs = 20, batch = 64, latent = 16, limit = 0, first_stride = 1;
   double lr = 1e-3, weight_decay = 1e-4, beta = 0.01, minutes = 0;
   double average = 0.998;  ///< of the running mean of the weights that is kept
-  bool resume = false, recompute = false, cross_validate = false;
+  bool resume = false, recompute = false, cross_validate = false, kinds = false;
   std::string precision = "float32";
   int64_t accumulate = 1;
   DenoiseTraining denoise = {};

@@ -56,7 +56,7 @@ Json evaluate_disk(EvaluateOptions const& o, Network& network, data::Dataset con
                            {"scores", json_of(scores.scores)},
                            {"confusion", Json(c)}});
   if (auto const& c = network.calibration()) {
-    CalibrationTest tested = test_calibration(*c, {mine.probabilities, labels_of(test), fields_of(test)}, o.seed);
+    CalibrationTest tested = test_calibration(*c, {mine.probabilities, disk_labels(test), fields_of(test)}, o.seed);
     say("  " + words_of(*c, tested));
     out["calibration_error_before"] = tested.before, out["calibration_error_after"] = tested.after;
   }

@@ -73,6 +73,9 @@ Command make_train_disk(CLI::App& parent) {
            "out: a quarter of the work")
         ->check(CLI::Range(1, 2))
         ->capture_default_str();
+    app->add_flag("--kinds", o.kinds,
+                  "spiral_* and edge_on are learned as two classes; the probability of a disk is the sum of both. "
+                  "Pictures that say disk are left out");
     app->add_flag("--cross-validate", o.cross_validate,
                   "train four more with the other fifths as test sets; their scores stand in the model card");
   };

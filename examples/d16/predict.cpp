@@ -52,9 +52,9 @@ void guard_centre(Tensor const& raw, d16::vision::Stretch const& stretch, Tensor
 /// Errors   WeightsError unless the predictor does what the task needs.
 void check_task(Task task, std::string const& path, d16::Predictor const& predict) {
   Shape in = predict.input(), out = predict.output();
-  bool images_out = out.rank() == 4 && out == in, scores_out = out.rank() == 2 && out[1] == 2;
+  bool images_out = out.rank() == 4 && out == in, scores_out = out.rank() == 2 && (out[1] == 2 || out[1] == 3);
   char const* needed =
-      task == Task::disk ? "a classifier of two classes (d16 train disk)" : "a denoiser (d16 train denoise)";
+      task == Task::disk ? "a classifier of two or three classes (d16 train disk)" : "a denoiser (d16 train denoise)";
   require<WeightsError>(task == Task::disk ? scores_out : images_out, path, ": is a ", predict.network().string("type"),
                         ", ", in, " to ", out, "; ", needed, " is needed");
   require<WeightsError>(in[1] == in[2] && (in[3] == 3 || in[3] == 1), path, ": takes images ", in,
@@ -176,11 +176,12 @@ std::vector<double> Network::disk(std::vector<Tensor> const& lights) {
   int64_t channels = body_->predict().input()[3];
   d16::parallel_tasks(int64_t(lights.size()),
                       [&](int64_t i) { inputs[size_t(i)] = classifier_input(lights[size_t(i)], channels); });
-  std::vector<float> scores(2 * lights.size());
+  size_t const classes = size_t(body_->predict().output()[1]);  // elliptical, then the kinds of disks
+  std::vector<float> scores(classes * lights.size());
   Tensor x = stack(inputs);
   body_->predict()(x.host<float>(), scores);
   std::vector<double> out;
-  for (size_t i = 1; i < scores.size(); i += 2) out.push_back(double(scores[i]));
+  for (size_t i = 0; i < scores.size(); i += classes) out.push_back(1 - double(scores[i]));
   return out;
 }
 

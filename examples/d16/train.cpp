@@ -99,10 +99,17 @@ void require_parts(data::ThreeParts const& parts, std::string const& folder) {
     require<FileError>(part->size() > 0, folder, ": the split is ", split_text(parts), "; more pictures are needed");
 }
 
+void require_classes(data::ThreeParts const& parts, std::string const& labels) {
+  for (auto const* part : {&parts.train, &parts.validation, &parts.test})
+    for (int64_t count : part->class_counts())
+      require<FileError>(count > 0, labels, ": the split is ", split_text(parts),
+                         "; each part needs all classes: take more pictures");
+}
+
 /// Loads, splits and reports the data of a training.
 data::ThreeParts prepare(TrainOptions const& o, int64_t& crop) {
   crop = o.crop;
-  data::ThreeParts parts = split(load_pictures({o.data, o.labels, o.size, crop, o.limit}, crop));
+  data::ThreeParts parts = split(load_pictures({o.data, o.labels, o.size, crop, o.limit, o.kinds}, crop));
   require_parts(parts, o.data);
   say("data: " + split_text(parts));
   return parts;
@@ -140,20 +147,20 @@ void write_card(Places const& places, Card const& card, Json const& about, optim
   d16::io::write_file(places.card, md);
 }
 
-/// The probability of a disk for each input (N,H,W,1).
+/// The probability of a disk, of whatever kind, for each input (N,H,W,1): what is left beside class 0.
 template <class Net> std::vector<double> disk_probabilities(Net& net, Tensor const& inputs, d16::Device device) {
   d16::NoGrad off;
   std::vector<double> out;
   for (int64_t i = 0; i < inputs.dim(0); i += 64) {
     Tensor x = inputs.slice(0, i, std::min(inputs.dim(0), i + 64)).to(device);
     Tensor p = d16::softmax(net(x), 1).to(inputs.device());
-    for (int64_t k = 0; k < p.dim(0); ++k) out.push_back(double(p.data<float>()[2 * k + 1]));
+    for (int64_t k = 0; k < p.dim(0); ++k) out.push_back(1 - double(p.data<float>()[k * p.dim(1)]));
   }
   return out;
 }
 
 double auc_of(std::vector<double> const& p, data::Dataset const& set) {
-  return learn::roc_auc(d16::from(p, {int64_t(p.size())}), set.labels);
+  return learn::roc_auc(d16::from(p, {set.size()}), d16::from(disk_labels(set), {set.size()}));
 }
 
 /// A trained classifier judged: on validation, which sets its threshold and temperature, and on the test set.
@@ -189,13 +196,14 @@ template <class Net> DiskFit fit_disk(TrainOptions const& o, Net& net, data::Thr
       [&] { return auc_of(disk_probabilities(net, validation, device), parts.validation); });
   d16::load(net, join(folder, "best.safetensors"));
   net.eval();
-  DiskAnswers const seen{disk_probabilities(net, validation, device), labels_of(parts.validation),
+  DiskAnswers const seen{disk_probabilities(net, validation, device), disk_labels(parts.validation),
                          fields_of(parts.validation)};
   fit.calibration = fit_calibration(Shown::clean, seen);
-  fit.threshold = learn::best_threshold(d16::from(seen.p, {parts.validation.size()}), parts.validation.labels).value;
+  int64_t const n = parts.validation.size();
+  fit.threshold = learn::best_threshold(d16::from(seen.p, {n}), d16::from(seen.is_disk, {n})).value;
   std::vector<double> p = disk_probabilities(net, classifier_inputs(pictures_of(parts.test)), device);
   fit.scores = score_disk(p, parts.test, fit.threshold, o.seed);
-  fit.tested = test_calibration(fit.calibration, {p, labels_of(parts.test), fields_of(parts.test)}, o.seed);
+  fit.tested = test_calibration(fit.calibration, {p, disk_labels(parts.test), fields_of(parts.test)}, o.seed);
   return fit;
 }
 
@@ -204,7 +212,7 @@ template <class Net> DiskFit fit_disk(TrainOptions const& o, Net& net, data::Thr
 template <class Make> std::string cross_validate(TrainOptions const& o, Make const& make, Places const& places,
                                                  DiskFit const& first, Json& about) {
   int64_t crop = o.crop;
-  data::Dataset const all = load_pictures({o.data, o.labels, o.size, crop, o.limit}, crop);
+  data::Dataset const all = load_pictures({o.data, o.labels, o.size, crop, o.limit, o.kinds}, crop);
   std::string table =
       "| test part | galaxies | accuracy | balanced accuracy | AUC | calibration error |\n"
       "|---|---|---|---|---|---|\n";
@@ -214,6 +222,7 @@ template <class Make> std::string cross_validate(TrainOptions const& o, Make con
   for (int part = 0; part < 5; ++part) {
     data::ThreeParts const parts = split(all, part);
     require_parts(parts, o.data);
+    require_classes(parts, o.labels);
     auto train_another = [&] {
       say(text("test part ", part, ": ", split_text(parts)));
       d16::manual_seed(o.seed);
@@ -246,8 +255,9 @@ template <class Make> Json publish_disk(TrainOptions const& o, Make const& make)
   Places places(o.out);
   int64_t crop = 0;
   data::ThreeParts const parts = prepare(o, crop);
+  require_classes(parts, o.labels);
   Json about = about_training(o, "disk", crop, parts);
-  about["classes"] = Json::array({"elliptical", "disk"});
+  about["classes"] = o.kinds ? Json::array({"elliptical", "spiral", "edge_on"}) : Json::array({"elliptical", "disk"});
   auto net = make(parts);
   DiskFit const fit = fit_disk(o, net, parts, places.folder, about);
   about["threshold"] = fit.threshold;
@@ -344,7 +354,7 @@ Json train_disk(TrainOptions const& o) {
   auto input_of = [&](data::ThreeParts const& parts) {
     auto [average, deviation] = moments(classifier_inputs(pictures_of(parts.train)));
     return nn::ClassifierInput{
-        .size = int(o.size), .channels = 1, .classes = 2, .mean = average, .deviation = deviation};
+        .size = int(o.size), .channels = 1, .classes = o.kinds ? 3 : 2, .mean = average, .deviation = deviation};
   };
   if (o.model == "plain")
     return publish_disk(o, [&](data::ThreeParts const& parts) {

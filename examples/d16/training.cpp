@@ -101,6 +101,11 @@ Dataset load_pictures(PictureOptions const& o, int64_t& crop) {
     options.classes = {{"elliptical", 0},           {"disk", 1},   {"spiral", 1}, {"spiral_clockwise", 1},
                        {"spiral_anticlockwise", 1}, {"edge_on", 1}};
     options.class_names = {"elliptical", "disk"};
+    if (o.kinds) {
+      options.classes = {
+          {"elliptical", 0}, {"spiral", 1}, {"spiral_clockwise", 1}, {"spiral_anticlockwise", 1}, {"edge_on", 2}};
+      options.class_names = {"elliptical", "spiral", "edge_on"};
+    }
   }
   Dataset all = data::image_folder(o.data, options);
   for (size_t i = 0; i < all.flagged.size() && i < 3; ++i)
@@ -113,9 +118,9 @@ int part_of_id(std::string const& id) { return is_number(id) ? data::field_part(
 
 int64_t field_of(std::string const& id) { return is_number(id) ? data::sdss_field(id) : int64_t(hash(id) >> 1); }
 
-std::vector<int64_t> labels_of(Dataset const& set) {
+std::vector<int64_t> disk_labels(Dataset const& set) {
   std::vector<int64_t> labels;
-  for (int64_t i = 0; i < set.size(); ++i) labels.push_back(set.label(i));
+  for (int64_t i = 0; i < set.size(); ++i) labels.push_back(set.label(i) > 0);
   return labels;
 }
 
@@ -225,7 +230,7 @@ class DiskStatistics {
 }  // namespace
 
 DiskScores score_disk(std::vector<double> const& p, Dataset const& set, double threshold, uint64_t seed) {
-  DiskStatistics const statistics(p, labels_of(set));
+  DiskStatistics const statistics(p, disk_labels(set));
   std::vector<int64_t> all, fields = fields_of(set);
   for (int64_t i = 0; i < set.size(); ++i) all.push_back(i);
   d16::require<d16::ValueError>(statistics.both_classes(all), "the test set has ", set.class_counts_text(),
@@ -245,7 +250,7 @@ DiskScores score_disk(std::vector<double> const& p, Dataset const& set, double t
 
 std::vector<PairedScore> compare_disk(DiskPredictions const& one, DiskPredictions const& other, Dataset const& set,
                                       uint64_t seed) {
-  DiskStatistics const a(one.probabilities, labels_of(set)), b(other.probabilities, labels_of(set));
+  DiskStatistics const a(one.probabilities, disk_labels(set)), b(other.probabilities, disk_labels(set));
   std::vector<int64_t> fields = fields_of(set);
   std::vector<PairedScore> out;
   auto add = [&](char const* name, std::function<double(std::vector<int64_t> const&)> const& difference) {

@@ -16,6 +16,7 @@ namespace tool {
 struct PictureOptions {
   std::string data, labels;  ///< labels empty: no classes
   int64_t size = 64, crop = 0, limit = 0;
+  bool kinds = false;  ///< two classes of disks, spiral (1) and edge_on (2); pictures that say "disk" are left out then
 };
 
 /// The pictures of a folder with the labels 0 (elliptical) and 1 (disk: spiral_*, edge_on, disk), or without labels.
@@ -31,7 +32,8 @@ int64_t field_of(std::string const& id);
 /// 0: of the test set, 1: of validation, 2 to 4: of training; see split().
 int part_of_id(std::string const& id);
 
-std::vector<int64_t> labels_of(d16::data::Dataset const& set);
+/// Whether each item is a disk (0 or 1), of whatever kind.
+std::vector<int64_t> disk_labels(d16::data::Dataset const& set);
 /// The sky field of each item.
 std::vector<int64_t> fields_of(d16::data::Dataset const& set);
 
