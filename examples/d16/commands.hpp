@@ -19,7 +19,7 @@ struct DenoiseTraining {
   std::string form = "blend", loss = "bce", self_supervised = "none";
   std::vector<double> snr = {3, 100}, sharpness = {0.6, 4};  ///< least and most S/N and R_e / FWHM of the galaxies
   std::string contaminants = "all";
-  double anneal = 0;       ///< epochs in which beta grows from 0
+  double anneal = 0;  ///< epochs in which beta grows from 0
   bool masked = false;
 };
 struct TrainOptions : Common {
