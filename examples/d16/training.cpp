@@ -216,6 +216,13 @@ class DiskStatistics {
     int64_t n = int64_t(items.size());
     return learn::roc_auc(d16::from(scores, {n}), d16::from(truth, {n}));
   }
+  /// At 0.5, of the 70 % whose probabilities are farthest from it.
+  double confident(Items items) const {
+    auto sureness = [&](int64_t i) { return std::abs(p_[size_t(i)] - 0.5); };
+    std::stable_sort(items.begin(), items.end(), [&](int64_t a, int64_t b) { return sureness(a) > sureness(b); });
+    items.resize(std::max<size_t>(1, 7 * items.size() / 10));
+    return accuracy(items, 0.5);
+  }
   bool both_classes(Items const& items) const {
     int64_t disks = 0;
     for (int64_t i : items) disks += labels_[size_t(i)];
@@ -243,6 +250,8 @@ DiskScores score_disk(std::vector<double> const& p, Dataset const& set, double t
   out.scores.push_back(score("AUC", [&](Items i) { return statistics.auc(i); }));
   out.scores.push_back(score("accuracy at 0.5", [&](Items i) { return statistics.accuracy(i, 0.5); }));
   out.scores.push_back(score("balanced accuracy at 0.5", [&](Items i) { return statistics.balanced(i, 0.5); }));
+  out.scores.push_back(
+      score("accuracy at 0.5 of the most confident 70 %", [&](Items i) { return statistics.confident(i); }));
   Tensor counts = statistics.confusion(all, threshold);
   out.confusion.assign(counts.data<int64_t>(), counts.data<int64_t>() + 4);
   return out;
