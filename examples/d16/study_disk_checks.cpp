@@ -7,6 +7,8 @@
 
 #include <d16/learn/calibration.hpp>
 
+#include "training.hpp"
+
 namespace tool {
 
 using d16::DType;
@@ -48,8 +50,7 @@ std::vector<double> grain_of(DiskStudy const& study, std::string const& part) {
 }
 
 double correlation(std::vector<double> const& x, std::vector<double> const& y) {
-  double n = double(x.size()), mx = std::accumulate(x.begin(), x.end(), 0.0) / n,
-         my = std::accumulate(y.begin(), y.end(), 0.0) / n, xy = 0, xx = 0, yy = 0;
+  double mx = mean(x), my = mean(y), xy = 0, xx = 0, yy = 0;
   for (size_t i = 0; i < x.size(); ++i)
     xy += (x[i] - mx) * (y[i] - my), xx += (x[i] - mx) * (x[i] - mx), yy += (y[i] - my) * (y[i] - my);
   return xy / std::sqrt(xx * yy);
@@ -292,33 +293,20 @@ std::string parts_table(DiskStudy& study, std::string const& model) {
     }
     out += " |\n";
   };
-  auto accuracy = [&](DiskRun const& run, std::string const& part) {
-    DiskTruth const& t = study.truth(part);
-    std::vector<int64_t> all, calls;
-    for (double p : run.p(part)) all.push_back(int64_t(all.size())), calls.push_back(p >= run.rule.threshold);
-    return balanced(all, t.label, calls);
-  };
-  auto mean_p = [](DiskRun const& run, std::string const& part) {
-    double sum = 0;
-    std::vector<double> p = run.p(part);
-    for (double v : p) sum += v / double(p.size());
-    return sum;
-  };
+  auto accuracy = [&](DiskRun const& run, std::string const& part) { return balanced_on(study, run, part); };
+  auto mean_p = [](DiskRun const& run, std::string const& part) { return mean(run.p(part)); };
   for (Scheme const& scheme : schemes()) add(scheme.part, "contaminants: " + scheme.name, accuracy);
   add("field-other", "another PSF, uncorrelated noise", accuracy);
   for (double snr : disk_snr) {
     std::string part = text("arms-", snr), at = text(", S/N ", snr);
     add(part, "mean p of disks without arms" + at, [](DiskRun const& run, std::string const& name) {
       std::vector<double> p = run.p(name);
-      return std::accumulate(p.begin(), p.begin() + std::ptrdiff_t(p.size() / 2), 0.0) / double(p.size() / 2);
+      p.resize(p.size() / 2);  // the same pictures with arms follow
+      return mean(p);
     });
     add(
         part, "p of the same with faint arms minus without, mean of the pairs" + at,
-        [](auto const& run, auto const& name) {
-          std::vector<double> more = raised_by_arms(run, name);
-          return std::accumulate(more.begin(), more.end(), 0.0) / double(more.size());
-        },
-        4);
+        [](auto const& run, auto const& name) { return mean(raised_by_arms(run, name)); }, 4);
     add(part, "share of the pairs in which arms raise p" + at, [](auto const& run, auto const& name) {
       std::vector<double> more = raised_by_arms(run, name);
       return double(std::count_if(more.begin(), more.end(), [](double v) { return v > 0; })) / double(more.size());

@@ -38,11 +38,7 @@ void add_plot(std::vector<std::string>& pieces, std::vector<html::Series> series
 /// Over the seeds of a regime.
 learn::Spread balanced_at(DiskStudy& study, std::vector<DiskRun> const& runs, std::string const& part) {
   std::vector<double> list;
-  for (DiskRun const& run : runs) {
-    std::vector<int64_t> all, calls;
-    for (double p : run.p(part)) all.push_back(int64_t(all.size())), calls.push_back(p >= run.rule.threshold);
-    list.push_back(balanced(all, study.truth(part).label, calls));
-  }
+  for (DiskRun const& run : runs) list.push_back(balanced_on(study, run, part));
   return learn::spread_of_runs(list);
 }
 
@@ -81,7 +77,7 @@ std::string false_plots(DiskStudy& study, DiskModel const& model) {
     for (char const* regime : {"b", "d", "e"}) {
       html::Series& s = series.emplace_back(html::Series{.name = regime});
       for (double snr : disk_snr) {
-        learn::Fraction f = sure_disks(study, study.runs(model.name, regime), null_part(kind, snr), kind.label);
+        learn::Fraction f = sure_disks(study, study.runs(model.name, regime), null_parts(kind, snr), kind.label);
         if (f.n) s.add(snr, f.value, f.interval.low, f.interval.high);
       }
     }

@@ -4,10 +4,11 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <numeric>
 
 #include <d16/io/html.hpp>
 #include <d16/learn/calibration.hpp>
+
+#include "training.hpp"
 
 namespace tool {
 
@@ -111,8 +112,7 @@ Calls calls_of(DiskStudy& study, std::vector<std::pair<DiskRun const*, DiskRun c
   return out;
 }
 
-}  // namespace
-
+/// Of some items; NaN without one class.
 double balanced(std::vector<int64_t> const& items, std::vector<int64_t> const& label,
                 std::vector<int64_t> const& calls) {
   double right[2] = {}, all[2] = {};
@@ -120,10 +120,8 @@ double balanced(std::vector<int64_t> const& items, std::vector<int64_t> const& l
     size_t k = size_t(label[size_t(i)]);
     all[k] += 1, right[k] += calls[size_t(i)] == label[size_t(i)];
   }
-  return (right[0] / all[0] + right[1] / all[1]) / 2;  // NaN without one class
+  return (right[0] / all[0] + right[1] / all[1]) / 2;
 }
-
-namespace {
 
 learn::PairedTest tested(Calls const& c, std::function<double(std::vector<int64_t> const&, int64_t)> const& score) {
   return learn::paired_test(int64_t(c.label.size()), int64_t(c.one.size()), score,
@@ -131,6 +129,12 @@ learn::PairedTest tested(Calls const& c, std::function<double(std::vector<int64_
 }
 
 }  // namespace
+
+double balanced_on(DiskStudy& study, DiskRun const& run, std::string const& part) {
+  std::vector<int64_t> all, calls;
+  for (double p : run.p(part)) all.push_back(int64_t(all.size())), calls.push_back(p >= run.rule.threshold);
+  return balanced(all, study.truth(part).label, calls);
+}
 
 std::optional<learn::PairedTest> DiskStudy::compared(std::vector<DiskRun> const& one, std::vector<DiskRun> const& other,
                                                      std::vector<std::string> const& parts) {
@@ -316,9 +320,7 @@ double auc_of(DiskStudy& study, DiskRun const& run, std::string const& part) {
   return learn::roc_auc(d16::from(p, {n}), d16::from(study.truth(part).label, {n}));
 }
 
-double mean_of(std::vector<double> const& v) {
-  return v.empty() ? nan : std::accumulate(v.begin(), v.end(), 0.0) / double(v.size());
-}
+double mean_of(std::vector<double> const& v) { return v.empty() ? nan : mean(v); }
 
 /// Balanced accuracy of some runs on a part, sampled as the test of the plan.
 std::optional<learn::PairedTest> alone(DiskStudy& study, std::vector<DiskRun> const& runs, std::string const& part) {
@@ -387,7 +389,7 @@ std::string bins_table(DiskStudy& study, std::string const& model) {
 
 // --- false disks -----------------------------------------------------------------------------------------------------------
 
-std::vector<std::string> null_part(NullKind const& kind, double snr) {
+std::vector<std::string> null_parts(NullKind const& kind, double snr) {
   if (kind.label < 0) return {text(kind.prefix, snr)};
   std::vector<std::string> out;
   for (double size : disk_sizes) out.push_back(disk_part(snr, size));
@@ -441,7 +443,7 @@ std::string false_table(DiskStudy& study, std::string const& model) {
   };
   for (NullKind const& kind : null_kinds)
     for (double snr : disk_snr) {
-      add(kind.name, snr, null_part(kind, snr), kind.label);
+      add(kind.name, snr, null_parts(kind, snr), kind.label);
       if (kind.label >= 0) add("of these at R_e/FWHM 1.5", snr, {disk_part(snr, 1.5)}, kind.label);
     }
   return out +
@@ -463,7 +465,7 @@ std::vector<FalseDisks> false_disks(DiskStudy& study, std::string const& model) 
   for (NullKind const& kind : null_kinds) {
     std::vector<std::string> parts;
     for (double snr : disk_snr)
-      for (std::string const& part : null_part(kind, snr)) parts.push_back(part);
+      for (std::string const& part : null_parts(kind, snr)) parts.push_back(part);
     for (char const* regime : {"d", "e"}) {
       std::vector<DiskRun> here, in_b;
       for (auto [x, y] : study.pairs(study.runs(model, regime), study.runs(model, "b")))
@@ -521,15 +523,8 @@ constexpr size_t goal_count = std::size(clean_goals);
 std::array<double, goal_count> clean_of(DiskStudy& study, DiskRun const& run) {
   DiskTruth const& t = study.truth("test-clean");
   std::vector<double> p = run.p("test-clean");
-  std::vector<std::pair<double, int64_t>> order;
-  for (size_t i = 0; i < p.size(); ++i)
-    order.push_back({std::max(p[i], 1 - p[i]), int64_t((p[i] >= 0.5) == (t.label[i] == 1))});
-  std::stable_sort(order.begin(), order.end(), [](auto const& a, auto const& b) { return a.first > b.first; });
-  size_t kept = size_t(0.7 * double(order.size()));
-  double right = 0;
-  for (size_t i = 0; i < kept; ++i) right += double(order[i].second);
   int64_t n = int64_t(p.size());
-  return {run.auc, run.balanced, right / double(kept),
+  return {run.auc, run.balanced, confident_accuracy(p, t.label),
           learn::calibration_error(learn::reliability_bins(d16::from(p, {n}), d16::from(t.label, {n})))};
 }
 

@@ -68,9 +68,8 @@ class DiskStudy {
   bool has_denoiser_ = false;
 };
 
-/// Of some items; NaN without one class.
-double balanced(std::vector<int64_t> const& items, std::vector<int64_t> const& label,
-                std::vector<int64_t> const& calls);
+/// Balanced accuracy of a run on a part, at its threshold; NaN without one class.
+double balanced_on(DiskStudy& study, DiskRun const& run, std::string const& part);
 /// How many of some parts have p > 0.7, mean over the seeds; the interval is that of one seed and counts a galaxy that
 /// is in several parts once. label -1: of all.
 d16::learn::Fraction sure_disks(DiskStudy& study, std::vector<DiskRun> const& runs,
@@ -86,7 +85,7 @@ struct NullKind {
 constexpr NullKind null_kinds[] = {
     {"spheroids-", "round n = 4 spheroids", -1}, {"stars-", "stars", -1}, {"test-", "test ellipticals", 0}};
 /// At one S/N; of test pictures one for each R_e/FWHM.
-std::vector<std::string> null_part(NullKind const& kind, double snr);
+std::vector<std::string> null_parts(NullKind const& kind, double snr);
 
 // Numbers as the tables write them.
 std::string signed_text(double v, int places = 3);

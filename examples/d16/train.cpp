@@ -240,9 +240,8 @@ template <class Make> std::string cross_validate(TrainOptions const& o, Make con
   }
   table += text("| mean of five | ", all.size());
   for (std::vector<double> const& column : columns) {
-    double squares = 0;
-    for (double v : column) squares += (v - mean(column)) * (v - mean(column));
-    table += " | " + Score{"", mean(column), std::sqrt(squares / 4 / 5)}.text();
+    learn::Spread const spread = learn::spread_of_runs(column);
+    table += " | " + Score{"", spread.mean, spread.error_of_mean}.text();
   }
   return "\n## Each field tested once\nFive networks trained alike: part k (crc32 mod 5) is the test set, the next one "
          "validation, the rest training. The weights are those of part 0. ± in the last line is the standard error of "

@@ -216,12 +216,11 @@ class DiskStatistics {
     int64_t n = int64_t(items.size());
     return learn::roc_auc(d16::from(scores, {n}), d16::from(truth, {n}));
   }
-  /// At 0.5, of the 70 % whose probabilities are farthest from it.
-  double confident(Items items) const {
-    auto sureness = [&](int64_t i) { return std::abs(p_[size_t(i)] - 0.5); };
-    std::stable_sort(items.begin(), items.end(), [&](int64_t a, int64_t b) { return sureness(a) > sureness(b); });
-    items.resize(std::max<size_t>(1, 7 * items.size() / 10));
-    return accuracy(items, 0.5);
+  double confident(Items const& items) const {
+    std::vector<double> p;
+    std::vector<int64_t> labels;
+    for (int64_t i : items) p.push_back(p_[size_t(i)]), labels.push_back(labels_[size_t(i)]);
+    return confident_accuracy(p, labels);
   }
   bool both_classes(Items const& items) const {
     int64_t disks = 0;
@@ -235,6 +234,15 @@ class DiskStatistics {
 };
 
 }  // namespace
+
+double confident_accuracy(std::vector<double> const& p, std::vector<int64_t> const& is_disk) {
+  std::vector<std::pair<double, bool>> answers;  // distance from 0.5, right or wrong
+  for (size_t i = 0; i < p.size(); ++i) answers.push_back({std::abs(p[i] - 0.5), (p[i] >= 0.5) == (is_disk[i] == 1)});
+  std::stable_sort(answers.begin(), answers.end(), [](auto const& a, auto const& b) { return a.first > b.first; });
+  answers.resize(std::max<size_t>(1, 7 * answers.size() / 10));
+  auto right = std::count_if(answers.begin(), answers.end(), [](auto const& one) { return one.second; });
+  return double(right) / double(answers.size());
+}
 
 DiskScores score_disk(std::vector<double> const& p, Dataset const& set, double threshold, uint64_t seed) {
   DiskStatistics const statistics(p, disk_labels(set));

@@ -64,7 +64,11 @@ std::string table_of(std::vector<Score> const& scores, int places = 3);
 Score bootstrap_score(std::string name, std::vector<int64_t> const& fields, uint64_t seed,
                       std::function<double(std::vector<int64_t> const&)> const& statistic);
 
-/// How well probabilities of class 1 tell the labels: accuracy, balanced accuracy (at 0.5 and at the threshold), AUC.
+/// At 0.5, of the 70 % whose probabilities are farthest from it.
+double confident_accuracy(std::vector<double> const& p, std::vector<int64_t> const& is_disk);
+
+/// How well probabilities of a disk tell the labels: accuracy, balanced accuracy (at 0.5 and at the threshold), AUC, and
+/// confident_accuracy().
 struct DiskScores {
   std::vector<Score> scores;
   std::vector<int64_t> confusion;  ///< truth elliptical: called elliptical, disk; truth disk: elliptical, disk
