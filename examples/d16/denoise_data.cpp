@@ -76,8 +76,7 @@ Json json_of(DenoiseSetup const& s) {
                              {"fwhm", r.fwhm},
                              {"least_correlation", r.least_correlation},
                              {"most_correlation", r.most_correlation},
-                             {"contaminants", sim::name_of(r.contaminants)},
-                             {"reframe", r.reframe}});
+                             {"contaminants", sim::name_of(r.contaminants)}});
   Json stretch = Json::object({{"formula",
                                 "y = (asinh((x - sky) / s) + z) / (asinh(white / s) + z), s = softness sigma, "
                                 "z = asinh(5 / softness): sky - 5 sigma becomes 0, sky + white 1"},
@@ -98,7 +97,6 @@ DenoiseSetup denoise_setup(Json const& about) {
   r.fwhm = range.number("fwhm");
   r.least_correlation = range.number("least_correlation"), r.most_correlation = range.number("most_correlation");
   r.contaminants = sim::scheme_named(range.string("contaminants"));
-  r.reframe = range.boolean("reframe");
   s.stretch.softness = stretch.number("softness");
   s.stretch.white_quantile = stretch.number("white_quantile");
   s.stretch.least_white = stretch.number("least_white");

@@ -70,7 +70,7 @@ Json simulate_appearance(SimulateAppearanceOptions const& o) {
   sim::AppearanceRange range{.least_snr = snr.low, .most_snr = snr.high};
   range.least_shrink = shrink.low, range.most_shrink = shrink.high, range.fwhm = o.fwhm;
   range.least_correlation = correlation.low, range.most_correlation = correlation.high;
-  range.contaminants = sim::scheme_named(o.contaminants), range.reframe = o.reframe;
+  range.contaminants = sim::scheme_named(o.contaminants);
   // surroundings up to half of the side, where the pictures have them
   d16::data::Dataset all =
       d16::data::image_folder(o.input, {.size = o.size, .crop = double(o.crop), .margin = 0.5, .channels = o.channels});
@@ -89,6 +89,7 @@ Json simulate_appearance(SimulateAppearanceOptions const& o) {
     for (int64_t k = 0; k < o.variants; ++k) {
       d16::Random random(o.seed, hash(id) + uint64_t(k));
       sim::Appearance look = sim::draw_appearance(random, range);
+      if (o.reframe) look.enlarge = look.shrink;
       sim::Degraded d = sim::degrade_appearance(picture, look, random, {.size = o.size});
       std::string name = o.variants > 1 ? text(id, "_v", k + 1) : id, kinds;
       for (sim::Contaminant const& c : d.contaminants[0])

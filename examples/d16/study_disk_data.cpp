@@ -37,27 +37,36 @@ namespace vision = d16::vision;
 namespace {
 
 constexpr double unlimited = std::numeric_limits<double>::infinity();
-constexpr int64_t wide = disk_side + disk_side / 2;  // with the margin that turned pictures need
+constexpr int64_t wide = 140;  // with the surroundings that small and turned pictures need, nearly all there is
+constexpr double framed = 8;   // R_e of the galaxies in the frames, in pixels: in the survey's it is 5.5 to 10, mostly
+constexpr double trails = 0.08;  // how many have a satellite trail
 constexpr double usual_snr = 15, usual_size = 1.5;
 constexpr int64_t null_count = 150;
 
 sim::AppearanceOptions appearance_options() {
   return {.size = disk_side, .softness = picture_softness, .stretch = denoiser_stretch};
 }
+/// As cutouts are that galaxies of this size should fill: the same for all galaxies of a level, so that neither the grain
+/// of the noise nor the PSF tells them apart.
+sim::Appearance in_frame(sim::Appearance a) {
+  a.enlarge = std::max(1.0, framed / (a.re_over_fwhm * a.fwhm));
+  return a;
+}
 sim::Appearance look(double snr, double size) {
-  return {.snr = snr,
-          .re_over_fwhm = size,
-          .correlation = 0.45,  // as in drizzled images of JWST
-          .contaminants = sim::Scheme::all,
-          .reframe = true};
+  return in_frame({.snr = snr,
+                   .re_over_fwhm = size,
+                   .correlation = 0.45,  // as in drizzled images of JWST
+                   .contaminants = sim::Scheme::all,
+                   .trail = trails});
 }
 sim::Appearance any_look(Random& random) {
-  return sim::draw_appearance(random, {.least_snr = 3,
-                                       .most_snr = 100,
-                                       .least_re_over_fwhm = 0.6,
-                                       .most_re_over_fwhm = 4,
-                                       .contaminants = sim::Scheme::all,
-                                       .reframe = true});
+  sim::Appearance a = sim::draw_appearance(random, {.least_snr = 3,
+                                                    .most_snr = 100,
+                                                    .least_re_over_fwhm = 0.6,
+                                                    .most_re_over_fwhm = 4,
+                                                    .contaminants = sim::Scheme::all});
+  a.trail = trails;
+  return in_frame(a);
 }
 /// As the picture is; a denoiser sees it all the same.
 sim::Appearance clean_look() { return {.snr = unlimited, .fwhm = 0}; }
@@ -240,7 +249,7 @@ struct DiskData::Body {
     read_pictures();
   }
 
-  std::string made() const { return text("seed ", o.seed, ", limit ", o.limit, ", parts 2"); }
+  std::string made() const { return text("seed ", o.seed, ", limit ", o.limit, ", parts 3"); }
   void check_made(io::TensorFile const& file, std::string const& path) const {
     auto found = file.metadata.find("made");
     require<FileError>(found != file.metadata.end() && found->second == made(), path, ": was made for \"",
@@ -273,7 +282,7 @@ struct DiskData::Body {
         {"edge_on", 2},    {"merger", 3}};
     options.class_names = {"elliptical", "spiral", "edge_on", "merger"};
     int64_t const crop = usual_crop(o.data, disk_side);
-    options.crop = double(crop);
+    options.crop = double(crop), options.margin = double(wide - disk_side) / (2 * double(disk_side));
     data::Dataset all = data::image_folder(o.data, options);
     int64_t count = o.limit > 0 ? std::min(o.limit, all.size()) : all.size();
     Tensor numbers = d16::empty({count, 3}, vision::host_tensor(DType::i64));
@@ -345,7 +354,7 @@ struct DiskData::Body {
     if (name == "mergers-clean") return of_items(items_of(0, true), fixed(clean_look()));
     sim::Appearance usual = look(usual_snr, usual_size);
     if (w[0] == "scheme") {
-      usual.contaminants = sim::scheme_named(w.at(1));
+      usual.contaminants = sim::scheme_named(w.at(1)), usual.trail = 0;
       return of_items(items_of(0), fixed(usual));
     }
     if (name == "field-other") {
@@ -359,14 +368,14 @@ struct DiskData::Body {
 
   Recipe null_test(std::vector<std::string> const& w, Random& random) const {
     sim::Appearance alone = look(w.size() > 1 ? std::strtod(w[1].c_str(), nullptr) : usual_snr, usual_size);
-    alone.contaminants = sim::Scheme::none;
+    alone.contaminants = sim::Scheme::none, alone.trail = 0;
     int64_t pixels = wide * wide;
     if (w[0] == "noise") {
       alone.re_over_fwhm = 0, alone.shrink = 2;
       return simulated(1000, DiskClass::none, alone);
     }
     if (w[0] == "stars") {
-      alone.re_over_fwhm = 0, alone.shrink = 6;  // points are enlarged as much as the smallest galaxies
+      alone.re_over_fwhm = 0, alone.shrink = 6;  // in the frames of the galaxies of this level
       Recipe r = simulated(null_count, DiskClass::none, alone);
       for (int64_t i = 0; i < null_count; ++i) draw_star(random, r.pictures.data<float>() + i * pixels);
       return r;
@@ -377,7 +386,7 @@ struct DiskData::Body {
       return r;
     }
     require<d16::ValueError>(w[0] == "arms", "study disk: there is no part \"", w[0], "\"");
-    alone.re_over_fwhm = disk_sizes[2];  // where the PSF leaves them
+    alone.re_over_fwhm = disk_sizes[2], alone = in_frame(alone);  // where the PSF leaves them
     Recipe r = simulated(2 * null_count, DiskClass::spiral, alone);
     for (int64_t i = 0; i < null_count; ++i) {
       sim::Galaxy g = face_on(random);
@@ -416,7 +425,8 @@ struct DiskData::Body {
       for (double snr : {100.0, 30.0, 10.0, 3.0})
         for (int copy = 0; copy < 3; ++copy) {
           pictures.push_back(picture);
-          r.looks.push_back({.snr = snr, .shrink = shrink, .correlation = std::clamp(lag, 0.0, 0.69), .reframe = true});
+          r.looks.push_back(
+              {.snr = snr, .shrink = shrink, .correlation = std::clamp(lag, 0.0, 0.69), .enlarge = shrink});
           r.kind.push_back(int64_t(DiskClass::none)), r.field.push_back(std::atoll(source.id.c_str()));
           r.item.push_back(int64_t(r.item.size()));
         }

@@ -78,8 +78,55 @@ TEST_CASE("degrade_appearance: a larger input gives surroundings; reframing brin
   Tensor light = d.stretch[0].invert(d.clean);
   CHECK(light.data<float>()[32 * 64 + 5] > 0.2f);  // it is 27 pixels left now, one of four pixels of an area of light 1
   sim::Degraded same_size = sim::degrade_appearance(galaxy(64, 8), {.fwhm = 0}, random);
-  sim::Degraded back = sim::degrade_appearance(galaxy(64, 8), {.shrink = 2, .fwhm = 0, .reframe = true}, random);
+  sim::Degraded back = sim::degrade_appearance(galaxy(64, 8), {.shrink = 2, .fwhm = 0, .enlarge = 2}, random);
   CHECK(count(back.segment) / count(same_size.segment) == doctest::Approx(1).epsilon(0.1));
+}
+
+TEST_CASE("degrade_appearance: the grain of enlarged noise does not tell how large the galaxy was") {
+  // Without objects the same seed draws the same noise for both galaxies, but for its strength.
+  auto noise_of = [](double scale, double enlarge) {
+    Random random(5);
+    sim::Degraded d = sim::degrade_appearance(galaxy(96, scale), {.snr = 4, .re_over_fwhm = 1.5, .enlarge = enlarge},
+                                              random, {.size = 64});
+    CHECK(d.re_over_fwhm[0] == doctest::Approx(1.5));
+    Tensor noisy = d.stretch[0].invert(d.noisy), clean = d.stretch[0].invert(d.clean);
+    std::vector<double> out;  // NaN where the stretch cuts off
+    for (int64_t k = 0; k < clean.numel(); ++k) {
+      float y = d.noisy.data<float>()[k];
+      bool inside = y > 0 && y < 1;
+      out.push_back(inside ? double(noisy.data<float>()[k] - clean.data<float>()[k]) / d.sigma[0] : std::nan(""));
+    }
+    return std::pair(out, d.shrink[0]);
+  };
+  auto distance = [](std::vector<double> const& a, std::vector<double> const& b) {
+    double most = 0;
+    for (size_t k = 0; k < a.size(); ++k)
+      if (std::isfinite(a[k]) && std::isfinite(b[k])) most = std::max(most, std::abs(a[k] - b[k]));
+    return most;
+  };
+  auto [small, small_shrink] = noise_of(4, 3);
+  auto [large, large_shrink] = noise_of(7, 3);
+  CHECK(large_shrink / small_shrink > 1.5);
+  // sigma is 1 here; pixels in [0, 1] have 24 bits, and the stretch has some 30 sigma per unit where noise is
+  CHECK(distance(small, large) < 1e-3);
+  CHECK(distance(noise_of(4, small_shrink).first, noise_of(7, large_shrink).first) >
+        1);  // as large as it was: it tells
+}
+
+TEST_CASE("degrade_appearance: a trail is drawn as often as told") {
+  Random random(6);
+  Tensor one = galaxy(48, 4), pictures = empty({400, 48, 48, 1});
+  for (int64_t n = 0; n < 400; ++n)
+    std::copy_n(one.data<float>(), one.numel(), pictures.data<float>() + n * one.numel());
+  for (double wanted : {0.0, 0.1, 1.0}) {
+    sim::Degraded d = sim::degrade_appearance(pictures, {.snr = 50, .trail = wanted}, random);
+    double trails = 0;
+    for (auto const& list : d.contaminants)
+      for (sim::Contaminant const& c : list) trails += c.kind == sim::Kind::trail;
+    CHECK(std::abs(trails / 400 - wanted) <= 5 * std::sqrt(wanted * (1 - wanted) / 400));
+  }
+  CHECK_THROWS_AS(sim::degrade_appearance(one, {.trail = 1.5}, random), ValueError);
+  CHECK_THROWS_AS(sim::degrade_appearance(one, {.enlarge = 0.5}, random), ValueError);
 }
 
 TEST_CASE("degrade_appearance: noise is correlated as told and independent in the channels") {

@@ -28,7 +28,10 @@ struct Appearance {
   double fwhm = 2;         ///< of the Gaussian PSF that is laid over all, in pixels of the result; 0: none
   double correlation = 0;  ///< of the noise of neighbouring pixels, 0 to 0.7; 0.45 in drizzled NIRCam images
   Scheme contaminants = Scheme::none;  ///< one to three of them
-  bool reframe = false;  ///< in the end the middle is enlarged by `shrink`: as cutouts are that a galaxy should fill
+  double trail = 0;                    ///< probability of a satellite trail beside them
+  /// In the end the middle is enlarged so many times, from 1, noise and all: as cutouts are that a galaxy should fill.
+  /// It should not follow from the galaxy: the grain of the noise would tell how large that was.
+  double enlarge = 1;
 };
 
 struct AppearanceOptions {
@@ -141,7 +144,6 @@ inline HalfLight half_light(float const* x, int64_t H, int64_t W, int64_t C) {
   for (double& v : border) v = std::abs(v - out.sky);
   out.scatter = 1.4826 * vision::quantile(border, 0.5);
   // not below the rounding of light near 1: a border without any noise
-  // not below the rounding of light near 1: a border without any noise
   float threshold = std::max(3 * float(out.scatter), 1e-5f);
   for (float& v : mean) v -= float(out.sky);
   int64_t peak = central_peak(mean, H, W, threshold);
@@ -185,12 +187,16 @@ class Degrading {
     for (float& v : light.host<float>()) v -= float(before.sky);
     clean = smaller(light);
     noisy = clean.clone();
-    int64_t frame = a_.reframe ? int64_t(double(std::min(size_h_, size_w_)) * (1 - 1 / shrink) / 2) : 0;
+    int64_t side = std::min(size_h_, size_w_), frame = int64_t(double(side) * (1 - 1 / a_.enlarge) / 2);
     ContaminationOptions objects = o_.objects;
     objects.scheme = a_.contaminants;
     // the light of half the galaxy is in the segment; a picture of nothing gets objects too
     double flux = before.found ? 2 * before.light / (shrink * shrink) : 0.5;
     contaminants = add_contaminants(noisy, random, flux, objects, frame);
+    if (a_.trail > 0 && random.uniform() < a_.trail) {
+      auto seen = double(side - 2 * frame);
+      contaminants.push_back(add_random_trail(noisy, random, trail_brightness(flux, seen), seen));
+    }
     clean = blurred(clean);
     noisy = contaminants.empty() ? clean.clone() : blurred(noisy);
     HalfLight after = half_light(clean.data<float>(), size_h_, size_w_, C_);
@@ -198,7 +204,7 @@ class Degrading {
     double const added = missing_noise(after);
     for (Tensor* x : {&noisy, &second})
       if (x->defined()) add_noise(*x, added, random);
-    if (a_.reframe && shrink > 1) {
+    if (a_.enlarge > 1) {
       for (Tensor* x : {&clean, &noisy, &second})
         if (x->defined()) *x = enlarged(*x);
       after.pixels = enlarged(after.pixels);
@@ -233,7 +239,7 @@ class Degrading {
   }
   Tensor enlarged(Tensor const& x) const {
     auto map = [&](int64_t n) {
-      double middle = double(n) / 2, reach = double(n) / shrink / 2;
+      double middle = double(n) / 2, reach = double(n) / a_.enlarge / 2;
       return vision::window_map(n, middle - reach, middle + reach, n);
     };
     return vision::apply("degrade_appearance", map(size_h_), map(size_w_), x);
@@ -244,7 +250,7 @@ class Degrading {
     for (int64_t k : pixels) inside[size_t(k)] = 1;
     auto source = [&](int64_t i, int64_t n) {
       double middle = double(n) / 2;
-      return int64_t(middle + (double(i) + 0.5 - middle) / shrink);
+      return int64_t(middle + (double(i) + 0.5 - middle) / a_.enlarge);
     };
     std::vector<int64_t> out;
     for (int64_t i = 0; i < size_h_; ++i)
@@ -279,9 +285,11 @@ class Degrading {
 
 inline void check_appearance(Appearance const& a) {
   require<ValueError>(a.snr > 0 && a.shrink >= 1 && a.shrink <= 64 && a.re_over_fwhm >= 0 && a.fwhm >= 0 &&
-                          (a.fwhm > 0 || a.re_over_fwhm == 0),
+                          (a.fwhm > 0 || a.re_over_fwhm == 0) && a.trail >= 0 && a.trail <= 1 && a.enlarge >= 1 &&
+                          a.enlarge <= 64,
                       "degrade_appearance: snr ", a.snr, ", shrink ", a.shrink, ", re_over_fwhm ", a.re_over_fwhm,
-                      ", fwhm ", a.fwhm, "; snr > 0, shrink 1 to 64, fwhm > 0 where re_over_fwhm is given");
+                      ", fwhm ", a.fwhm, ", trail ", a.trail, ", enlarge ", a.enlarge,
+                      "; snr > 0, shrink and enlarge 1 to 64, trail 0 to 1, fwhm > 0 where re_over_fwhm is given");
 }
 
 }  // namespace detail
@@ -352,7 +360,6 @@ struct AppearanceRange {
   double fwhm = 2;
   double least_correlation = 0, most_correlation = 0.5;
   Scheme contaminants = Scheme::none;
-  bool reframe = false;
 };
 
 inline Appearance draw_appearance(Random& random, AppearanceRange const& r = {}) {
@@ -361,7 +368,7 @@ inline Appearance draw_appearance(Random& random, AppearanceRange const& r = {})
                         "; positive bounds are needed, the lower first");
     return std::exp(random.uniform(std::log(low), std::log(high)));
   };
-  Appearance a{.fwhm = r.fwhm, .contaminants = r.contaminants, .reframe = r.reframe};
+  Appearance a{.fwhm = r.fwhm, .contaminants = r.contaminants};
   a.snr = between(r.least_snr, r.most_snr);
   if (r.most_re_over_fwhm > 0) a.re_over_fwhm = between(r.least_re_over_fwhm, r.most_re_over_fwhm);
   else a.shrink = between(r.least_shrink, r.most_shrink);

@@ -44,6 +44,9 @@ struct ContaminationOptions {
   int spikes = 4;                           ///< of bright stars: 0, 4 or 6
 };
 
+/// Of a trail about as bright as half of the target over a circle of a tenth of the side.
+inline double trail_brightness(double target_flux, double side) { return 16 * target_flux / (side * side); }
+
 /// A trail somewhere across the middle `side` pixels of the picture, 0.3 to 1.5 times as bright as told.
 inline Contaminant add_random_trail(Tensor& image, Random& random, double brightness, double side = 0) {
   double H = double(image.dim(0)), W = double(image.dim(1)), h = side > 0 ? side : H, w = side > 0 ? side : W;
@@ -93,8 +96,8 @@ inline std::vector<Contaminant> add_contaminants(Tensor& image, Random& random, 
   double stars = o.scheme == Scheme::stars ? 1 : o.scheme == Scheme::neighbours ? 0 : o.star_fraction;
   int64_t count = o.least + random.integer(o.most - o.least + 1);
   for (int64_t k = 0; k < count; ++k) {
-    if (o.scheme == Scheme::trails) {  // about as bright as half of the target over a circle of a tenth of the side
-      added.push_back(add_random_trail(image, random, 16 * target_flux / (side * side), side));
+    if (o.scheme == Scheme::trails) {
+      added.push_back(add_random_trail(image, random, trail_brightness(target_flux, side), side));
       continue;
     }
     double flux = target_flux * std::exp(random.uniform(std::log(o.least_flux), std::log(o.most_flux)));
