@@ -217,6 +217,7 @@ Command make_study_disk(CLI::App& parent) {
     app->add_option("--minutes", o.minutes, "begin no unit after so many; 0: no limit")
         ->check(CLI::NonNegativeNumber)
         ->capture_default_str();
+    app->add_flag("--questions,!--no-questions", o.questions, "the open questions too, after the table of the plan");
     app->add_flag("--report", o.report, "train nothing: only write the report of what is there");
     add_common(app, o);
   };

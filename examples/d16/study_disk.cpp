@@ -90,8 +90,8 @@ std::vector<Unit> units_of(StudyDiskOptions const& o) {
   if (has_digits(o))
     for (char const* model : {"d16", "d32", "cnn"}) questions.push_back({Unit::Kind::digits, model, "", 0, 0, {}});
   std::vector<Unit> out = tune_first;
-  for (auto const* list : {&first, &tune_others, &others, &last, &questions})
-    out.insert(out.end(), list->begin(), list->end());
+  for (auto const* list : {&first, &tune_others, &others, &last}) out.insert(out.end(), list->begin(), list->end());
+  if (o.questions) out.insert(out.end(), questions.begin(), questions.end());
   auto unwanted = [&](Unit const& u) {  // no training goes without its learning rates
     bool whole = o.only.empty() || u.model == o.only, tunes = u.kind == Unit::Kind::tune;
     return !whole && !(tunes ? o.only.starts_with(u.model + "/") : text(u.model, "/", u.regime) == o.only);

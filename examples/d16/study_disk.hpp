@@ -14,8 +14,9 @@ struct StudyDiskOptions : Common {
   std::string shared = "../shared/data";  ///< where jwst_ceers_nircam and mnist_10k may lie
   int64_t seeds = 5;                      ///< of the two classifiers with all regimes; of the others three at most
   int64_t epochs = 16, denoiser_epochs = 8, tune_epochs = 4, batch = 32, limit = 0;
-  double minutes = 0;   ///< begin no unit after so many; 0: no limit
-  bool report = false;  ///< only write the report of what is there
+  double minutes = 0;     ///< begin no unit after so many; 0: no limit
+  bool questions = true;  ///< the open questions after the table of the plan
+  bool report = false;    ///< only write the report of what is there
 };
 
 /// Makes the pictures, trains the denoiser and then every classifier in every regime, one unit after the other; what
