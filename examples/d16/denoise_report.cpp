@@ -304,15 +304,13 @@ Json DenoiseReport::json() const {
 
 namespace {
 
-/// The shares of values of picture n within 68 and 95 % intervals: over the frame, and over the segment.
-std::vector<double> covered(Tensor const& image, Tensor const& std, Uncertainty const& u, DenoisePairs const& pairs,
-                            int64_t n) {
+/// The shares of values of picture n within 68 and 95 % intervals: over the frame, and over the segment (H W).
+std::vector<double> covered(Tensor const& image, Tensor const& std, Uncertainty::Maps const& maps, Tensor const& clean,
+                            int64_t n, uint8_t const* segment) {
   int64_t values = image.numel() / image.dim(0), C = image.dim(3), first = n * values;
-  Uncertainty::Maps maps = u.maps(picture_at(image, n), pairs.stretch[size_t(n)]);
-  uint8_t const* segment = pairs.segment.data<uint8_t>() + first / C;
   double all[2] = {}, inside[2] = {}, pixels = 0;
   for (int64_t i = 0; i < values; ++i) {
-    float error = std::abs(image.data<float>()[first + i] - pairs.clean.data<float>()[first + i]);
+    float error = std::abs(image.data<float>()[first + i] - clean.data<float>()[first + i]);
     float sigma = std.data<float>()[first + i];
     pixels += segment[i / C];
     for (int k : {0, 1}) {
@@ -321,6 +319,24 @@ std::vector<double> covered(Tensor const& image, Tensor const& std, Uncertainty 
     }
   }
   return {all[0] / double(values), all[1] / double(values), inside[0] / pixels, inside[1] / pixels};
+}
+
+/// Of the pictures of each range of S/N.
+std::vector<Coverage::Bin> coverage_bins(std::vector<std::vector<double>> const& shares,
+                                         std::vector<std::vector<int64_t>> const& by_snr,
+                                         std::vector<int64_t> const& fields, uint64_t seed) {
+  std::vector<Coverage::Bin> out;
+  for (int bin = 0; bin < snr_bins; ++bin) {
+    std::vector<int64_t> const& items = by_snr[size_t(bin)];
+    if (items.size() < 3) continue;
+    std::vector<std::vector<double>> rows;
+    for (int64_t i : items) rows.push_back(shares[size_t(i)]);
+    std::vector<int64_t> own = chosen(fields, items);
+    auto score = [&](char const* name, size_t k) { return score_column(name, rows, k, own, seed, mean_of); };
+    out.push_back({snr_bin_name(bin), int64_t(items.size()), score("frame 68", 0), score("frame 95", 1),
+                   score("segment 68", 2), score("segment 95", 3)});
+  }
+  return out;
 }
 
 }  // namespace
@@ -336,48 +352,63 @@ bool Coverage::Bin::segment_within(double points) const { return close_to_wanted
 
 Coverage measure_coverage(Tensor const& image, Tensor const& std, Uncertainty const& u, DenoisePairs const& pairs,
                           std::vector<int64_t> const& fields, uint64_t seed) {
-  Coverage out{u, {}};
-  std::vector<std::vector<int64_t>> by_snr = items_by_snr(pairs);
-  for (int bin = 0; bin < snr_bins; ++bin) {
-    std::vector<int64_t> const& items = by_snr[size_t(bin)];
-    if (items.size() < 3) continue;
-    std::vector<std::vector<double>> rows(items.size());
-    d16::parallel_tasks(int64_t(items.size()),
-                        [&](int64_t i) { rows[size_t(i)] = covered(image, std, u, pairs, items[size_t(i)]); });
-    std::vector<int64_t> own = chosen(fields, items);
-    auto score = [&](char const* name, size_t k) { return score_column(name, rows, k, own, seed, mean_of); };
-    out.bins.push_back({snr_bin_name(bin), int64_t(items.size()), score("frame 68", 0), score("frame 95", 1),
-                        score("segment 68", 2), score("segment 95", 3)});
-  }
-  return out;
+  int64_t N = image.dim(0), pixels = image.dim(1) * image.dim(2);
+  std::vector<std::vector<double>> seen(static_cast<size_t>(N)), truth(static_cast<size_t>(N));
+  std::vector<int> bin(static_cast<size_t>(N));
+  d16::parallel_tasks(N, [&](int64_t n) {
+    auto at = size_t(n);
+    Tensor picture = picture_at(image, n);
+    Uncertainty::Maps maps = u.maps(picture, pairs.stretch[at]);
+    SeenGalaxy galaxy = look_at(picture, pairs.stretch[at]);
+    bin[at] = galaxy.bin;
+    seen[at] = covered(image, std, maps, pairs.clean, n, galaxy.inside.data());
+    truth[at] = covered(image, std, maps, pairs.clean, n, pairs.segment.data<uint8_t>() + n * pixels);
+  });
+  std::vector<std::vector<int64_t>> by_seen(snr_bins);
+  for (int64_t n = 0; n < N; ++n) by_seen[size_t(bin[size_t(n)])].push_back(n);
+  return {u, coverage_bins(seen, by_seen, fields, seed), coverage_bins(truth, items_by_snr(pairs), fields, seed)};
 }
 
-std::string Coverage::table() const {
+namespace {
+
+std::string coverage_table(std::vector<Coverage::Bin> const& bins, char const* where) {
   std::string out =
       "| | pictures | frame, 68 % | frame, 95 % | segment, 68 % | segment, 95 % |\n|---|---|---|---|---|---|\n";
   std::string frame, segment;
-  for (Bin const& b : bins) {
+  for (Coverage::Bin const& b : bins) {
     out += text("| ", b.name, " | ", b.pictures, " | ", b.frame68.text(), " | ", b.frame95.text(), " | ",
                 b.segment68.text(), " | ", b.segment95.text(), " |\n");
     if (!b.frame_within(5)) frame += (frame.empty() ? "" : ", ") + b.name;
     if (!b.segment_within(5)) segment += (segment.empty() ? "" : ", ") + b.name;
   }
-  auto verdict = [](char const* where, std::string const& off) {
-    return off.empty() ? text("\n", where, ": all within 5 points.\n")
-                       : text("\n**", where, ": NOT WITHIN 5 POINTS at ", off, ".**\n");
+  auto verdict = [](std::string const& what, std::string const& off) {
+    return off.empty() ? text("\n", what, ": all within 5 points.\n")
+                       : text("\n**", what, ": NOT WITHIN 5 POINTS at ", off, ".**\n");
   };
-  return out + verdict("Frame", frame) + verdict("Segment of the clean galaxy", segment);
+  return out + verdict("Frame", frame) + verdict(text("Segment of the ", where, " galaxy"), segment);
 }
 
-Json Coverage::json() const {
+Json bins_json(std::vector<Coverage::Bin> const& bins) {
   Json list = Json::array({});
-  for (Bin const& b : bins)
+  for (Coverage::Bin const& b : bins)
     list.push_back(Json::object({{"bin", b.name},
                                  {"pictures", b.pictures},
                                  {"coverage", json_of({b.frame68, b.frame95, b.segment68, b.segment95})},
                                  {"frame_within_5_points", b.frame_within(5)},
                                  {"segment_within_5_points", b.segment_within(5)}}));
-  return Json::object({{"fit", json_of(uncertainty)}, {"bins", std::move(list)}});
+  return list;
+}
+
+}  // namespace
+
+std::string Coverage::table() const {
+  return text("By what is seen, the S/N and the segment of the denoised picture:\n\n", coverage_table(seen, "denoised"),
+              "\nBy the truth, which a simulation alone knows, the S/N and the segment of the clean picture:\n\n",
+              coverage_table(truth, "clean"));
+}
+
+Json Coverage::json() const {
+  return Json::object({{"fit", json_of(uncertainty)}, {"seen", bins_json(seen)}, {"bins", bins_json(truth)}});
 }
 
 }  // namespace tool

@@ -47,9 +47,10 @@ struct JudgedImages {
 DenoiseReport report_denoising(std::vector<JudgedImages> const& methods, DenoisePairs const& pairs,
                                std::vector<int64_t> const& fields, uint64_t seed);
 
-/// The share of pixels whose error lies within the intervals of 68 and 95 %, over the frame and in the half-light segment
-/// of the clean galaxy. The scales were made for what can be seen, frame and segment of the denoised picture. Which pixels
-/// of a faint galaxy are truly bright nobody can see: there the intervals may fail, and the table says so.
+/// The share of pixels whose error lies within the intervals of 68 and 95 %, over the frame and in the galaxy's half-light
+/// segment: that of the denoised picture, with pictures ranged by the S/N that is seen there, as whoever has the picture
+/// can do; and that of the clean one, ranged by the true S/N. The scales were made for the first. Which pixels of a faint
+/// galaxy are truly bright nobody can see: there the intervals may fail, and the table says so.
 struct Coverage {
   struct Bin {
     std::string name;
@@ -59,7 +60,7 @@ struct Coverage {
     bool segment_within(double points) const;  ///< the same in the segment
   };
   Uncertainty uncertainty;
-  std::vector<Bin> bins;
+  std::vector<Bin> seen, truth;
   std::string table() const;  ///< Markdown, and a loud line when it does not hold
   Json json() const;
 };

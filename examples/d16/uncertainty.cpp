@@ -12,23 +12,6 @@ namespace vision = d16::vision;
 
 namespace {
 
-/// The galaxy in a denoised picture: its range of S/N and which pixels (H,W) are inside of its half-light segment.
-struct Seen {
-  int bin;
-  std::vector<char> inside;
-};
-Seen look_at(Tensor const& image, vision::Stretch const& stretch) {
-  int64_t H = image.dim(0), W = image.dim(1), C = image.dim(2);
-  Tensor light = stretch.invert(image);
-  auto galaxy = d16::sim::detail::half_light(light.data<float>(), H, W, C);
-  double variance = 0;  // of the mean of the bands
-  for (vision::BandScale const& band : stretch.bands) variance += band.sigma * band.sigma / double(C * C);
-  double snr = galaxy.light / std::sqrt(variance * double(galaxy.pixels.size()));
-  Seen out{snr_bin(galaxy.found ? snr : 0), std::vector<char>(size_t(H * W))};
-  for (int64_t pixel : galaxy.pixels) out.inside[size_t(pixel)] = 1;
-  return out;
-}
-
 double quantile(std::vector<float>& values, double share) {
   auto at = values.begin() + std::ptrdiff_t(share * double(values.size() - 1));
   std::nth_element(values.begin(), at, values.end());
@@ -38,6 +21,18 @@ double quantile(std::vector<float>& values, double share) {
 constexpr double normal68 = 0.6826894921370859;  // of a normal distribution within one sigma
 
 }  // namespace
+
+SeenGalaxy look_at(Tensor const& image, vision::Stretch const& stretch) {
+  int64_t H = image.dim(0), W = image.dim(1), C = image.dim(2);
+  Tensor light = stretch.invert(image);
+  auto galaxy = d16::sim::detail::half_light(light.data<float>(), H, W, C);
+  double variance = 0;  // of the mean of the bands
+  for (vision::BandScale const& band : stretch.bands) variance += band.sigma * band.sigma / double(C * C);
+  double snr = galaxy.light / std::sqrt(variance * double(galaxy.pixels.size()));
+  SeenGalaxy out{snr_bin(galaxy.found ? snr : 0), std::vector<uint8_t>(size_t(H * W))};
+  for (int64_t pixel : galaxy.pixels) out.inside[size_t(pixel)] = 1;
+  return out;
+}
 
 int snr_bin(double snr) {
   int bin = 0;
@@ -51,7 +46,7 @@ std::string snr_bin_name(int bin) {
 }
 
 Uncertainty::Maps Uncertainty::maps(Tensor const& image, vision::Stretch const& stretch) const {
-  Seen seen = look_at(image, stretch);
+  SeenGalaxy seen = look_at(image, stretch);
   Maps out{d16::empty({image.dim(0), image.dim(1)}), d16::empty({image.dim(0), image.dim(1)})};
   for (int64_t i = 0; i < out.scale68.numel(); ++i) {
     Scales const& s = by_snr[size_t(seen.bin)][size_t(seen.inside[size_t(i)])];
@@ -105,7 +100,7 @@ Uncertainty fit_uncertainty(Tensor const& image, Tensor const& std, DenoisePairs
   std::vector<float> ratios[snr_bins][2];
   int64_t N = image.dim(0), values = image.numel() / N, C = image.dim(3);
   for (int64_t n = 0; n < N; ++n) {
-    Seen seen = look_at(image.select(0, n).contiguous(), validation.stretch[size_t(n)]);
+    SeenGalaxy seen = look_at(image.select(0, n).contiguous(), validation.stretch[size_t(n)]);
     for (int64_t i = 0; i < values; ++i) {
       float error = std::abs(image.data<float>()[n * values + i] - validation.clean.data<float>()[n * values + i]);
       ratios[seen.bin][size_t(seen.inside[size_t(i / C)])].push_back(error / std.data<float>()[n * values + i]);

@@ -2,6 +2,7 @@
 #pragma once
 #include <array>
 #include <string>
+#include <vector>
 
 #include "denoise_data.hpp"
 
@@ -13,6 +14,14 @@ constexpr int snr_bins = 5;
 int snr_bin(double snr);
 /// "S/N 5 to 10".
 std::string snr_bin_name(int bin);
+
+/// The galaxy as it is seen in a denoised picture: its range of S/N, and which pixels lie in its half-light segment.
+struct SeenGalaxy {
+  int bin;
+  std::vector<uint8_t> inside;  ///< (H W)
+};
+/// image (H,W,C) on the scale of `stretch`.
+SeenGalaxy look_at(d16::Tensor const& image, d16::vision::Stretch const& stretch);
 
 /// 68 % of the errors are within scale68 predicted standard deviations, 95 % within scale95. They differ for pictures
 /// whose galaxy, as it is after denoising, is faint or bright, and for its half-light segment and the rest: a network
