@@ -12,11 +12,22 @@ namespace vision = d16::vision;
 
 namespace {
 
-double quantile(std::vector<float>& values, double share) {
-  auto at = values.begin() + std::ptrdiff_t(share * double(values.size() - 1));
-  std::nth_element(values.begin(), at, values.end());
-  return double(*at);
-}
+/// Errors over predicted standard deviations in one range of S/N, inside or outside of the segment.
+struct Ratios {
+  std::vector<std::pair<float, float>> list;  ///< ratio, weight
+  double weight = 0;
+  void add(std::vector<float> const& picture) {  // each picture weighs the same, be its segment small or large
+    for (float ratio : picture) list.emplace_back(ratio, 1 / float(picture.size()));
+    weight += !picture.empty();
+  }
+  /// That so much of the weight stays below, in an ordered list.
+  double quantile(double share) const {
+    double below = 0;
+    for (auto const& [ratio, own] : list)
+      if ((below += double(own)) >= share * weight) return double(ratio);
+    return double(list.back().first);
+  }
+};
 
 constexpr double normal68 = 0.6826894921370859;  // of a normal distribution within one sigma
 
@@ -97,21 +108,24 @@ Uncertainty uncertainty_of(Network const& network) {
 }
 
 Uncertainty fit_uncertainty(Tensor const& image, Tensor const& std, DenoisePairs const& validation) {
-  std::vector<float> ratios[snr_bins][2];
+  Ratios ratios[snr_bins][2];
   int64_t N = image.dim(0), values = image.numel() / N, C = image.dim(3);
   for (int64_t n = 0; n < N; ++n) {
     SeenGalaxy seen = look_at(image.select(0, n).contiguous(), validation.stretch[size_t(n)]);
+    std::vector<float> own[2];
     for (int64_t i = 0; i < values; ++i) {
       float error = std::abs(image.data<float>()[n * values + i] - validation.clean.data<float>()[n * values + i]);
-      ratios[seen.bin][size_t(seen.inside[size_t(i / C)])].push_back(error / std.data<float>()[n * values + i]);
+      own[seen.inside[size_t(i / C)]].push_back(error / std.data<float>()[n * values + i]);
     }
+    for (int inside : {0, 1}) ratios[seen.bin][inside].add(own[inside]);
   }
   Uncertainty out;
   for (int inside : {0, 1})
     for (int bin = snr_bins - 1; bin >= 0; --bin) {
-      std::vector<float>& group = ratios[bin][inside];
+      Ratios& group = ratios[bin][inside];
       Uncertainty::Scales& scales = out.by_snr[size_t(bin)][size_t(inside)];
-      if (group.size() >= 1000) scales = {quantile(group, normal68), quantile(group, 0.95)};
+      std::sort(group.list.begin(), group.list.end());
+      if (group.list.size() >= 1000) scales = {group.quantile(normal68), group.quantile(0.95)};
       else if (bin + 1 < snr_bins) scales = out.by_snr[size_t(bin + 1)][size_t(inside)];
     }
   return out;
