@@ -78,6 +78,7 @@ std::vector<Unit> units_of(StudyDiskOptions const& o) {
       }
   using Kind = DiskQuestion::Kind;
   for (char const* model : {"d16", "cnn"}) {
+    add_main(questions, model, "b", 0, {Kind::epochs, 3});  // together as long as denoiser and classifier
     for (double share : {0.5, 0.25, 0.125}) add_main(questions, model, "b", 0, {Kind::size, share});
     for (double share : {0.05, 0.1, 0.2, 0.4}) add_main(questions, model, "b", 0, {Kind::labels, share});
     for (double side : {32.0, 48.0}) add_main(questions, model, "b", 0, {Kind::patch, side});
@@ -345,8 +346,9 @@ std::optional<DiskClassifier> trained_before(std::string const& weights, Json co
 void do_training(Unit const& unit, DiskData const& data, Denoiser const& denoiser, StudyDiskOptions const& o) {
   DiskModel model = disk_model(unit.model);
   bool tune = unit.kind == Unit::Kind::tune;
+  int64_t longer = unit.question.kind == DiskQuestion::Kind::epochs ? int64_t(unit.question.value) : 1;
   DiskTraining t{.regime = unit.regime,
-                 .epochs = tune ? o.tune_epochs : o.epochs,
+                 .epochs = tune ? o.tune_epochs : o.epochs * longer,
                  .batch = o.batch,
                  .lr = tune ? unit.lr : best_rate(study_results(o.out), unit.model),
                  .seed = o.seed * 1000 + uint64_t(unit.seed),

@@ -162,7 +162,10 @@ std::string rates_at_the_edge(DiskStudy const& study) {
 }  // namespace
 
 std::string limits_text(DiskStudy& study) {
-  std::string out = "- Learning rates were chosen in regime b, which can only favour b.\n";
+  std::string out =
+      "- Learning rates were chosen in regime b, which can only favour b.\n"
+      "- The denoiser was taught by the clean pictures of the training galaxies, which no classifier in regime b sees: "
+      "what d or e gains is a gain over such a training, not over every classifier of noisy pictures.\n";
   if (std::string edge = rates_at_the_edge(study); !edge.empty())
     out +=
         text("- The best learning rate lies at the edge of those that were tried, a better one may lie beyond: ", edge,
@@ -337,6 +340,7 @@ std::string question_text(std::string const& question) {
   if (kind == "labels") return text(100 * value, " % of the labels wrong");
   if (kind == "patch") return text(value, " x ", value, " pixels");
   if (kind == "classes") return "three classes: elliptical, spiral, edge-on";
+  if (kind == "epochs") return text(value, " times as many epochs");
   if (kind == "selection") return "the half of the training pictures that the galaxy fills most";
   if (kind == "channels") return "in colour: " + text(value) + " channels";
   return question;

@@ -223,7 +223,7 @@ DiskModel disk_model(std::string const& name) {
 }
 
 std::string DiskQuestion::name() const {
-  constexpr char const* names[] = {"", "size", "labels", "patch", "classes", "selection", "channels"};
+  constexpr char const* names[] = {"", "size", "labels", "patch", "classes", "selection", "channels", "epochs"};
   return kind == Kind::none ? "" : value > 0 ? text(names[int(kind)], "-", value) : names[int(kind)];
 }
 

@@ -29,10 +29,10 @@ constexpr char const* disk_regimes[] = {"a", "b", "d", "e"};
 
 /// What is changed for an open question.
 struct DiskQuestion {
-  enum class Kind { none, size, labels, patch, classes, selection, channels };
+  enum class Kind { none, size, labels, patch, classes, selection, channels, epochs };
   Kind kind = Kind::none;
   double value = 0;  ///< size: share of the training pictures; labels: share of wrong ones; patch: pixels of the side;
-                     ///< channels: how many
+                     ///< channels: how many; epochs: how many times as many
   std::string name() const;
   /// The part of the data that is taken in place of this one.
   std::string part(std::string const& name) const { return kind == Kind::channels ? "colour-" + name : name; }
