@@ -426,9 +426,7 @@ Json train_denoise(TrainOptions const& o) {
   write_card(
       places,
       {"denoise: a U-Net VAE that takes noise and neighbours away",
-       "A galaxy picture with noise, one to three other objects and now and then a satellite trail in; the "
-       "galaxy alone out.",
-       scores.table(),
+       "A galaxy picture with noise and one to three other objects in; the galaxy alone out.", scores.table(),
        "\nPictures of the test set were spoilt by `sim::degrade_appearances` with a fixed seed. They are on the "
        "scale of `vision::fit_stretch`. The widths of the filters were chosen on the validation set. What is taken "
        "as clean is the survey's own picture, as small and blurred, with its own noise.\n"},
