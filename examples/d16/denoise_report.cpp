@@ -357,11 +357,9 @@ Coverage measure_coverage(Tensor const& image, Tensor const& std, Uncertainty co
   std::vector<int> bin(static_cast<size_t>(N));
   d16::parallel_tasks(N, [&](int64_t n) {
     auto at = size_t(n);
-    Tensor picture = picture_at(image, n);
-    Uncertainty::Maps maps = u.maps(picture, pairs.stretch[at]);
-    SeenGalaxy galaxy = look_at(picture, pairs.stretch[at]);
-    bin[at] = galaxy.bin;
-    seen[at] = covered(image, std, maps, pairs.clean, n, galaxy.inside.data());
+    Uncertainty::Maps maps = u.maps(picture_at(image, n), pairs.stretch[at]);
+    bin[at] = maps.seen.bin;
+    seen[at] = covered(image, std, maps, pairs.clean, n, maps.seen.inside.data());
     truth[at] = covered(image, std, maps, pairs.clean, n, pairs.segment.data<uint8_t>() + n * pixels);
   });
   std::vector<std::vector<int64_t>> by_seen(snr_bins);

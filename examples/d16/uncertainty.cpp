@@ -57,10 +57,10 @@ std::string snr_bin_name(int bin) {
 }
 
 Uncertainty::Maps Uncertainty::maps(Tensor const& image, vision::Stretch const& stretch) const {
-  SeenGalaxy seen = look_at(image, stretch);
-  Maps out{d16::empty({image.dim(0), image.dim(1)}), d16::empty({image.dim(0), image.dim(1)})};
+  auto map = [&] { return d16::empty({image.dim(0), image.dim(1)}); };
+  Maps out{look_at(image, stretch), map(), map()};
   for (int64_t i = 0; i < out.scale68.numel(); ++i) {
-    Scales const& s = by_snr[size_t(seen.bin)][size_t(seen.inside[size_t(i)])];
+    Scales const& s = by_snr[size_t(out.seen.bin)][size_t(out.seen.inside[size_t(i)])];
     out.scale68.data<float>()[i] = float(s.scale68), out.scale95.data<float>()[i] = float(s.scale95);
   }
   return out;

@@ -32,10 +32,12 @@ struct Uncertainty {
   };
   std::array<std::array<Scales, 2>, snr_bins> by_snr = {};  ///< of each range: outside, inside of the segment
 
-  /// The scales of each pixel of a denoised picture. image (H,W,C) on the scale of `stretch`; both results (H,W).
+  /// The scales of each pixel of a denoised picture, (H,W) both, and the galaxy seen in it that they go by.
   struct Maps {
+    SeenGalaxy seen;
     d16::Tensor scale68, scale95;
   };
+  /// image (H,W,C) on the scale of `stretch`.
   Maps maps(d16::Tensor const& image, d16::vision::Stretch const& stretch) const;
 };
 Json json_of(Uncertainty const& u);
