@@ -5,6 +5,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cmath>
 #include <cstring>
@@ -73,6 +74,15 @@ std::string with_interval(learn::Bootstrap const& b) {
   return text(decimals(b.value, 3), " [", decimals(b.interval.low, 3), ", ", decimals(b.interval.high, 3), "]");
 }
 
+namespace {
+/// A cell; its error, interval and counts stand below the value, or wide tables would not fit into a window.
+std::string html_cell(std::string const& cell) {
+  size_t value = std::min(cell.find(" ["), cell.find(" ± "));
+  if (value == cell.npos) return html::escape(cell);
+  return text(html::escape(cell.substr(0, value)), "<small>", html::escape(cell.substr(value + 1)), "</small>");
+}
+}  // namespace
+
 std::string html_of_markdown(std::string const& markdown_table) {
   if (size_t gap = markdown_table.find("\n\n"); gap != markdown_table.npos)
     return html_of_markdown(markdown_table.substr(0, gap + 1)) + html_of_markdown(markdown_table.substr(gap + 2));
@@ -87,8 +97,11 @@ std::string html_of_markdown(std::string const& markdown_table) {
       continue;
     }
     out += head ? "<thead><tr>" : "<tr>";
-    for (size_t k = 2, next; (next = line.find(" |", k)) != line.npos; k = next + 3)
-      out += text(head ? "<th>" : "<td>", html::escape(line.substr(k, next - k)), head ? "</th>" : "</td>");
+    for (size_t k = 2, next; (next = line.find(" |", k)) != line.npos; k = next + 3) {
+      std::string cell = line.substr(k, next - k);
+      char const* names = k == 2 ? " class=\"text\">" : ">";  // of the rows, on the left
+      out += head ? text("<th", names, html::escape(cell), "</th>") : text("<td", names, html_cell(cell), "</td>");
+    }
     out += head ? "</tr></thead>\n<tbody>" : "</tr>\n";
     head = false;
   }

@@ -18,6 +18,7 @@
 #include <d16/vision/views.hpp>
 
 #include "sha256.hpp"
+#include "training.hpp"
 
 namespace tool {
 
@@ -113,12 +114,6 @@ Tensor batch_of(Tensor const& view, Step const& step) {
          out.data<float>() + n * values);
   });
   return out;
-}
-
-std::pair<double, double> moments(Tensor const& x) {
-  double sum = 0, squares = 0, count = double(x.numel());
-  for (float v : x.host<float>()) sum += double(v), squares += double(v) * double(v);
-  return {sum / count, std::sqrt(squares / count - sum / count * (sum / count))};
 }
 
 /// What is trained on: labels, some of them wrong on purpose, and rows.

@@ -218,8 +218,7 @@ std::string inline_html(std::string const& markdown) {
   return out;
 }
 
-/// Paragraphs, lists and tables; the names of rows on the left. Headings and these names are broken where a table would
-/// be wider than the page.
+/// Paragraphs, lists and tables. Headings and names of rows are broken where a table would be wider than the page.
 std::string html_of(std::string const& markdown) {
   std::string out;
   for (size_t at = 0, end; at < markdown.size(); at = end + 2) {
@@ -230,8 +229,8 @@ std::string html_of(std::string const& markdown) {
       std::string table = html_of_markdown(block + "\n");
       constexpr char const* broken = "style=\"white-space:normal\"";
       replace_all(table, "<th>", text("<th ", broken, ">"));
-      replace_all(table, "<tr><th", "<tr><th class=\"text\"");
-      replace_all(table, "<tr><td>", text("<tr><td class=\"text\" ", broken, ">"));
+      for (char const* names : {"<th class", "<td class"})
+        replace_all(table, names, text(std::string(names, 3), " ", broken, " class"));
       out += table;
     } else if (block.starts_with("- ")) {
       out += "<ul>";

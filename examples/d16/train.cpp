@@ -53,14 +53,6 @@ std::vector<int> ints(std::vector<int64_t> const& values, std::vector<int> other
   return values.empty() ? otherwise : std::vector<int>(values.begin(), values.end());
 }
 
-/// Mean and standard deviation of all elements.
-std::pair<double, double> moments(Tensor const& x) {
-  double sum = 0, squares = 0, count = double(x.numel());
-  for (float value : x.host<float>()) sum += double(value), squares += double(value) * double(value);
-  double average = sum / count;
-  return {average, std::sqrt(squares / count - average * average)};
-}
-
 optim::TrainerOptions trainer_options(TrainOptions const& o, std::string const& folder, Json const& about) {
   optim::TrainerOptions t;
   t.epochs = int(o.epochs), t.out = folder, t.resume = o.resume, t.max_minutes = o.minutes, t.about = about;
@@ -106,10 +98,14 @@ void require_classes(data::ThreeParts const& parts, std::string const& labels) {
                          "; each part needs all classes: take more pictures");
 }
 
-/// Loads, splits and reports the data of a training.
-data::ThreeParts prepare(TrainOptions const& o, int64_t& crop) {
+data::Dataset load(TrainOptions const& o, int64_t& crop) {
   crop = o.crop;
-  data::ThreeParts parts = split(load_pictures({o.data, o.labels, o.size, crop, o.limit, o.kinds}, crop));
+  return load_pictures({o.data, o.labels, o.size, crop, o.limit, o.kinds}, crop);
+}
+
+/// Splits and reports the data of a training.
+data::ThreeParts parts_of(TrainOptions const& o, data::Dataset const& all) {
+  data::ThreeParts parts = split(all);
   require_parts(parts, o.data);
   say("data: " + split_text(parts));
   return parts;
@@ -210,9 +206,7 @@ template <class Net> DiskFit fit_disk(TrainOptions const& o, Net& net, data::Thr
 /// Four more networks, so that each sky field is tested once by one that never saw it. The table of all five; `about`
 /// keeps its numbers.
 template <class Make> std::string cross_validate(TrainOptions const& o, Make const& make, Places const& places,
-                                                 DiskFit const& first, Json& about) {
-  int64_t crop = o.crop;
-  data::Dataset const all = load_pictures({o.data, o.labels, o.size, crop, o.limit, o.kinds}, crop);
+                                                 data::Dataset const& all, DiskFit const& first, Json& about) {
   std::string table =
       "| test part | galaxies | accuracy | balanced accuracy | AUC | calibration error |\n"
       "|---|---|---|---|---|---|\n";
@@ -253,7 +247,8 @@ template <class Make> std::string cross_validate(TrainOptions const& o, Make con
 template <class Make> Json publish_disk(TrainOptions const& o, Make const& make) {
   Places places(o.out);
   int64_t crop = 0;
-  data::ThreeParts const parts = prepare(o, crop);
+  data::Dataset const all = load(o, crop);
+  data::ThreeParts const parts = parts_of(o, all);
   require_classes(parts, o.labels);
   Json about = about_training(o, "disk", crop, parts);
   about["classes"] = o.kinds ? Json::array({"elliptical", "spiral", "edge_on"}) : Json::array({"elliptical", "disk"});
@@ -262,7 +257,7 @@ template <class Make> Json publish_disk(TrainOptions const& o, Make const& make)
   about["threshold"] = fit.threshold;
   about["calibration"] = Json::array({json_of(fit.calibration, fit.tested)});
   about["scores"] = json_of(fit.scores.scores);
-  std::string const folds = o.cross_validate ? cross_validate(o, make, places, fit, about) : "";
+  std::string const folds = o.cross_validate ? cross_validate(o, make, places, all, fit, about) : "";
   d16::save(net, places.weights, about);
   auto const& c = fit.scores.confusion;
   write_card(places,
@@ -377,7 +372,7 @@ Json train_denoise(TrainOptions const& o) {
   require<d16::ValueError>(o.denoise.self_supervised == "none" || !o.denoise.masked,
                            "train denoise: --masked is for clean targets; leave it out with --self-supervised");
   int64_t crop = 0;
-  data::ThreeParts parts = prepare(o, crop);
+  data::ThreeParts const parts = parts_of(o, load(o, crop));
   DenoiseSetup const setup = setup_of(o);
   Json about = about_training(o, "denoise", crop, parts);
   about["setup"] = json_of(setup);

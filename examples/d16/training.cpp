@@ -168,6 +168,13 @@ Tensor classifier_inputs(Tensor const& pictures, d16::Random* random) {
   return out;
 }
 
+std::pair<double, double> moments(Tensor const& x) {
+  double sum = 0, squares = 0, count = double(x.numel());
+  for (float value : x.host<float>()) sum += double(value), squares += double(value) * double(value);
+  double average = sum / count;
+  return {average, std::sqrt(squares / count - average * average)};
+}
+
 std::string Score::text(int places) const {
   return decimals(value, places) + (std::isnan(error) ? "" : " ± " + decimals(error, places));
 }

@@ -2,6 +2,7 @@
 #pragma once
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <d16/data/dataset.hpp>
@@ -50,6 +51,9 @@ std::vector<d16::Tensor> lights_of(d16::data::Dataset const& set);
 /// What the classifier sees of pictures (N,H,W,3): (N,H,W,1). With `random`, as other telescopes might have seen them:
 /// half of them blurred, half with more noise.
 d16::Tensor classifier_inputs(d16::Tensor const& pictures, d16::Random* random = nullptr);
+
+/// Mean and standard deviation of all elements.
+std::pair<double, double> moments(d16::Tensor const& x);
 
 /// A score and its standard deviation over 1000 samples of whole fields.
 struct Score {

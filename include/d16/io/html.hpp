@@ -303,6 +303,7 @@ th, td { padding:6px 14px 6px 0; text-align:right; white-space:nowrap; border-bo
   vertical-align:baseline; }
 th { font-weight:600; } thead th { border-bottom:1px solid var(--line); vertical-align:bottom; }
 th small { display:block; font-weight:400; color:var(--muted); min-height:1.55em; }
+td small { display:block; color:var(--muted); }
 th.text, td.text { text-align:left; }
 tbody tr:hover td { background:var(--grid); }
 .confusion th, .confusion td { padding:9px 14px; text-align:center; border:0; }
@@ -310,7 +311,7 @@ tbody tr:hover td { background:var(--grid); }
 .confusion tbody td { background:rgb(var(--heat) / var(--v,0)); border:2px solid var(--card); border-radius:6px;
   min-width:86px; font-size:16px; }
 .confusion tbody tr:hover td { background:rgb(var(--heat) / var(--v,0)); }
-.confusion td small { display:block; font-size:12px; opacity:.8; }
+.confusion td small { color:inherit; font-size:12px; opacity:.8; }
 .confusion td.strong { color:var(--card); }
 .confusion .total { color:var(--muted); font-weight:400; min-width:0; }
 .confusion .corner { color:var(--muted); font-size:12px; padding-left:0; }
