@@ -47,6 +47,7 @@ check "report: nothing is claimed of one seed" grep -q 'CNN of equal weights, re
 check "report: nothing is called worse or better" sh -c "! grep -q 'is \(worse\|better\) than b' study/report.md"
 check "report: the grain of the noise was not planned" grep -q 'Not planned: a check that a review of an earlier run asked for' study/report.md
 check "report: an open question in words" grep -q '^| half of the training pictures | CNN of equal weights | 0\.' study/report.md
+check "report: against b trained longer" grep -q '^| CNN of equal weights | d, 3 times as many epochs | 0\..* | 1 of 3 |' study/report.md
 check "report: what was not run says so" grep -q '^| D16, order 16 .* not run yet' study/report.md
 check "report: the page says what is simulated" grep -q "SIMULATED" study/report.html
 

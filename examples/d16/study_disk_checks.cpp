@@ -340,7 +340,6 @@ std::string question_text(std::string const& question) {
   if (kind == "labels") return text(100 * value, " % of the labels wrong");
   if (kind == "patch") return text(value, " x ", value, " pixels");
   if (kind == "classes") return "three classes: elliptical, spiral, edge-on";
-  if (kind == "epochs") return text(value, " times as many epochs");
   if (kind == "selection") return "the half of the training pictures that the galaxy fills most";
   if (kind == "channels") return "in colour: " + text(value) + " channels";
   return question;
@@ -374,7 +373,8 @@ std::string questions_table(DiskStudy const& study) {
                 " | ", decimals(s.number("auc"), 3), " |\n");
   };
   for (Json const& line : study.lines)
-    if (line.string("kind") == "question") rows += row(question_text(line.string("question")), line);
+    if (line.string("kind") == "question" && !line.string("question").starts_with("epochs"))  // has its own table
+      rows += row(question_text(line.string("question")), line);
   if (rows.empty()) return std::string(not_run) + "\n";
   for (char const* model : {"d16", "cnn"})
     if (Json const* line = study.line(text(model, "-b-0")))

@@ -27,6 +27,9 @@ DiskModel disk_model(std::string const& name);
 /// a: trained clean (and tested noisy and, as c, denoised); b: noisy; d: denoised; e: noisy and denoised.
 constexpr char const* disk_regimes[] = {"a", "b", "d", "e"};
 
+/// How many times as many epochs b has in the open question: as long as a denoiser and a classifier together.
+constexpr int longer_epochs = 3;
+
 /// What is changed for an open question.
 struct DiskQuestion {
   enum class Kind { none, size, labels, patch, classes, selection, channels, epochs };

@@ -175,6 +175,7 @@ std::string markdown(DiskStudy& study) {
             not_run, "\" waits for its run.\n\n```\n", planned_commands[0], "\n", planned_commands[1], "\n```\n\n",
             method_text(study)));
   part("## Verdict", verdict_table(study, models));
+  part("## Against regime b trained longer (not planned)", longer_table(study, both));
   part("## Balanced accuracy, all levels together", scores_table(study, models, &DiskRun::balanced));
   part("## AUC, all levels together", scores_table(study, models, &DiskRun::auc));
   part("## D16 against the others", rivals_table(study, models));
@@ -268,6 +269,7 @@ std::string page(DiskStudy& study) {
   return box +
          html::section("Noise-augmented against denoised", regimes_text,
                        html_of(verdict_table(study, models)) +
+                           headed("Against regime b trained longer (not planned)", html_of(longer_table(study, both))) +
                            headed("Balanced accuracy, all levels together",
                                   html_of(scores_table(study, models, &DiskRun::balanced))) +
                            headed("AUC, all levels together", html_of(scores_table(study, models, &DiskRun::auc))) +

@@ -38,17 +38,18 @@ DiskStudy::DiskStudy(StudyDiskOptions const& o)
   std::string denoiser = join(o.out, "denoiser.safetensors");
   if (is_file(denoiser)) use_disk_denoiser(denoiser, data), has_denoiser_ = true;
   for (Json const& line : lines) {
-    if (line.string("kind") != "main") continue;
+    if (line.string("kind") != "main" && line.string("kind") != "question") continue;
+    std::string asked = line.string("question").empty() ? "" : "-" + line.string("question");
     auto file = std::make_shared<io::TensorFile>(io::read_safetensors(study_logits_path(o.out, line.string("unit"))));
     for (auto const& [column, s] : line.at("scores").object())
-      runs_[line.string("model") + "/" + column].push_back({line.integer("run"),
-                                                            {s.number("temperature"), s.number("threshold")},
-                                                            s.number("auc"),
-                                                            s.number("balanced_accuracy"),
-                                                            line.number("validation_auc"),
-                                                            file,
-                                                            line.string("unit"),
-                                                            column});
+      runs_[line.string("model") + "/" + column + asked].push_back({line.integer("run"),
+                                                                    {s.number("temperature"), s.number("threshold")},
+                                                                    s.number("auc"),
+                                                                    s.number("balanced_accuracy"),
+                                                                    line.number("validation_auc"),
+                                                                    file,
+                                                                    line.string("unit"),
+                                                                    column});
   }
   for (auto& [name, list] : runs_)
     std::sort(list.begin(), list.end(), [](DiskRun const& a, DiskRun const& b) { return a.seed < b.seed; });
@@ -303,6 +304,38 @@ std::string rivals_table(DiskStudy& study, std::vector<DiskModel> const& models)
   }
   return out +
          "\nOnly seeds that both have are compared. Each p stands alone: it is not corrected for the number of rows.\n";
+}
+
+namespace {
+std::string const longer_b = text("b-epochs-", longer_epochs), longer_d = text("d-epochs-", longer_epochs);
+constexpr int64_t longer_seeds = 3;
+
+/// "b, 3 times as many epochs".
+std::string longer_name(std::string const& column) {
+  if (column.size() == 1) return column;
+  return text(column[0], ", ", longer_epochs, " times as many epochs");
+}
+}  // namespace
+
+std::string longer_table(DiskStudy& study, std::vector<DiskModel> const& models) {
+  std::string out = text("| classifier | regime | balanced accuracy | AUC | minus ", longer_name(longer_b),
+                         " | p | seeds |\n|---|---|---|---|---|---|---|\n");
+  for (DiskModel const& m : models) {
+    std::vector<DiskRun> const& base = study.runs(m.name, longer_b);
+    for (std::string const& column : {std::string("b"), longer_b, std::string("d"), longer_d, std::string("e")}) {
+      std::vector<DiskRun> shared;
+      for (auto [run, of_base] : study.pairs(study.runs(m.name, column), base)) shared.push_back(*run);
+      if (shared.empty()) continue;
+      out += text("| ", m.what, " | ", longer_name(column), " | ", spread_text(values(shared, &DiskRun::balanced)),
+                  " | ", spread_text(values(shared, &DiskRun::auc)));
+      auto t = column == longer_b ? std::nullopt : study.compared(shared, base, disk_ladder());
+      out += t ? text(" | ", words_of(t), " | ", p_text(t)) : std::string(" | – | –");
+      out += text(" | ", seeds_text(int64_t(shared.size()), longer_seeds), " |\n");
+    }
+  }
+  return out +
+         "\nSeeds that both have. Three times as many epochs take about as long as denoiser and classifier "
+         "together. Each p stands alone.\n";
 }
 
 namespace {
@@ -571,6 +604,14 @@ std::vector<std::string> verdict_words(DiskStudy& study) {
       if (auto t = study.compared(study.runs(model, regime), study.runs(model, "b"), disk_ladder()))
         out.push_back(text(study.what(model), ", regime ", regime, " against b: ", words_of(t),
                            " in balanced accuracy, ", claim_text(study, *t, model, regime), "."));
+  for (char const* model : {"d16", "cnn"})
+    for (char const* regime : {"d", "e"})
+      if (auto t = study.compared(study.runs(model, regime), study.runs(model, longer_b), disk_ladder())) {
+        int64_t seeds = seeds_of(study, study.runs(model, regime), study.runs(model, longer_b));
+        out.push_back(text("Not planned: ", study.what(model), ", regime ", regime, " against b of ", longer_epochs,
+                           " times as many epochs: ", words_of(t), ", p = ", p_text(t), ", ",
+                           seeds_text(seeds, longer_seeds), " seeds."));
+      }
   return out;
 }
 

@@ -50,6 +50,7 @@ class DiskStudy {
   std::string const& what(std::string const& model) const;
   /// Seeds of the plan.
   int64_t planned(std::string const& model) const;
+  /// column: one of the table, or with an open question "b-size-0.5".
   std::vector<DiskRun> const& runs(std::string const& model, std::string const& column) const;
   DiskTruth const& truth(std::string const& part);
   /// The same seeds of two.
@@ -111,6 +112,8 @@ std::vector<std::string> test_words(DiskStudy& study);
 std::string scores_table(DiskStudy const& study, std::vector<DiskModel> const& models, double DiskRun::*member);
 std::string verdict_table(DiskStudy& study, std::vector<DiskModel> const& models);
 std::string rivals_table(DiskStudy& study, std::vector<DiskModel> const& models);
+/// Not planned: all against regime b trained three times as long.
+std::string longer_table(DiskStudy& study, std::vector<DiskModel> const& models);
 std::string bins_table(DiskStudy& study, std::string const& model);
 std::string false_table(DiskStudy& study, std::string const& model);
 std::string clean_table(DiskStudy& study);
