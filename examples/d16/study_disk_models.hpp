@@ -27,7 +27,7 @@ DiskModel disk_model(std::string const& name);
 /// a: trained clean (and tested noisy and, as c, denoised); b: noisy; d: denoised; e: noisy and denoised.
 constexpr char const* disk_regimes[] = {"a", "b", "d", "e"};
 
-/// How many times as many epochs b has in the open question: as long as a denoiser and a classifier together.
+/// How many times as many epochs b has in the open question: for D16 as long as the training of denoiser and classifier.
 constexpr int longer_epochs = 3;
 
 /// What is changed for an open question.
