@@ -78,7 +78,7 @@ std::vector<Unit> units_of(StudyDiskOptions const& o) {
       }
   using Kind = DiskQuestion::Kind;
   for (char const* model : {"d16", "cnn"}) {
-    for (int64_t seed = 0; seed < std::min<int64_t>(o.seeds, 3); ++seed)
+    for (int64_t seed = 0; seed < std::min(o.seeds, longer_seeds); ++seed)
       for (char const* regime : {"b", "d"}) add_main(questions, model, regime, seed, {Kind::epochs, longer_epochs});
     for (double share : {0.5, 0.25, 0.125}) add_main(questions, model, "b", 0, {Kind::size, share});
     for (double share : {0.05, 0.1, 0.2, 0.4}) add_main(questions, model, "b", 0, {Kind::labels, share});

@@ -29,6 +29,7 @@ constexpr char const* disk_regimes[] = {"a", "b", "d", "e"};
 
 /// How many times as many epochs b has in the open question: for D16 as long as the training of denoiser and classifier.
 constexpr int longer_epochs = 3;
+constexpr int64_t longer_seeds = 3;
 
 /// What is changed for an open question.
 struct DiskQuestion {

@@ -308,7 +308,6 @@ std::string rivals_table(DiskStudy& study, std::vector<DiskModel> const& models)
 
 namespace {
 std::string const longer_b = text("b-epochs-", longer_epochs), longer_d = text("d-epochs-", longer_epochs);
-constexpr int64_t longer_seeds = 3;
 
 /// "b, 3 times as many epochs".
 std::string longer_name(std::string const& column) {
