@@ -7,7 +7,7 @@ set -euo pipefail
 (($# == 2)) || { sed -n '2,5s/^# \?//p' "$0" >&2 && exit 2; }
 root=$(dirname "$0")/..
 data=$(realpath --relative-to="$root" -- "$1") cutouts=$(realpath --relative-to="$root" -- "$2")
-cd "$(dirname "$0")/.."
+cd "$root"
 
 scripts/install.sh demo
 cmake --preset cpu --log-level=WARNING
